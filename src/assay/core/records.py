@@ -1,0 +1,169 @@
+"""What is kept: one frozen value a table row.
+
+The runner makes these, the store keeps them, everything above reads them. Times are UTC; durations are integer
+nanoseconds; a number that is not known is None. May import: standard library and core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from assay.core.case import Case
+from assay.core.words import Provenance, RunStatus, Status, Verdict
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class MetricValue:
+    """One number of a result: which metric, which statistic of it, in which phase, and how sure.
+
+    ``value`` is None where it is not known, and ``reason`` then says why. ``ci_lo``/``ci_hi`` bound a 95 %
+    interval; ``n`` counts what the statistic was taken over (launches or samples, as the registry says).
+    """
+
+    name: str
+    value: float | None
+    unit: str
+    stat: str = "median"
+    phase: str = "steady"
+    ci_lo: float | None = None
+    ci_hi: float | None = None
+    n: int | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentRecord:
+    """The machine and software a run happened in, without anything that changes by the minute.
+
+    ``facts`` is nested plain data (see ``assay.probes.environment``); ``env_id`` is its hash, ``host_id`` a
+    hash of the machine's identity, ``hardware_class`` the text that series are keyed by.
+    """
+
+    env_id: str
+    host_id: str
+    hardware_class: str
+    facts: Mapping[str, Any]
+    first_seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One execution of a plan. Written last: a run without this row is invisible."""
+
+    run_id: str
+    suite: str
+    status: RunStatus
+    started_at: datetime
+    finished_at: datetime
+    env_id: str
+    config: Mapping[str, Any]
+    cases_planned: int
+    assay_version: str
+    source_hash: str
+    parent_id: str | None = None
+    git_commit: str | None = None
+    git_branch: str | None = None
+    git_dirty: bool | None = None
+    tags: tuple[str, ...] = ()
+    note: str | None = None
+    provenance: Provenance = Provenance.MEASURED
+    import_id: str | None = None
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRecord:
+    """One case in one run: how it ended, whether to believe it, and its numbers."""
+
+    result_id: str
+    run_id: str
+    series_id: str
+    case: Case
+    status: Status
+    measured_at: datetime
+    reason: str | None = None
+    verdict: Verdict | None = None
+    verdict_reasons: tuple[str, ...] = ()
+    effective_precision: str | None = None
+    fidelity: str | None = None
+    hardware: str | None = None
+    parameters: int | None = None
+    units_per_call: float | None = None
+    unit_of_work: str | None = None
+    launches_planned: int = 0
+    launches_ok: int = 0
+    metrics: tuple[MetricValue, ...] = ()
+    provenance: Provenance = Provenance.MEASURED
+    source: str | None = None
+    schema_version: int = SCHEMA_VERSION
+
+    def metric(self, name: str, stat: str = "median", phase: str = "steady") -> MetricValue | None:
+        """Return one metric of this result, or None where it was not taken."""
+        for metric in self.metrics:
+            if (metric.name, metric.stat, metric.phase) == (name, stat, phase):
+                return metric
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class SampleSeries:
+    """Every raw reading of one kind from one launch, in the order taken.
+
+    ``values`` are integers in ``unit``. Where one reading spans several calls (calls shorter than 1 ms are
+    blocked), ``calls_per_sample`` says how many; the latency of a call is then value / calls_per_sample.
+    """
+
+    name: str
+    unit: str
+    values: tuple[int, ...]
+    calls_per_sample: int = 1
+    rank: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchRecord:
+    """One fresh worker process timing one case.
+
+    ``costs_ns`` holds the one-off costs (``import``, ``load``, ``first_infer``, ...), ``memory_bytes`` what the
+    memory pass read, ``witnesses`` what could have disturbed the timing (shares in 0..1, counts, MHz). Keys and
+    units are listed in docs/measuring.md. ``origin_run_id`` is the run that made the launch, which differs from
+    ``run_id`` when a resumed run took it over.
+    """
+
+    launch_id: str
+    run_id: str
+    result_id: str
+    origin_run_id: str
+    ordinal: int
+    status: Status
+    started_at: datetime
+    wall_ns: int
+    reason: str | None = None
+    verdict: Verdict | None = None
+    verdict_reasons: tuple[str, ...] = ()
+    effective_precision: str | None = None
+    threads: int | None = None
+    median_ns: float | None = None
+    warmup_calls: int | None = None
+    warmup_converged: bool | None = None
+    stop_reason: str | None = None
+    costs_ns: Mapping[str, int] = field(default_factory=dict)
+    memory_bytes: Mapping[str, int] = field(default_factory=dict)
+    witnesses: Mapping[str, float] = field(default_factory=dict)
+    samples: tuple[SampleSeries, ...] = ()
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class RunBundle:
+    """Everything one run leaves, ready to be appended in one go."""
+
+    run: RunRecord
+    environment: EnvironmentRecord
+    results: tuple[ResultRecord, ...]
+    launches: tuple[LaunchRecord, ...]

@@ -1,0 +1,92 @@
+"""The closed vocabularies: status, verdict, provenance, mode, precision.
+
+A word has one meaning everywhere: code, tables, command line, docs. May import: standard library.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """How one case, or one launch of it, ended."""
+
+    OK = "ok"
+    FAILED = "failed"
+    OOM = "oom"
+    TIMEOUT = "timeout"
+    UNSUPPORTED = "unsupported"
+    SKIPPED = "skipped"
+
+    @property
+    def is_failure(self) -> bool:
+        """True where something was tried and did not work (an absent device is not a failure)."""
+        return self in (Status.FAILED, Status.OOM, Status.TIMEOUT)
+
+    @property
+    def text(self) -> str:
+        """The words a person reads in a table."""
+        return {"oom": "failed: out of memory", "timeout": "failed: time limit"}.get(self.value, self.value)
+
+
+class RunStatus(StrEnum):
+    """How one run ended."""
+
+    OK = "ok"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+class Verdict(StrEnum):
+    """Whether a measurement can be believed (METHOD: noise verdict). Worse is later."""
+
+    TRUSTED = "trusted"
+    NOISY = "noisy"
+    CONTAMINATED = "contaminated"
+
+    @classmethod
+    def worst(cls, verdicts: list[Verdict]) -> Verdict:
+        """Return the worst of several; of none, trusted."""
+        order = list(cls)
+        return max(verdicts, key=order.index, default=cls.TRUSTED)
+
+
+class Provenance(StrEnum):
+    """Where a number comes from. Nothing converts one into another."""
+
+    MEASURED = "measured"
+    IMPORTED = "imported"
+    PREDICTED = "predicted"
+
+
+class Mode(StrEnum):
+    """What kind of work is timed."""
+
+    INFERENCE = "inference"
+    TRAINING = "training"
+    DATA = "data"
+    SERVING = "serving"
+
+
+class Precision(StrEnum):
+    """Arithmetic of weights and activations."""
+
+    FP32 = "fp32"
+    TF32 = "tf32"
+    BF16 = "bf16"
+    FP16 = "fp16"
+    INT8 = "int8"
+    INT4 = "int4"
+
+    @property
+    def bytes_per_parameter(self) -> float:
+        """Bytes one stored weight takes."""
+        return {"fp32": 4.0, "tf32": 4.0, "bf16": 2.0, "fp16": 2.0, "int8": 1.0, "int4": 0.5}[self.value]
+
+
+class Direction(StrEnum):
+    """Which way is better."""
+
+    LOWER = "lower"
+    HIGHER = "higher"
+    NEITHER = "neither"

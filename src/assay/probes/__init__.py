@@ -1,0 +1,1 @@
+"""Small readers of the machine: what it is, and what disturbed a measurement."""

@@ -1,0 +1,1 @@
+"""From a suite to stored results: plan, schedule, worker, measure, collect."""

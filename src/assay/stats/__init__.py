@@ -1,0 +1,1 @@
+"""Pure functions on numbers: intervals, percentiles, verdict arithmetic. numpy and, lazily, scipy."""

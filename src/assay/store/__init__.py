@@ -1,0 +1,1 @@
+"""Where runs live: Delta tables, DuckDB reads, and the journal that survives kill -9."""
