@@ -30,7 +30,7 @@ metrics: Registry[Metric] = Registry("metric")
 _METHOD = "docs/method.md"
 
 
-def _define(  # noqa: PLR0913  (a registry row has as many columns as it has)
+def _define(
     name: str,
     unit: str,
     direction: Direction,
