@@ -73,13 +73,14 @@ class Size:
     """One published (or tiny) configuration of a family.
 
     ``config`` holds what the build function needs. ``parameters`` is the exact count of what assay builds,
-    checked by a test; ``published`` is the figure of the paper or model card in ``source``, None for sizes
-    of our own. ``constants`` feed the input dimensions (``vocab``, ``image`` defaults).
+    checked by a test (None where only building would tell); ``published`` is the figure of the paper or model
+    card in ``source``, None for sizes of our own. ``constants`` feed the input dimensions (``vocab``, ``image``
+    defaults).
     """
 
     tier: Tier
     config: Mapping[str, Any]
-    parameters: int
+    parameters: int | None
     source: str
     published: float | None = None
     constants: Mapping[str, int] = field(default_factory=dict)
@@ -92,6 +93,9 @@ Build = Callable[[Size], Any]
 
 Forward = Callable[[Any, Mapping[str, Any]], Any]
 """Call the model on named inputs: (module, inputs) -> anything; tensors in it are the outputs."""
+
+Bring = Callable[[Size, int, Mapping[str, int], str], tuple[Any, Any]]
+"""Build the module and its own inputs: (size, batch, shape, dtype name) -> (torch.nn.Module, inputs)."""
 
 UnitsPerCall = Callable[[Size, int, Mapping[str, int]], float]
 """How many units of work one call does: (size, batch, shape) -> count."""
@@ -115,6 +119,8 @@ class Family:
     reference: str
     requires: tuple[str, ...] = ("torch", "transformers")
     """Python packages that ``build`` imports."""
+    bring: Bring | None = None
+    """For models of the user's own, which come with weights and inputs: used instead of ``build`` and ``inputs``."""
 
 
 families: Registry[Family] = Registry("workload")
