@@ -1,0 +1,79 @@
+"""The ``assay`` command: groups, options that all share, and the one place where errors become exit codes.
+
+Only typer is imported here; every command imports what it needs when it runs, which keeps ``--help`` fast.
+
+Exit codes (METHOD 6): 0 ok; 1 confirmed regression; 2 usage or configuration; 3 suspect or inconclusive, with
+--strict; 4 expected results missing or failed; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from assay import __version__
+from assay.cli import doctor, listing, run, store, suite
+from assay.core.errors import AssayError
+
+EXIT_OK = 0
+EXIT_USAGE = 2
+
+app = typer.Typer(
+    name="assay",
+    help="Measure AI workloads on the hardware at hand, and keep every number with its provenance.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001  (typer hands an option's value over by position)
+    if wanted:
+        typer.echo(f"assay {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _shared(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Measure AI workloads on the hardware at hand, and keep every number with its provenance."""
+
+
+run.register(app)
+listing.register(app)
+doctor.register(app)
+app.add_typer(suite.app, name="suite")
+app.add_typer(store.app, name="store")
+
+
+def main() -> None:
+    """Run the command line; the entry point of the package."""
+    try:
+        app()
+    except AssayError as error:
+        _print_error(error)
+        sys.exit(EXIT_USAGE)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader (head, say) has gone: keep the interpreter from complaining when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_OK)
+
+
+def _print_error(error: AssayError) -> None:
+    typer.secho("error: ", fg=typer.colors.RED, bold=True, err=True, nl=False)
+    typer.echo(error.message, err=True)
+    if error.hint:
+        typer.secho(f"  {error.hint}", fg=typer.colors.CYAN, err=True)
+
+
+if __name__ == "__main__":
+    main()

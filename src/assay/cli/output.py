@@ -1,0 +1,106 @@
+"""How listings leave: a table for people, ``--json`` and ``--csv`` for programs, the same rows in all three."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from assay.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+StoreOption = Annotated[
+    str | None,
+    typer.Option("--store", metavar="PATH", envvar="ASSAY_STORE", help="Folder of the store.", show_default=False),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV instead of a table.")]
+
+_PIPED_WIDTH = 200
+
+
+class Form(Enum):
+    """What a listing is printed as."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+def choose_form(*, as_json: bool, as_csv: bool) -> Form:
+    """Settle ``--json`` and ``--csv``; both at once is a slip."""
+    if as_json and as_csv:
+        raise UsageError("--json and --csv were both given; expected one of them.")
+    return Form.JSON if as_json else Form.CSV if as_csv else Form.TABLE
+
+
+def print_json(content: Any) -> None:
+    """Print one JSON document."""
+    sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False, default=_plain) + "\n")
+
+
+def print_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """Print rows with a header; nested values as JSON, missing values as empty fields."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({column: _flat(row.get(column)) for column in columns})
+    sys.stdout.write(text.getvalue())
+
+
+def make_console(*, stderr: bool = False) -> Console:
+    """A console; piped output gets a fixed generous width, so that tables are never cut to 80 columns."""
+    from rich.console import Console
+
+    console = Console(stderr=stderr, highlight=False)
+    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=_PIPED_WIDTH)
+
+
+def print_table(table: Table) -> None:
+    """Print a table to standard output."""
+    make_console().print(table)
+
+
+def format_age(moment: datetime, now: datetime | None = None) -> str:
+    """``3 min ago``, ``2 h ago``, ``5 d ago``; the date once it is a month."""
+    seconds = ((now or datetime.now(UTC)) - moment).total_seconds()
+    for limit, step, word in ((90, 1, "s"), (5400, 60, "min"), (172_800, 3600, "h"), (2_592_000, 86_400, "d")):
+        if seconds < limit:
+            return f"{max(0, round(seconds / step))} {word} ago"
+    return moment.astimezone().strftime("%Y-%m-%d")
+
+
+def short_id(run_id: str) -> str:
+    """The last eight characters: the random end of a UUIDv7, which people can type."""
+    return run_id[-8:]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, bytes):
+        return value.hex()
+    return str(value)
+
+
+def _flat(value: Any) -> Any:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, (Mapping, list, tuple)):
+        return json.dumps(value, default=_plain, ensure_ascii=False)
+    return value

@@ -1,0 +1,145 @@
+"""Tables that a person wants to look at. What is the same in every row is said once, above the table."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rich.table import Table
+from rich.text import Text
+
+from assay.core.records import ResultRecord
+from assay.core.units import MISSING, format_bytes, format_duration_ns, format_significant
+from assay.core.words import Status, Verdict
+
+VERDICT_STYLES = {Verdict.TRUSTED: "green", Verdict.NOISY: "yellow", Verdict.CONTAMINATED: "red"}
+_VERDICT_MARKS = {Verdict.TRUSTED: "✓", Verdict.NOISY: "~", Verdict.CONTAMINATED: "✗"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    header: str
+    cell: Callable[[ResultRecord], str | Text]
+    right: bool = False
+    foldable: bool = False
+    """A foldable column moves into the caption when every row says the same."""
+
+
+def result_table(results: Sequence[ResultRecord], *, title: str, notes: Sequence[str] = ()) -> Table:
+    """One row a result; shared facts and footnotes in the caption."""
+    columns = _columns(results)
+    shared = [_shared_value(column, results) for column in columns]
+    # A result by itself keeps its columns: there is nothing to compare it with, and so nothing to fold.
+    folded = [value for column, value in zip(columns, shared, strict=True) if value is not None and column.foldable]
+    kept = [
+        column for column, value in zip(columns, shared, strict=True) if not (column.foldable and value is not None)
+    ]
+    table = Table(title=title, title_justify="left", title_style="bold", caption_justify="left", pad_edge=False)
+    for column in kept:
+        table.add_column(column.header, justify="right" if column.right else "left", overflow="fold")
+    for result in results:
+        table.add_row(*(column.cell(result) for column in kept))
+    lines = [f"all rows: {' · '.join(folded)}"] if folded else []
+    table.caption = Text("\n".join([*lines, *notes])) if lines or notes else None
+    return table
+
+
+def _columns(results: Sequence[ResultRecord]) -> list[_Column]:
+    dimensions = sorted({name for result in results for name, _ in result.case.shape})
+    options = sorted({name for result in results for name, _ in result.case.options})
+    return [
+        _Column("workload", lambda result: result.case.workload),
+        _Column("engine", lambda result: result.case.engine, foldable=True),
+        _Column("device", lambda result: result.case.device, foldable=True),
+        _Column("precision", _precision, foldable=True),
+        *([_Column("shape", _shape)] if dimensions else []),
+        *(_Column(name, functools.partial(_option, name)) for name in options),
+        _Column("batch", lambda result: str(result.case.batch), right=True),
+        _Column("median", _median, right=True),
+        _Column("95 % CI", _interval, right=True),
+        _Column("throughput", _throughput, right=True),
+        _Column("memory", _memory, right=True),
+        _Column("launches", _launches, right=True),
+        _Column("verdict", verdict_text),
+    ]
+
+
+def _shared_value(column: _Column, results: Sequence[ResultRecord]) -> str | None:
+    values = {str(column.cell(result)) for result in results}
+    return values.pop() if len(values) == 1 else None
+
+
+def _precision(result: ResultRecord) -> str:
+    requested, effective = result.case.precision.value, result.effective_precision
+    return requested if effective in {None, requested, "unknown"} else f"{requested} (ran {effective})"
+
+
+def _shape(result: ResultRecord) -> str:
+    return " ".join(f"{name} {size}" for name, size in result.case.shape) or MISSING
+
+
+def _option(name: str, result: ResultRecord) -> str:
+    return str(dict(result.case.options).get(name, MISSING))
+
+
+def _median(result: ResultRecord) -> str | Text:
+    latency = result.metric("latency_ns")
+    if latency is None:
+        return MISSING
+    return Text(format_duration_ns(latency.value), style="bold")
+
+
+def _interval(result: ResultRecord) -> str:
+    latency = result.metric("latency_ns")
+    if latency is None or latency.value is None or latency.ci_lo is None or latency.ci_hi is None:
+        return MISSING
+    below, above = 100 * (latency.ci_lo / latency.value - 1), 100 * (latency.ci_hi / latency.value - 1)
+    return f"{_percent(below)} … {_percent(above)}"
+
+
+def _percent(value: float) -> str:
+    sign = "+" if value >= 0 else "−"
+    digits = 1 if abs(value) < 10 else 0  # noqa: PLR2004  (two significant digits are enough for an interval)
+    return f"{sign}{abs(value):.{digits}f} %"
+
+
+def _throughput(result: ResultRecord) -> str:
+    throughput = result.metric("throughput_per_s")
+    if throughput is None or throughput.value is None:
+        return MISSING
+    return f"{format_significant(throughput.value)} {_plural_rate(throughput.unit)}"
+
+
+def _plural_rate(unit: str) -> str:
+    """``sample/s`` -> ``samples/s``; a unit that is an abbreviation stays."""
+    head, _, tail = unit.partition("/")
+    return f"{head}s/{tail}" if head in {"sample", "token"} else unit
+
+
+def _memory(result: ResultRecord) -> str:
+    memory = result.metric("device_memory_peak_bytes", stat="max") or result.metric("memory_peak_bytes", stat="max")
+    return format_bytes(memory.value) if memory else MISSING
+
+
+def _launches(result: ResultRecord) -> str:
+    return f"{result.launches_ok}/{result.launches_planned}"
+
+
+def verdict_text(result: ResultRecord) -> Text:
+    """The verdict of a result that has one, else how it ended."""
+    if result.status is Status.OK and result.verdict is not None:
+        mark = _VERDICT_MARKS[result.verdict]
+        return Text(f"{mark} {result.verdict}", style=VERDICT_STYLES[result.verdict])
+    return Text(result.status.text, style="red" if result.status.is_failure else "dim")
+
+
+def result_notes(results: Sequence[ResultRecord]) -> list[str]:
+    """Footnotes: why a result is not trusted, failed, or was not run."""
+    notes = []
+    for result in results:
+        if result.status is not Status.OK:
+            notes.append(f"{result.case.label}: {result.status.text}: {result.reason}")
+        elif result.verdict is not Verdict.TRUSTED:
+            notes.extend(f"{result.case.label}: {reason}" for reason in result.verdict_reasons)
+    return notes

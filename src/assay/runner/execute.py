@@ -1,0 +1,295 @@
+"""Execute a plan: make every launch, keep each in the journal, publish the run.
+
+The journal has every finished launch before the next begins, so a crash, a kill or Ctrl-C loses at most the
+launch that was going on. May import: core, store, probes, runner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter_ns
+from typing import Any
+
+from assay import __version__
+from assay.core.ids import new_id
+from assay.core.records import EnvironmentRecord, LaunchRecord, ResultRecord, RunBundle, RunRecord, SampleSeries
+from assay.core.words import RunStatus, Status
+from assay.probes.environment import hardware_class, source_hash
+from assay.probes.noise import judge_noise
+from assay.runner.collect import CaseIdentity, summarise_case
+from assay.runner.plan import Plan, PlannedCase
+from assay.runner.protocol import Job, Measured, Message
+from assay.runner.repository import read_repository
+from assay.runner.schedule import ScheduledLaunch, schedule_launches
+from assay.runner.suite_model import suite_to_dict
+from assay.runner.supervise import LaunchOutcome, run_launch
+from assay.store import Journal, Store
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchBegan:
+    """A launch is about to be made; ``number`` of ``total`` in this run, from 1."""
+
+    scheduled: ScheduledLaunch
+    number: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchSaid:
+    """The worker spoke, or (None) a second passed."""
+
+    scheduled: ScheduledLaunch
+    message: Message | None
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchEnded:
+    """A launch is over, and this is the result of its case so far."""
+
+    scheduled: ScheduledLaunch
+    launch: LaunchRecord
+    result: ResultRecord
+
+
+Event = LaunchBegan | LaunchSaid | LaunchEnded
+Listener = Callable[[Event], None]
+Launcher = Callable[..., LaunchOutcome]
+
+
+@dataclass(frozen=True, slots=True)
+class Inheritance:
+    """What a resumed run takes over: the interrupted run, and its launches that worked, with their samples."""
+
+    parent: RunRecord
+    launches: tuple[LaunchRecord, ...]
+    results: tuple[ResultRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What to execute and what to write beside it."""
+
+    plan: Plan
+    environment: EnvironmentRecord
+    tags: tuple[str, ...] = ()
+    note: str | None = None
+    inheritance: Inheritance | None = None
+    folder: Path = field(default_factory=Path.cwd)
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """A published run and its results, in the order of the plan."""
+
+    run: RunRecord
+    results: tuple[ResultRecord, ...]
+
+
+def execute_plan(
+    request: RunRequest,
+    store: Store,
+    *,
+    listener: Listener = lambda _event: None,
+    launcher: Launcher = run_launch,
+) -> FinishedRun:
+    """Make every launch of the plan and publish the run; Ctrl-C publishes what is done as interrupted.
+
+    Raises StoreError where the store cannot be written; the journal then still holds every finished launch.
+    """
+    store.check_writable()
+    progress = _Run(request, store, listener, launcher)
+    try:
+        status = progress.make_launches()
+    except KeyboardInterrupt:
+        status = RunStatus.INTERRUPTED
+    return progress.publish(status)
+
+
+class _Run:
+    """The state of one execution: launches so far by case, and the journal."""
+
+    def __init__(self, request: RunRequest, store: Store, listener: Listener, launcher: Launcher) -> None:
+        self._request = request
+        self._store = store
+        self._listener = listener
+        self._launcher = launcher
+        self._header = _begin_run(request)
+        self._identities = {
+            planned.case.case_id: CaseIdentity(
+                result_id=new_id(),
+                run_id=self._header.run_id,
+                hardware=hardware_class(request.environment.facts, planned.case.device),
+                launches_planned=request.plan.suite.launches,
+            )
+            for planned in request.plan.cases
+        }
+        self._launches: dict[str, list[LaunchRecord]] = {case_id: [] for case_id in self._identities}
+        self._parameters: dict[str, int] = {}
+        self._journal: Journal = store.journal(self._header.run_id)
+        self._journal.record(self._header)
+        self._journal.record(request.environment)
+        self._take_over(request.inheritance)
+        for planned in request.plan.cases:
+            if planned.obstacle is not None:
+                self._journal.record(self._summarise(planned))
+
+    def make_launches(self) -> RunStatus:
+        """Make what is left to make. A case that failed once is not tried again in this run."""
+        suite = self._request.plan.suite
+        done = {case_id: len(launches) for case_id, launches in self._launches.items()}
+        todo = list(schedule_launches(self._request.plan.ready, launches=suite.launches, seed=suite.seed, done=done))
+        total = len(todo)
+        failed: set[str] = set()
+        for number, scheduled in enumerate(todo, start=1):
+            case_id = scheduled.planned.case.case_id
+            if case_id in failed:
+                continue
+            self._listener(LaunchBegan(scheduled, number, total))
+            launch = self._make_launch(scheduled)
+            self._launches[case_id].append(launch)
+            result = self._summarise(scheduled.planned)
+            self._journal.record(launch)
+            self._journal.record(result)
+            if launch.status is not Status.OK:
+                failed.add(case_id)
+            self._listener(LaunchEnded(scheduled, launch, result))
+        return RunStatus.FAILED if any(result.status.is_failure for result in self._results()) else RunStatus.OK
+
+    def publish(self, status: RunStatus) -> FinishedRun:
+        """Turn the journal's content into rows."""
+        run = replace(self._header, status=status, finished_at=datetime.now(UTC))
+        results = self._results()
+        launches = tuple(launch for launches in self._launches.values() for launch in launches)
+        self._store.publish(RunBundle(run, self._request.environment, results, launches), self._journal)
+        return FinishedRun(run, results)
+
+    def _make_launch(self, scheduled: ScheduledLaunch) -> LaunchRecord:
+        planned, suite = scheduled.planned, self._request.plan.suite
+        job = Job(
+            case=planned.case,
+            shape=dict(planned.case.shape),
+            threads=planned.threads,
+            seed=suite.seed,
+            timing=suite.timing,
+            spawned_ns=perf_counter_ns(),
+        )
+        outcome = self._launcher(
+            job,
+            limit_s=suite.launch_limit_s,
+            on_message=lambda message: self._listener(LaunchSaid(scheduled, message)),
+        )
+        identity = self._identities[planned.case.case_id]
+        if isinstance(outcome.outcome, Measured) and outcome.outcome.parameters is not None:
+            self._parameters[planned.case.case_id] = outcome.outcome.parameters
+        return record_launch(outcome, scheduled.ordinal, run_id=self._header.run_id, result_id=identity.result_id)
+
+    def _summarise(self, planned: PlannedCase) -> ResultRecord:
+        case_id = planned.case.case_id
+        return summarise_case(
+            self._identities[case_id],
+            planned,
+            self._launches[case_id],
+            now=datetime.now(UTC),
+            parameters=self._parameters.get(case_id),
+        )
+
+    def _results(self) -> tuple[ResultRecord, ...]:
+        return tuple(self._summarise(planned) for planned in self._request.plan.cases)
+
+    def _take_over(self, inheritance: Inheritance | None) -> None:
+        """Adopt the launches of the interrupted run, each still naming the run that made it."""
+        if inheritance is None:
+            return
+        case_ids = {result.result_id: result.case.case_id for result in inheritance.results}
+        for result in inheritance.results:
+            if result.parameters is not None:
+                self._parameters[result.case.case_id] = result.parameters
+        for launch in inheritance.launches:
+            case_id = case_ids.get(launch.result_id)
+            if case_id not in self._launches or launch.status is not Status.OK:
+                continue
+            identity = self._identities[case_id]
+            adopted = replace(
+                launch,
+                run_id=self._header.run_id,
+                result_id=identity.result_id,
+                ordinal=len(self._launches[case_id]),
+            )
+            self._launches[case_id].append(adopted)
+            self._journal.record(adopted)
+
+
+def record_launch(outcome: LaunchOutcome, ordinal: int, *, run_id: str, result_id: str) -> LaunchRecord:
+    """Turn what the supervisor got into the row that is kept."""
+    said = outcome.outcome
+    witnesses: dict[str, float] = {"supervisor_cpu_share": outcome.supervisor_cpu_share}
+    identity: dict[str, Any] = {
+        "launch_id": new_id(),
+        "run_id": run_id,
+        "result_id": result_id,
+        "origin_run_id": run_id,
+        "ordinal": ordinal,
+        "started_at": outcome.started_at,
+        "wall_ns": outcome.wall_ns,
+    }
+    if not isinstance(said, Measured):
+        return LaunchRecord(**identity, status=said.status, reason=said.reason, witnesses=witnesses)
+    witnesses |= said.witnesses
+    verdict, reasons = judge_noise(witnesses)
+    return LaunchRecord(
+        **identity,
+        status=Status.OK,
+        verdict=verdict,
+        verdict_reasons=reasons,
+        effective_precision=said.effective_precision,
+        threads=said.threads,
+        median_ns=said.median_ns,
+        warmup_calls=said.warmup_calls,
+        warmup_converged=said.warmup_converged,
+        stop_reason=said.stop_reason,
+        costs_ns=said.costs_ns,
+        memory_bytes=said.memory_bytes,
+        witnesses=witnesses,
+        samples=_sample_series(said),
+    )
+
+
+def _sample_series(said: Measured) -> tuple[SampleSeries, ...]:
+    wall = SampleSeries("latency", "ns", said.values, said.calls_per_sample)
+    if not said.device_values:
+        return (wall,)
+    return (wall, SampleSeries("device_latency", "ns", said.device_values, said.calls_per_sample))
+
+
+def _begin_run(request: RunRequest) -> RunRecord:
+    """The run row as it would stand if everything stopped now."""
+    suite = request.plan.suite
+    now = datetime.now(UTC)
+    repository = read_repository(request.folder)
+    return RunRecord(
+        run_id=new_id(),
+        suite=suite.name,
+        status=RunStatus.INTERRUPTED,
+        started_at=now,
+        finished_at=now,
+        env_id=request.environment.env_id,
+        config=_config(request.plan),
+        cases_planned=len(request.plan.cases),
+        assay_version=__version__,
+        source_hash=source_hash(),
+        parent_id=request.inheritance.parent.run_id if request.inheritance else None,
+        git_commit=repository.commit,
+        git_branch=repository.branch,
+        git_dirty=repository.dirty,
+        tags=request.tags,
+        note=request.note,
+    )
+
+
+def _config(plan: Plan) -> Mapping[str, Any]:
+    """What it takes to make the same plan again."""
+    return {"suite": suite_to_dict(plan.suite), "shortened": plan.suite.timing.is_shortened}

@@ -1,0 +1,221 @@
+"""From a suite to a plan: the ordered list of cases, each either ready or with the reason why not.
+
+Nothing is built here. A request that cannot be met anywhere is an error before anything runs; a single cell of a
+matrix that cannot be met becomes a row of its own. May import: core, engines, workloads, probes, runner.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import math
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from assay.core.case import Case, Scalar
+from assay.core.errors import AssayError, SuiteError
+from assay.core.units import format_bytes
+from assay.core.words import Mode, Precision, Status
+from assay.engines.base import Engine, device_kind, engines
+from assay.probes.cgroup import read_cpu_quota
+from assay.probes.devices import Device
+from assay.runner.suite_model import CaseMatrix, Suite
+from assay.workloads.base import Workload
+from assay.workloads.resolve import resolve_workload, weight_bytes
+
+AUTO_DEVICE = "auto"
+_WEIGHT_MARGIN = 1.05
+"""Weights are not all: buffers, activations and the allocator take a little more, even at batch 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why a case is not run: its row carries this status and reason."""
+
+    status: Status
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCase:
+    """One case, what it computes, and how it is launched. ``obstacle`` is set where it cannot be."""
+
+    case: Case
+    workload: Workload
+    threads: int
+    obstacle: Obstacle | None = None
+
+    @property
+    def units_per_call(self) -> float:
+        """Units of work in one call."""
+        return self.workload.units_per_call(self.case.batch, dict(self.case.shape))
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What the planner must know of the machine: devices, memory, default threads. Given, so that tests can."""
+
+    devices: tuple[Device, ...]
+    memory_limit_bytes: int | None
+    memory_available_bytes: int | None
+    threads: int
+
+    def find_device(self, name: str) -> Device | None:
+        """Find ``cpu``, ``cuda:0``; a bare ``cuda`` is ``cuda:0``."""
+        wanted = {name, f"{name}:0"}
+        return next((device for device in self.devices if device.name in wanted), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The expanded suite, in the order written."""
+
+    suite: Suite
+    cases: tuple[PlannedCase, ...]
+
+    @property
+    def ready(self) -> tuple[PlannedCase, ...]:
+        """Cases that will be launched."""
+        return tuple(planned for planned in self.cases if planned.obstacle is None)
+
+
+def read_machine() -> Machine:
+    """Look at this machine."""
+    from assay.probes.devices import detect_devices
+    from assay.probes.memory import available_memory_bytes, memory_limit_bytes
+
+    return Machine(detect_devices(), memory_limit_bytes(), available_memory_bytes(), default_threads())
+
+
+def default_threads() -> int:
+    """Physical cores that this process may use: what the frameworks themselves settle on.
+
+    The least of the physical cores, the processor affinity and the cgroup's CPU quota.
+    """
+    import psutil
+
+    candidates = [psutil.cpu_count(logical=False) or psutil.cpu_count() or 1]
+    if hasattr(os, "sched_getaffinity"):
+        candidates.append(len(os.sched_getaffinity(0)))
+    quota = read_cpu_quota()
+    if quota is not None:
+        candidates.append(max(1, math.floor(quota)))
+    return min(candidates)
+
+
+def make_plan(suite: Suite, machine: Machine) -> Plan:
+    """Expand every matrix of the suite. Raises UsageError or SuiteError for what can never run here."""
+    planned: dict[str, PlannedCase] = {}
+    for index, matrix in enumerate(suite.cases):
+        expanded = list(_expand(suite, index, matrix, machine))
+        _refuse_hopeless(suite, index, expanded)
+        for one in expanded:
+            planned.setdefault(one.case.case_id, one)
+    return Plan(suite, tuple(planned.values()))
+
+
+def _expand(suite: Suite, index: int, matrix: CaseMatrix, machine: Machine) -> Iterator[PlannedCase]:
+    with _placed(suite, index, "engine"):
+        found = [engines.get(name) for name in matrix.engines]
+    devices = tuple(dict.fromkeys(_settle_device(name, machine) for name in matrix.devices))
+    for model in matrix.models:
+        with _placed(suite, index, "model"):
+            workload = resolve_workload(model)
+        batches = matrix.batches or workload.batches
+        threads = matrix.threads or (None,)
+        shapes = tuple(_expand_shapes(suite, index, matrix, workload))
+        for engine, device, mode, precision, shape, batch, thread_count in itertools.product(
+            found, devices, matrix.modes, matrix.precisions, shapes, batches, threads
+        ):
+            options: dict[str, Scalar] = {} if thread_count is None else {"threads": thread_count}
+            case = Case.make(
+                workload=workload.name,
+                engine=engine.name,
+                device=device,
+                mode=mode,
+                precision=precision,
+                batch=batch,
+                shape=shape,
+                options=options,
+            )
+            obstacle = _find_obstacle(case, engine, workload, machine)
+            yield PlannedCase(case, workload, thread_count or machine.threads, obstacle)
+
+
+def _expand_shapes(suite: Suite, index: int, matrix: CaseMatrix, workload: Workload) -> Iterator[dict[str, int]]:
+    """Every combination of the dimensions asked for, the others at their defaults.
+
+    A dimension that this workload lacks but another of the same entry has is left out: ``seq: [128, 512]`` over
+    text and vision models varies the text models only. One that none has is an error (the suite reader's).
+    """
+    own = workload.resolve_shape({})
+    asked = {name: sizes for name, sizes in matrix.shape if name in own or len(matrix.models) == 1}
+    for sizes in itertools.product(*asked.values()):
+        with _placed(suite, index, "shape"):
+            yield workload.resolve_shape(dict(zip(asked, sizes, strict=True)))
+
+
+def _settle_device(name: str, machine: Machine) -> str:
+    """``auto`` is the first accelerator, else the CPU; ``cuda`` is ``cuda:0``."""
+    if name == AUTO_DEVICE:
+        accelerators = [device.name for device in machine.devices if device.name != "cpu"]
+        return accelerators[0] if accelerators else "cpu"
+    device = machine.find_device(name)
+    return device.name if device is not None else name
+
+
+def _find_obstacle(case: Case, engine: Engine, workload: Workload, machine: Machine) -> Obstacle | None:
+    kind = device_kind(case.device)
+    absence = engine.availability(kind)
+    if absence is not None:
+        return Obstacle(Status.UNSUPPORTED, str(absence))
+    if case.mode is not Mode.INFERENCE:
+        return Obstacle(Status.UNSUPPORTED, f"engine {engine.name} does inference; {case.mode} is not built yet")
+    possible = engine.capabilities.precisions[kind]
+    if case.precision not in possible:
+        return Obstacle(Status.UNSUPPORTED, _precision_reason(engine.name, kind, case.precision, possible))
+    device = machine.find_device(case.device)
+    if device is None:
+        here = ", ".join(known.name for known in machine.devices)
+        return Obstacle(Status.UNSUPPORTED, f"there is no device {case.device!r} here; found {here}")
+    return _check_memory(case, workload, device, machine)
+
+
+def _precision_reason(engine: str, kind: str, got: Precision, possible: Sequence[Precision]) -> str:
+    return f"engine {engine} has no {got} on {kind}; it has {', '.join(possible)} there"
+
+
+def _check_memory(case: Case, workload: Workload, device: Device, machine: Machine) -> Obstacle | None:
+    """Refuse what cannot fit before it is built: parameters x bytes are known without any weights."""
+    needed = weight_bytes(workload, case.precision.bytes_per_parameter)
+    on_host = case.device == "cpu"
+    limit = machine.memory_available_bytes if on_host else device.memory_bytes
+    if needed is None or limit is None or needed * _WEIGHT_MARGIN <= limit:
+        return None
+    whole = machine.memory_limit_bytes if on_host else device.memory_bytes
+    return Obstacle(
+        Status.SKIPPED,
+        f"does not fit: its {case.precision} weights alone take {format_bytes(needed)}; {case.device} has "
+        f"{format_bytes(limit)} available of {format_bytes(whole)}",
+    )
+
+
+def _refuse_hopeless(suite: Suite, index: int, expanded: Sequence[PlannedCase]) -> None:
+    """Raise where a whole entry is impossible for one and the same kind of reason: a slip, not a matrix."""
+    obstacles = [planned.obstacle for planned in expanded]
+    unsupported = [obstacle.reason for obstacle in obstacles if obstacle and obstacle.status is Status.UNSUPPORTED]
+    if not unsupported or len(unsupported) < len(obstacles):
+        return
+    reasons = list(dict.fromkeys(unsupported))
+    key = "precision" if " has no " in reasons[0] else "mode" if "inference" in reasons[0] else "device"
+    raise SuiteError(f"{suite.position_of(index, key)}: impossible here: {'; '.join(reasons[:3])}.")
+
+
+@contextlib.contextmanager
+def _placed(suite: Suite, index: int, key: str) -> Iterator[None]:
+    """Add the place in the suite to an error about something written there."""
+    try:
+        yield
+    except AssayError as error:
+        raise SuiteError(f"{suite.position_of(index, key)}: {error.message}", hint=error.hint) from error

@@ -1,0 +1,211 @@
+"""Run one launch: spawn a fresh worker, block until it speaks, enforce the limit, and always return an outcome.
+
+The supervisor never polls: it sleeps in a lock until a message arrives or a second has passed (that tick lets a
+display count time). Whatever the worker does (crash, hang, print rubbish, be killed), the outcome is a value.
+May import: core, runner.protocol.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+from assay.core.units import format_elapsed
+from assay.core.words import Status
+from assay.runner.protocol import Failed, Job, Measured, Message, PhaseBegan, decode
+
+_TICK_S = 1.0
+_LAST_WORDS = 400
+_REAP_PATIENCE_S = 5.0
+_EXIT_PATIENCE_S = 10.0
+_DISTURBING = ("PYTHONINSPECT", "PYTHONPROFILEIMPORTTIME", "PYTHONTRACEMALLOC", "PYTHONMALLOC", "PYTHONDEVMODE",
+               "PYTHONASYNCIODEBUG", "PYTHONDONTWRITEBYTECODE", "COVERAGE_PROCESS_START")  # fmt: skip
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchOutcome:
+    """What became of one launch."""
+
+    outcome: Measured | Failed
+    started_at: datetime
+    wall_ns: int
+    supervisor_cpu_share: float
+    """CPU time of the supervising process over the wall time of the launch."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """All that listening gave: the last word, if any, the phase reached, and whether the pipe came to its end."""
+
+    last_word: Measured | Failed | None
+    phase: str
+    pipe_ended: bool = False
+
+
+def run_launch(
+    job: Job,
+    *,
+    limit_s: float,
+    on_message: Callable[[Message | None], None] = lambda _message: None,
+    environ: Mapping[str, str] | None = None,
+) -> LaunchOutcome:
+    """Make one launch. ``on_message`` gets each message, and None about once a second while nothing is said.
+
+    A KeyboardInterrupt kills the worker and goes on up.
+    """
+    started_at = datetime.now(UTC)
+    begin_ns, begin_cpu_ns = time.perf_counter_ns(), time.process_time_ns()
+    kills_before = _out_of_memory_kills()
+    with tempfile.TemporaryFile() as stderr:
+        process = _spawn(job, stderr, worker_environment(os.environ if environ is None else environ, job.threads))
+        patience_s = 0.0
+        try:
+            heard = _listen(process, begin_ns + round(limit_s * 1e9), on_message)
+            outcome = heard.last_word or _explain_silence(process, heard, limit_s, stderr, kills_before)
+            patience_s = _EXIT_PATIENCE_S if isinstance(outcome, Measured) else 0.0
+        finally:
+            _end(process, patience_s)
+    wall_ns = time.perf_counter_ns() - begin_ns
+    share = (time.process_time_ns() - begin_cpu_ns) / wall_ns
+    return LaunchOutcome(outcome, started_at, wall_ns, share)
+
+
+def worker_environment(environ: Mapping[str, str], threads: int) -> dict[str, str]:
+    """Return the parent's environment without what bends timings, and with the thread count pinned."""
+    clean = {name: value for name, value in environ.items() if name not in _DISTURBING}
+    clean.update(dict.fromkeys(_THREAD_VARIABLES, str(threads)))
+    clean.update(
+        PYTHONHASHSEED="0",
+        PYTHONUNBUFFERED="1",
+        TOKENIZERS_PARALLELISM="false",
+        TRANSFORMERS_VERBOSITY="error",
+        HF_HUB_DISABLE_TELEMETRY="1",
+    )
+    return clean
+
+
+def _spawn(job: Job, stderr: IO[bytes], environ: dict[str, str]) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "assay.runner.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        env=environ,
+        start_new_session=True,  # a group of its own, so that whatever the model starts ends with it
+    )
+    if process.stdin is None:
+        raise AssertionError("Popen was asked for a pipe")
+    with contextlib.suppress(BrokenPipeError):  # a worker that dies at once is explained by its exit
+        process.stdin.write(job.to_line().encode() + b"\n")
+        process.stdin.close()
+    return process
+
+
+def _listen(process: subprocess.Popen[bytes], deadline_ns: int, on_message: Callable[[Message | None], None]) -> _Heard:
+    """Listen until the last word, the end of the pipe, or the deadline."""
+    lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+    threading.Thread(target=_forward_lines, args=(process.stdout, lines), daemon=True).start()
+    phase = "start"
+    while (left_ns := deadline_ns - time.perf_counter_ns()) > 0:
+        try:
+            line = lines.get(timeout=min(_TICK_S, left_ns / 1e9))
+        except queue.Empty:
+            if process.poll() is not None and lines.empty():
+                return _Heard(None, phase, pipe_ended=True)  # dead, though its child still holds the pipe open
+            on_message(None)
+            continue
+        if line is None:
+            return _Heard(None, phase, pipe_ended=True)
+        try:
+            message = decode(line)
+        except ValueError as error:
+            shown = line[:200].decode(errors="replace").strip()
+            reason = f"the worker wrote what is no message in {phase} ({error}): {shown!r}"
+            return _Heard(Failed(Status.FAILED, reason, phase), phase)
+        if isinstance(message, PhaseBegan):
+            phase = message.phase
+        on_message(message)
+        if isinstance(message, (Measured, Failed)):
+            return _Heard(message, phase)
+    return _Heard(None, phase)
+
+
+def _forward_lines(pipe: IO[bytes] | None, lines: queue.SimpleQueue[bytes | None]) -> None:
+    if pipe is not None:
+        with contextlib.suppress(ValueError, OSError):  # the pipe is closed under us when the launch is over
+            for line in pipe:
+                lines.put(line)
+    lines.put(None)
+
+
+def _explain_silence(
+    process: subprocess.Popen[bytes], heard: _Heard, limit_s: float, stderr: IO[bytes], kills_before: int | None
+) -> Failed:
+    """Say why there was no last word: time limit, killed for memory, a signal, or an exit code."""
+    phase = heard.phase
+    try:
+        # The pipe ends a moment before the process can be reaped.
+        code = process.wait(timeout=_REAP_PATIENCE_S if heard.pipe_ended else 0)
+    except subprocess.TimeoutExpired:
+        return Failed(Status.TIMEOUT, f"still in {phase} after the limit of {format_elapsed(limit_s)}; killed", phase)
+    words = _last_words(stderr)
+    if code == -signal.SIGKILL and _was_killed_for_memory(kills_before):
+        return Failed(Status.OOM, f"out of memory in {phase}: the kernel killed the worker", phase)
+    if code < 0:
+        known = {member.value: member.name for member in signal.Signals}
+        name = known.get(-code, f"signal {-code}")
+        return Failed(Status.FAILED, f"the worker was killed by {name} in {phase}{words}", phase)
+    return Failed(Status.FAILED, f"the worker ended in {phase} with exit code {code} and no result{words}", phase)
+
+
+def _last_words(stderr: IO[bytes]) -> str:
+    size = stderr.seek(0, os.SEEK_END)
+    stderr.seek(max(0, size - 4000))
+    lines = [line.strip() for line in stderr.read().decode(errors="replace").splitlines() if line.strip()]
+    if not lines:
+        return ""
+    # faulthandler's dump names the crash in its first line ("Fatal Python error: ..."); a traceback in its last.
+    fatal = next((line for line in lines if line.startswith("Fatal Python error")), lines[-1])
+    return f"; its last words: {fatal[:_LAST_WORDS]}"
+
+
+def _end(process: subprocess.Popen[bytes], patience_s: float) -> None:
+    """Leave nothing behind: give a worker ``patience_s`` to exit by itself, then kill its whole group."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=patience_s)
+    with contextlib.suppress(OSError):
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+    process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+def _out_of_memory_kills() -> int | None:
+    """The kernel's count of processes killed for memory, None where it is not told."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/vmstat").read_text(encoding="ascii").splitlines():
+            name, _, value = line.partition(" ")
+            if name == "oom_kill":
+                return int(value)
+    return None
+
+
+def _was_killed_for_memory(before: int | None) -> bool:
+    after = _out_of_memory_kills()
+    return before is not None and after is not None and after > before
