@@ -15,6 +15,7 @@ from assay.cli.output import (
     choose_form,
     format_age,
     make_console,
+    new_table,
     print_csv,
     print_json,
     print_table,
@@ -56,11 +57,10 @@ def list_runs(
 
 
 def _print_runs(store: Store, runs: Sequence[RunRecord]) -> None:
-    from rich.table import Table
     from rich.text import Text
 
     counts = _count_results(store, [run.run_id for run in runs])
-    table = Table(pad_edge=False)
+    table = new_table()
     for header in ("run", "when", "suite", "status", "results", "verdicts", "hardware", "code", "note"):
         table.add_column(header, overflow="fold")
     for run in runs:
@@ -127,7 +127,8 @@ def show(
     form = choose_form(as_json=as_json, as_csv=as_csv)
     opened = Store.open(store)
     run = opened.find_run(ref)
-    results = opened.results(run_id=run.run_id)
+    # Ids are made in the order of the plan.
+    results = sorted(opened.results(run_id=run.run_id), key=lambda result: result.result_id)
     surroundings = opened.environment(run.env_id)
     if form is Form.CSV:
         print_csv([result_row(result) for result in results], RESULT_COLUMNS)
@@ -165,6 +166,8 @@ def print_run(
     notes = [legend]
     if run.config.get("shortened"):
         notes.append("shortened windows: this suite samples for less time than the method's defaults do")
+    if run.parent_id is not None:
+        notes.append(f"resumes run {short_id(run.parent_id)}, whose finished launches it took over")
     console.print(result_table(results, title=title, notes=notes))
     for note in result_notes(results):
         console.print(Text(f"  ! {note}", style="yellow"))
@@ -190,14 +193,12 @@ def _describe_origin(run: RunRecord, environment: EnvironmentRecord) -> str:
 
 
 def _print_launches(results: Sequence[ResultRecord], launches: Sequence[LaunchRecord]) -> None:
-    from rich.table import Table
-
     from assay.cli.tables import VERDICT_STYLES
     from assay.core.units import MISSING, format_duration_ns
 
     labels = {result.result_id: result.case.label for result in results}
     order = {result.result_id: index for index, result in enumerate(results)}
-    table = Table(title="launches", title_justify="left", title_style="bold", pad_edge=False)
+    table = new_table("launches")
     for header in ("case", "#", "median", "samples", "warm-up", "import", "load", "first call", "verdict", "why"):
         table.add_column(header, overflow="fold", justify="right" if header in {"#", "median", "samples"} else "left")
     for launch in sorted(launches, key=lambda one: (order.get(one.result_id, len(order)), one.ordinal)):
@@ -250,11 +251,9 @@ def sql(
 
 
 def _print_rows(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
-    from rich.table import Table
-
     from assay.core.units import MISSING
 
-    table = Table(pad_edge=False)
+    table = new_table()
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:

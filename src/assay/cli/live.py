@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Self
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
+from assay.cli.output import new_table
 from assay.cli.tables import verdict_text
 from assay.core.records import ResultRecord
 from assay.core.units import format_duration_ns, format_elapsed
@@ -25,6 +25,8 @@ from assay.runner.execute import Event, LaunchBegan, LaunchEnded, LaunchSaid
 from assay.runner.protocol import PhaseBegan, SamplesSoFar
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from assay.runner.plan import PlannedCase
 
 _DRAW_EVERY_S = 0.9
@@ -88,7 +90,7 @@ class LiveRun:
         self._live.update(Group(self._table(), self._progress(now)), refresh=True)
 
     def _table(self) -> Table:
-        table = Table(title=self._title, title_justify="left", title_style="bold", pad_edge=False)
+        table = new_table(self._title)
         table.add_column("case", no_wrap=True)
         table.add_column("launches", justify="right")
         table.add_column("median so far", justify="right")

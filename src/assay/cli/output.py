@@ -67,6 +67,14 @@ def make_console(*, stderr: bool = False) -> Console:
     return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=_PIPED_WIDTH)
 
 
+def new_table(title: str | None = None) -> Table:
+    """An empty table in the house's one style."""
+    from rich import box
+    from rich.table import Table
+
+    return Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+
+
 def print_table(table: Table) -> None:
     """Print a table to standard output."""
     make_console().print(table)

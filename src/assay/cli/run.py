@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.output import CsvOption, JsonOption, StoreOption, choose_form, make_console, print_csv, print_json
+from assay.cli.output import (
+    CsvOption,
+    JsonOption,
+    StoreOption,
+    choose_form,
+    make_console,
+    new_table,
+    print_csv,
+    print_json,
+)
 from assay.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -295,8 +304,6 @@ def _leave_out_fresh(store: Store, plan: Plan, environment: EnvironmentRecord, a
 
 
 def _print_plan(store: Store, plan: Plan, environment: EnvironmentRecord, machine: Machine, *, as_json: bool) -> None:
-    from rich.table import Table
-
     from assay.core.units import format_count, format_elapsed
     from assay.runner.estimate import estimate_launch, estimate_plan, read_history
 
@@ -315,7 +322,7 @@ def _print_plan(store: Store, plan: Plan, environment: EnvironmentRecord, machin
         print_json({"suite": plan.suite.name, "launches": plan.suite.launches, "cases": rows,
                     "total_lo_s": whole.lo, "total_hi_s": whole.hi, "from_history": whole.from_history})  # fmt: skip
         return
-    table = Table(title=f"plan of suite {plan.suite.name}", title_justify="left", title_style="bold", pad_edge=False)
+    table = new_table(f"plan of suite {plan.suite.name}")
     for header in ("case", "parameters", "a launch takes"):
         table.add_column(header, overflow="fold")
     for planned, row in zip(plan.cases, rows, strict=True):

@@ -44,9 +44,7 @@ def repair(store: StoreOption = None, as_json: JsonOption = False) -> None:
 @app.command()
 def info(store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Show each table's version, rows, files and bytes."""
-    from rich.table import Table
-
-    from assay.cli.output import print_table
+    from assay.cli.output import new_table, print_table
     from assay.core.units import format_bytes
     from assay.store import Store
 
@@ -54,7 +52,7 @@ def info(store: StoreOption = None, as_json: JsonOption = False) -> None:
     if as_json:
         print_json(asdict(described))
         return
-    table = Table(title=described.location, title_justify="left", title_style="bold", pad_edge=False)
+    table = new_table(described.location)
     for header in ("table", "version", "rows", "files", "size"):
         table.add_column(header, justify="left" if header == "table" else "right")
     for one in described.tables:

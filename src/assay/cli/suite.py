@@ -15,16 +15,14 @@ app = typer.Typer(help="Suites: list, show, check, and start one of your own.", 
 @app.command("ls")
 def list_suites(as_json: JsonOption = False) -> None:
     """List the suites that come with assay."""
-    from rich.table import Table
-
-    from assay.cli.output import print_table
+    from assay.cli.output import new_table, print_table
     from assay.runner.suite_model import load_suite, suite_names
 
     suites = [load_suite(name) for name in suite_names()]
     if as_json:
         print_json([{"name": one.name, "description": one.description, "launches": one.launches} for one in suites])
         return
-    table = Table(pad_edge=False)
+    table = new_table()
     for header in ("suite", "launches", "what"):
         table.add_column(header)
     for one in suites:

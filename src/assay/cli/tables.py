@@ -5,15 +5,21 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from rich.table import Table
 from rich.text import Text
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
+from assay.cli.output import new_table
 from assay.core.records import ResultRecord
 from assay.core.units import MISSING, format_bytes, format_duration_ns, format_significant
 from assay.core.words import Status, Verdict
 
 VERDICT_STYLES = {Verdict.TRUSTED: "green", Verdict.NOISY: "yellow", Verdict.CONTAMINATED: "red"}
+_READABLE_RATIO = 2.0
+"""Beyond this an interval is shown as factors: ÷3 … ×3 says more than −67 % … +200 %."""
 _VERDICT_MARKS = {Verdict.TRUSTED: "✓", Verdict.NOISY: "~", Verdict.CONTAMINATED: "✗"}
 
 
@@ -35,7 +41,8 @@ def result_table(results: Sequence[ResultRecord], *, title: str, notes: Sequence
     kept = [
         column for column, value in zip(columns, shared, strict=True) if not (column.foldable and value is not None)
     ]
-    table = Table(title=title, title_justify="left", title_style="bold", caption_justify="left", pad_edge=False)
+    table = new_table(title)
+    table.caption_justify = "left"
     for column in kept:
         table.add_column(column.header, justify="right" if column.right else "left", overflow="fold")
     for result in results:
@@ -94,14 +101,16 @@ def _interval(result: ResultRecord) -> str:
     latency = result.metric("latency_ns")
     if latency is None or latency.value is None or latency.ci_lo is None or latency.ci_hi is None:
         return MISSING
-    below, above = 100 * (latency.ci_lo / latency.value - 1), 100 * (latency.ci_hi / latency.value - 1)
-    return f"{_percent(below)} … {_percent(above)}"
+    lo, hi = latency.ci_lo / latency.value, latency.ci_hi / latency.value
+    if hi > _READABLE_RATIO or lo < 1 / _READABLE_RATIO:
+        return f"÷{format_significant(1 / lo, 2)} … ×{format_significant(hi, 2)}"
+    return f"{_percent(lo)} … {_percent(hi)}"
 
 
-def _percent(value: float) -> str:
-    sign = "+" if value >= 0 else "−"
-    digits = 1 if abs(value) < 10 else 0  # noqa: PLR2004  (two significant digits are enough for an interval)
-    return f"{sign}{abs(value):.{digits}f} %"
+def _percent(ratio: float) -> str:
+    change = 100 * (ratio - 1)
+    digits = 1 if abs(change) < 10 else 0  # noqa: PLR2004  (two significant digits are enough for an interval)
+    return f"{'+' if change >= 0 else '−'}{abs(change):.{digits}f} %"
 
 
 def _throughput(result: ResultRecord) -> str:

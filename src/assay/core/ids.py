@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+import threading
 import time
 from typing import Any
 
@@ -16,16 +17,39 @@ _VERSION_7 = 0x7
 _VARIANT_RFC = 0b10
 
 
-def new_id(*, unix_ms: int | None = None) -> str:
-    """Return a fresh UUIDv7 as 36 lower-case characters; later ids sort after earlier ones."""
-    milliseconds = time.time_ns() // 1_000_000 if unix_ms is None else unix_ms
+_clock_lock = threading.Lock()
+_last: tuple[int, int] = (0, 0)
+_COUNTER_BITS = 12
+
+
+def new_id() -> str:
+    """Return a fresh UUIDv7 as 36 lower-case characters; within a process, later ids always sort after earlier ones.
+
+    The 12 bits after the milliseconds count (RFC 9562 section 6.2, method 1), so that ids made in one millisecond
+    keep their order; the other 62 are random.
+    """
+    milliseconds, counter = _next_tick(time.time_ns() // 1_000_000)
     value = (milliseconds & ((1 << 48) - 1)) << 80
     value |= _VERSION_7 << 76
-    value |= secrets.randbits(12) << 64
+    value |= counter << 64
     value |= _VARIANT_RFC << 62
     value |= secrets.randbits(62)
     text = f"{value:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def _next_tick(now_ms: int) -> tuple[int, int]:
+    """Advance to ``now_ms``, or count on where the clock has not moved (or went back)."""
+    global _last  # noqa: PLW0603  (order within a process needs memory)
+    with _clock_lock:
+        last_ms, counter = _last
+        if now_ms > last_ms:
+            _last = (now_ms, secrets.randbits(_COUNTER_BITS - 1))
+        elif counter + 1 < 1 << _COUNTER_BITS:
+            _last = (last_ms, counter + 1)
+        else:
+            _last = (last_ms + 1, 0)
+        return _last
 
 
 def content_hash(content: Any, *, length: int = 16) -> str:

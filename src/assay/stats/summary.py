@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 PERCENTILE_MINIMUM_N = {90: 46, 95: 93, 99: 473}
 """Fewest samples from which each percentile may be stated (METHOD 2: 95 % early-stopping bound)."""
 
+FEWEST_LAUNCHES_FOR_INTERVAL = 3
+
 _MAD_TO_SD = 1.4826  # makes the MAD of a normal distribution estimate its standard deviation
 _Z = {0.90: 1.6448536269514722, 0.95: 1.959963984540054, 0.99: 2.5758293035489004}
 _FEWEST_FOR_ORDER_CI = 6
@@ -56,13 +58,14 @@ def median_interval(values: ArrayLike, level: float = 0.95) -> Interval | None:
 
 
 def launch_interval(medians: Sequence[float], level: float = 0.95) -> Interval | None:
-    """Bound the typical launch from one positive value a launch; None below 2 launches.
+    """Bound the typical launch from one positive value a launch; None below 3 launches.
 
     Student's t on the logarithms, because noise between launches multiplies and because every comparison
     (METHOD 6) works on logs too. Honest for 3 launches (a factor of 4.3 standard errors), where a bootstrap of
-    3 values cannot reach beyond their range: docs/method.md has the measured coverages.
+    3 values cannot reach beyond their range: docs/method.md has the measured coverages. Two launches would give
+    13 standard errors, which tells a reader nothing.
     """
-    if len(medians) < 2:  # noqa: PLR2004  (a spread needs two)
+    if len(medians) < FEWEST_LAUNCHES_FOR_INTERVAL:
         return None
     logs = np.log(np.asarray(medians, dtype=np.float64))
     return interval_of_logs(logs, level)

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from assay.core.errors import UnknownNameError, WorkloadError, nearest_names
-from assay.workloads.base import Family, Size, Tier, UnitOfWork, Workload, families, find_workload, per_sample
+from assay.core.errors import UnknownNameError, WorkloadError
+from assay.workloads.base import Family, Size, Tier, UnitOfWork, Workload, find_workload, per_sample
 
 HUB_PREFIX = "hf:"
 
@@ -26,19 +26,16 @@ def resolve_workload(ref: str) -> Workload:
     - ``bert/base``: a registered family and size;
     - ``package.module:function``: called as ``function(batch=...)``, returns ``(module, inputs)``;
     - ``./folder`` or ``/folder``: a model saved by transformers' ``save_pretrained`` (safetensors only);
-    - ``hf:org/name`` or ``org/name``: the same from the hub.
+    - ``hf:org/name``: the same from the hub.
 
     Nothing is built or downloaded here. Raises UnknownNameError or WorkloadError.
     """
     if ref.startswith(HUB_PREFIX):
         return _pretrained(ref, ref.removeprefix(HUB_PREFIX), None)
-    if ref.startswith((".", "/", "~")) or Path(ref).is_dir():
+    if ref.startswith((".", "/", "~")):
         return _folder(ref)
     if ":" in ref:
         return _factory(ref)
-    prefix = ref.partition("/")[0]
-    if prefix not in families.names() and "/" in ref and not nearest_names(prefix, families.names()):
-        return _pretrained(HUB_PREFIX + ref, ref, None)
     return find_workload(ref)
 
 

@@ -1,0 +1,51 @@
+# `make run` and `make test` work on a fresh machine: they make the virtual environment and install what they need.
+
+PYTHON ?= python3
+VENV   ?= .venv
+# A bare `torch` pulls gigabytes of CUDA packages on Linux; constraints.txt pins the version that is tested.
+TORCH  := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
+BIN    := $(VENV)/bin
+
+.PHONY: help run test lint format install install-dev benchmarks clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+
+run: $(VENV)/.installed ## Install if needed, and measure this machine with the quick suite
+	$(BIN)/assay run --suite quick
+
+test: $(VENV)/.installed-dev ## Install if needed, and run every test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-dev ## Style, types, layers
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.installed-dev ## Rewrite the sources in the house format
+	$(BIN)/ruff check --fix-only --quiet
+	$(BIN)/ruff format
+
+benchmarks: $(VENV)/.installed-dev ## Show the cost of measuring: overhead, start-up, noise
+	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/startup.py
+
+install: $(VENV)/.installed ## Make the virtual environment with assay and PyTorch
+install-dev: $(VENV)/.installed-dev ## The same with what linting and testing need
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet $(TORCH)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[torch]"
+	@# An editable install is not compiled by pip, and with PYTHONDONTWRITEBYTECODE set it never would be.
+	$(BIN)/python -m compileall -q src
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev
+	touch $@
+
+clean: ## Remove the virtual environment and caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,317 @@
+"""Records to table rows and back, exactly.
+
+A row is a plain dict whose keys are the columns of ``schema.TABLES``. Reading what was written gives an equal
+record: no number is stored twice, and none is lost. May import: core and store.schema.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from assay.core.case import Case
+from assay.core.errors import StoreError
+from assay.core.records import (
+    EnvironmentRecord,
+    LaunchRecord,
+    ResultRecord,
+    RunBundle,
+    RunRecord,
+    SampleSeries,
+)
+from assay.core.words import Mode, Precision, Provenance, RunStatus, Status, Verdict
+from assay.store.headline import metric_columns, metrics_from_row
+from assay.store.schema import LAUNCHES, RESULTS, RUNS, SAMPLES
+
+Row = dict[str, Any]
+
+
+def bundle_rows(bundle: RunBundle, write_id: str) -> dict[str, list[Row]]:
+    """Return every row of a run but the environment's, by table, stamped with one attempt's ``write_id``."""
+    samples = [row for launch in bundle.launches for row in sample_rows(launch)]
+    rows = {
+        RESULTS: [result_row(result) for result in bundle.results],
+        LAUNCHES: [launch_row(launch) for launch in bundle.launches],
+        SAMPLES: samples,
+        RUNS: [
+            run_row(bundle.run)
+            | {
+                "results_written": len(bundle.results),
+                "launches_written": len(bundle.launches),
+                "samples_written": len(samples),
+            }
+        ],
+    }
+    for table in rows.values():
+        for row in table:
+            row["write_id"] = write_id
+    return rows
+
+
+def run_row(run: RunRecord) -> Row:
+    """Return a run's columns, without the counts that only a bundle knows."""
+    return {
+        "run_id": run.run_id,
+        "parent_id": run.parent_id,
+        "suite": run.suite,
+        "status": run.status.value,
+        "started_at": utc(run.started_at),
+        "finished_at": utc(run.finished_at),
+        "env_id": run.env_id,
+        "config": to_json(run.config),
+        "cases_planned": run.cases_planned,
+        "assay_version": run.assay_version,
+        "source_hash": run.source_hash,
+        "git_commit": run.git_commit,
+        "git_branch": run.git_branch,
+        "git_dirty": run.git_dirty,
+        "tags": list(run.tags),
+        "note": run.note,
+        "provenance": run.provenance.value,
+        "import_id": run.import_id,
+        "schema_version": run.schema_version,
+    }
+
+
+def run_from_row(row: Mapping[str, Any]) -> RunRecord:
+    """Read back a run."""
+    return RunRecord(
+        run_id=row["run_id"],
+        suite=row["suite"],
+        status=RunStatus(row["status"]),
+        started_at=aware(row["started_at"]),
+        finished_at=aware(row["finished_at"]),
+        env_id=row["env_id"],
+        config=json.loads(row["config"]),
+        cases_planned=row["cases_planned"],
+        assay_version=row["assay_version"],
+        source_hash=row["source_hash"],
+        parent_id=row["parent_id"],
+        git_commit=row["git_commit"],
+        git_branch=row["git_branch"],
+        git_dirty=row["git_dirty"],
+        tags=tuple(row["tags"]),
+        note=row["note"],
+        provenance=Provenance(row["provenance"]),
+        import_id=row["import_id"],
+        schema_version=row["schema_version"],
+    )
+
+
+def environment_row(environment: EnvironmentRecord, schema_version: int) -> Row:
+    """Return an environment's columns."""
+    return {
+        "env_id": environment.env_id,
+        "host_id": environment.host_id,
+        "hardware_class": environment.hardware_class,
+        "facts": to_json(environment.facts),
+        "first_seen_at": utc(environment.first_seen_at),
+        "schema_version": schema_version,
+    }
+
+
+def environment_from_row(row: Mapping[str, Any]) -> EnvironmentRecord:
+    """Read back an environment."""
+    return EnvironmentRecord(
+        env_id=row["env_id"],
+        host_id=row["host_id"],
+        hardware_class=row["hardware_class"],
+        facts=json.loads(row["facts"]),
+        first_seen_at=aware(row["first_seen_at"]),
+    )
+
+
+def result_row(result: ResultRecord) -> Row:
+    """Return a result's columns: the case flat, headline metrics wide, the others in the ``metrics`` list."""
+    case = result.case
+    return {
+        "result_id": result.result_id,
+        "run_id": result.run_id,
+        "series_id": result.series_id,
+        "case_id": case.case_id,
+        "workload": case.workload,
+        "family": case.family,
+        "engine": case.engine,
+        "device": case.device,
+        "mode": case.mode.value,
+        "precision": case.precision.value,
+        "batch": case.batch,
+        "shape": dict(case.shape),
+        "options": to_json(dict(case.options)),
+        "status": result.status.value,
+        "reason": result.reason,
+        "verdict": _word(result.verdict),
+        "verdict_reasons": list(result.verdict_reasons),
+        "effective_precision": result.effective_precision,
+        "fidelity": result.fidelity,
+        "hardware": result.hardware,
+        "parameters": result.parameters,
+        "units_per_call": result.units_per_call,
+        "unit_of_work": result.unit_of_work,
+        "launches_planned": result.launches_planned,
+        "launches_ok": result.launches_ok,
+        "measured_at": utc(result.measured_at),
+        "provenance": result.provenance.value,
+        "source": result.source,
+        "schema_version": result.schema_version,
+        **metric_columns(result.metrics),
+    }
+
+
+def result_from_row(row: Mapping[str, Any]) -> ResultRecord:
+    """Read back a result."""
+    case = Case(
+        workload=row["workload"],
+        engine=row["engine"],
+        device=row["device"],
+        mode=Mode(row["mode"]),
+        precision=Precision(row["precision"]),
+        batch=row["batch"],
+        shape=tuple(sorted(row["shape"].items())),
+        options=tuple(sorted(json.loads(row["options"]).items())),
+    )
+    return ResultRecord(
+        result_id=row["result_id"],
+        run_id=row["run_id"],
+        series_id=row["series_id"],
+        case=case,
+        status=Status(row["status"]),
+        measured_at=aware(row["measured_at"]),
+        reason=row["reason"],
+        verdict=_verdict(row["verdict"]),
+        verdict_reasons=tuple(row["verdict_reasons"]),
+        effective_precision=row["effective_precision"],
+        fidelity=row["fidelity"],
+        hardware=row["hardware"],
+        parameters=row["parameters"],
+        units_per_call=row["units_per_call"],
+        unit_of_work=row["unit_of_work"],
+        launches_planned=row["launches_planned"],
+        launches_ok=row["launches_ok"],
+        metrics=metrics_from_row(row),
+        provenance=Provenance(row["provenance"]),
+        source=row["source"],
+        schema_version=row["schema_version"],
+    )
+
+
+def launch_row(launch: LaunchRecord) -> Row:
+    """Return a launch's columns; its samples are rows of their own."""
+    return {
+        "launch_id": launch.launch_id,
+        "run_id": launch.run_id,
+        "result_id": launch.result_id,
+        "origin_run_id": launch.origin_run_id,
+        "ordinal": launch.ordinal,
+        "status": launch.status.value,
+        "reason": launch.reason,
+        "started_at": utc(launch.started_at),
+        "wall_ns": launch.wall_ns,
+        "verdict": _word(launch.verdict),
+        "verdict_reasons": list(launch.verdict_reasons),
+        "effective_precision": launch.effective_precision,
+        "threads": launch.threads,
+        "median_ns": launch.median_ns,
+        "warmup_calls": launch.warmup_calls,
+        "warmup_converged": launch.warmup_converged,
+        "stop_reason": launch.stop_reason,
+        "costs_ns": dict(launch.costs_ns),
+        "memory_bytes": dict(launch.memory_bytes),
+        "witnesses": dict(launch.witnesses),
+        "schema_version": launch.schema_version,
+    }
+
+
+def launch_from_row(row: Mapping[str, Any], samples: Sequence[SampleSeries] = ()) -> LaunchRecord:
+    """Read back a launch, with the sample series read for it (none unless asked for)."""
+    return LaunchRecord(
+        launch_id=row["launch_id"],
+        run_id=row["run_id"],
+        result_id=row["result_id"],
+        origin_run_id=row["origin_run_id"],
+        ordinal=row["ordinal"],
+        status=Status(row["status"]),
+        started_at=aware(row["started_at"]),
+        wall_ns=row["wall_ns"],
+        reason=row["reason"],
+        verdict=_verdict(row["verdict"]),
+        verdict_reasons=tuple(row["verdict_reasons"]),
+        effective_precision=row["effective_precision"],
+        threads=row["threads"],
+        median_ns=row["median_ns"],
+        warmup_calls=row["warmup_calls"],
+        warmup_converged=row["warmup_converged"],
+        stop_reason=row["stop_reason"],
+        costs_ns=dict(row["costs_ns"]),
+        memory_bytes=dict(row["memory_bytes"]),
+        witnesses=dict(row["witnesses"]),
+        samples=tuple(samples),
+        schema_version=row["schema_version"],
+    )
+
+
+def sample_rows(launch: LaunchRecord) -> list[Row]:
+    """Return one row for each sample series of a launch, in order."""
+    return [
+        {
+            "run_id": launch.run_id,
+            "result_id": launch.result_id,
+            "launch_id": launch.launch_id,
+            "ordinal": ordinal,
+            "name": series.name,
+            "unit": series.unit,
+            "calls_per_sample": series.calls_per_sample,
+            "rank": series.rank,
+            "values": series.values,
+            "schema_version": launch.schema_version,
+        }
+        for ordinal, series in enumerate(launch.samples)
+    ]
+
+
+def sample_from_row(row: Mapping[str, Any]) -> SampleSeries:
+    """Read back one sample series."""
+    return SampleSeries(
+        name=row["name"],
+        unit=row["unit"],
+        values=tuple(row["values"]),
+        calls_per_sample=row["calls_per_sample"],
+        rank=row["rank"],
+    )
+
+
+def utc(time: datetime) -> datetime:
+    """Return the instant in UTC. Raises StoreError for a time without a zone, which could mean any instant."""
+    if time.tzinfo is None:
+        raise StoreError(
+            f"The time {time.isoformat()} has no time zone; the store keeps UTC.", hint="Use datetime.UTC."
+        )
+    return time.astimezone(UTC)
+
+
+def aware(time: datetime) -> datetime:
+    """Mark a time read from DuckDB, which is UTC without saying so."""
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def to_json(content: Any) -> str:
+    """Plain data as compact JSON text, keeping the order of keys; numpy scalars become Python's."""
+    return json.dumps(content, separators=(",", ":"), default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    if hasattr(value, "item"):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is not plain data; expected text, numbers, lists or mappings.")
+
+
+def _word(verdict: Verdict | None) -> str | None:
+    return None if verdict is None else verdict.value
+
+
+def _verdict(word: str | None) -> Verdict | None:
+    return None if word is None else Verdict(word)

@@ -1,0 +1,210 @@
+"""The tables, column by column: the one place that says what is stored.
+
+Types are named by a small vocabulary of our own, so that an empty table can be described to DuckDB without
+importing Arrow, and to Delta without importing DuckDB. docs/store.md lists the same columns; a test holds them
+together. May import: core and catalog; pyarrow inside functions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from assay.catalog.metrics import LATENCY, MEMORY_PEAK, THROUGHPUT
+
+RUNS = "runs"
+RESULTS = "results"
+LAUNCHES = "launches"
+SAMPLES = "samples"
+ENVIRONMENTS = "environments"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: name, type (a key of ``DUCKDB_TYPES``), and whether a row must have it."""
+
+    name: str
+    type: str
+    required: bool = False
+
+
+DUCKDB_TYPES = {
+    "text": "VARCHAR",
+    "int": "BIGINT",
+    "float": "DOUBLE",
+    "bool": "BOOLEAN",
+    "time": "TIMESTAMP",
+    "texts": "VARCHAR[]",
+    "ints": "BIGINT[]",
+    "positions": "SMALLINT[]",
+    "int map": "MAP(VARCHAR, BIGINT)",
+    "float map": "MAP(VARCHAR, DOUBLE)",
+    "metrics": (
+        'STRUCT("name" VARCHAR, phase VARCHAR, stat VARCHAR, "value" DOUBLE, unit VARCHAR, '
+        "ci_lo DOUBLE, ci_hi DOUBLE, n BIGINT, reason VARCHAR)[]"
+    ),
+}
+"""Our type names and what they are in DuckDB. ``time`` is UTC without a zone there (a zone would need pytz)."""
+
+METRIC_FIELDS = ("name", "phase", "stat", "value", "unit", "ci_lo", "ci_hi", "n", "reason")
+
+HEADLINE_PHASE = "steady"
+
+HEADLINES: dict[str, tuple[str, str]] = {
+    LATENCY.name: ("median", LATENCY.unit),
+    THROUGHPUT.name: ("median", THROUGHPUT.unit),
+    MEMORY_PEAK.name: ("max", MEMORY_PEAK.unit),
+}
+"""The metrics with columns of their own: name -> (the statistic those hold, its unit), in column order.
+
+Written out rather than asked of the registry, because a file's columns are fixed by its schema version and must
+not depend on which extensions are installed.
+"""
+
+
+def headline_columns(name: str) -> tuple[str, str, str, str]:
+    """Return the columns of a headline metric: value, lower and upper bound, count."""
+    return name, f"{name}_lo", f"{name}_hi", f"{name}_n"
+
+
+def _headline_block() -> tuple[Column, ...]:
+    block: list[Column] = []
+    for name in HEADLINES:
+        value, low, high, count = headline_columns(name)
+        block += [Column(value, "float"), Column(low, "float"), Column(high, "float"), Column(count, "int")]
+    return tuple(block)
+
+
+_WRITE_ID = Column("write_id", "text", required=True)
+_SCHEMA_VERSION = Column("schema_version", "int", required=True)
+
+TABLES: dict[str, tuple[Column, ...]] = {
+    RUNS: (
+        Column("run_id", "text", required=True),
+        Column("parent_id", "text"),
+        Column("suite", "text", required=True),
+        Column("status", "text", required=True),
+        Column("started_at", "time", required=True),
+        Column("finished_at", "time", required=True),
+        Column("env_id", "text", required=True),
+        Column("config", "text", required=True),
+        Column("cases_planned", "int", required=True),
+        Column("assay_version", "text", required=True),
+        Column("source_hash", "text", required=True),
+        Column("git_commit", "text"),
+        Column("git_branch", "text"),
+        Column("git_dirty", "bool"),
+        Column("tags", "texts", required=True),
+        Column("note", "text"),
+        Column("provenance", "text", required=True),
+        Column("import_id", "text"),
+        Column("results_written", "int", required=True),
+        Column("launches_written", "int", required=True),
+        Column("samples_written", "int", required=True),
+        _SCHEMA_VERSION,
+        _WRITE_ID,
+    ),
+    RESULTS: (
+        Column("result_id", "text", required=True),
+        Column("run_id", "text", required=True),
+        Column("series_id", "text", required=True),
+        Column("case_id", "text", required=True),
+        Column("workload", "text", required=True),
+        Column("family", "text", required=True),
+        Column("engine", "text", required=True),
+        Column("device", "text", required=True),
+        Column("mode", "text", required=True),
+        Column("precision", "text", required=True),
+        Column("batch", "int", required=True),
+        Column("shape", "int map", required=True),
+        Column("options", "text", required=True),
+        Column("status", "text", required=True),
+        Column("reason", "text"),
+        Column("verdict", "text"),
+        Column("verdict_reasons", "texts", required=True),
+        Column("effective_precision", "text"),
+        Column("fidelity", "text"),
+        Column("hardware", "text"),
+        Column("parameters", "int"),
+        Column("units_per_call", "float"),
+        Column("unit_of_work", "text"),
+        Column("launches_planned", "int", required=True),
+        Column("launches_ok", "int", required=True),
+        Column("measured_at", "time", required=True),
+        *_headline_block(),
+        Column("metrics", "metrics", required=True),
+        Column("metric_order", "positions"),
+        Column("provenance", "text", required=True),
+        Column("source", "text"),
+        _SCHEMA_VERSION,
+        _WRITE_ID,
+    ),
+    LAUNCHES: (
+        Column("launch_id", "text", required=True),
+        Column("run_id", "text", required=True),
+        Column("result_id", "text", required=True),
+        Column("origin_run_id", "text", required=True),
+        Column("ordinal", "int", required=True),
+        Column("status", "text", required=True),
+        Column("reason", "text"),
+        Column("started_at", "time", required=True),
+        Column("wall_ns", "int", required=True),
+        Column("verdict", "text"),
+        Column("verdict_reasons", "texts", required=True),
+        Column("effective_precision", "text"),
+        Column("threads", "int"),
+        Column("median_ns", "float"),
+        Column("warmup_calls", "int"),
+        Column("warmup_converged", "bool"),
+        Column("stop_reason", "text"),
+        Column("costs_ns", "int map", required=True),
+        Column("memory_bytes", "int map", required=True),
+        Column("witnesses", "float map", required=True),
+        _SCHEMA_VERSION,
+        _WRITE_ID,
+    ),
+    SAMPLES: (
+        Column("run_id", "text", required=True),
+        Column("result_id", "text", required=True),
+        Column("launch_id", "text", required=True),
+        Column("ordinal", "int", required=True),
+        Column("name", "text", required=True),
+        Column("unit", "text", required=True),
+        Column("calls_per_sample", "int", required=True),
+        Column("rank", "int", required=True),
+        Column("values", "ints", required=True),
+        _SCHEMA_VERSION,
+        _WRITE_ID,
+    ),
+    ENVIRONMENTS: (
+        Column("env_id", "text", required=True),
+        Column("host_id", "text", required=True),
+        Column("hardware_class", "text", required=True),
+        Column("facts", "text", required=True),
+        Column("first_seen_at", "time", required=True),
+        _SCHEMA_VERSION,
+    ),
+}
+"""Every table's columns in order. ``write_id`` names one attempt to append a run (see ``store.Store.append``)."""
+
+
+def arrow_schema(table: str) -> Any:
+    """Return the table's ``pyarrow.Schema``, the only one its files are ever written with."""
+    import pyarrow as pa
+
+    text, floating = pa.string(), pa.float64()
+    metric_types: dict[str, Any] = {"value": floating, "ci_lo": floating, "ci_hi": floating, "n": pa.int64()}
+    types: dict[str, Any] = {
+        "text": text,
+        "int": pa.int64(),
+        "float": floating,
+        "bool": pa.bool_(),
+        "time": pa.timestamp("us", tz="UTC"),
+        "texts": pa.list_(text),
+        "ints": pa.list_(pa.int64()),
+        "positions": pa.list_(pa.int16()),
+        "int map": pa.map_(text, pa.int64()),
+        "float map": pa.map_(text, floating),
+        "metrics": pa.list_(pa.struct([(name, metric_types.get(name, text)) for name in METRIC_FIELDS])),
+    }
+    return pa.schema([pa.field(each.name, types[each.type], nullable=not each.required) for each in TABLES[table]])
