@@ -126,7 +126,7 @@ def summarise(rows: dict[str, list[dict[str, Any]]]) -> None:
     for name in ["slow-down", "cv", *names]:
         print(f"  {name}")
         for scenario, listed in rows.items():
-            undisturbed_ns = read_undisturbed_ns(rows[SCENARIOS[scenario][1]])
+            undisturbed_ns = read_undisturbed_ns(rows.get(SCENARIOS[scenario][1], listed))
             values = [read_column(row, name, undisturbed_ns) for row in listed]
             known = [value for value in values if value is not None]
             if known:
@@ -160,6 +160,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--launches", type=int, default=8, help="launches a scenario")
     parser.add_argument("--seconds", type=float, default=2.0, help="timed seconds a launch")
+    parser.add_argument("--scenario", action="append", choices=list(SCENARIOS), help="only these (default: all)")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--work", choices=["numpy", "torch"], default="numpy")
     parser.add_argument("--wait", type=float, default=60.0, help="seconds to wait for a quiet moment before a launch")
@@ -169,10 +170,11 @@ def main() -> None:
     if arguments.worker:
         print(json.dumps(time_work(arguments.work, arguments.threads, arguments.seconds)))
         return
-    rows: dict[str, list[dict[str, Any]]] = {scenario: [] for scenario in SCENARIOS}
+    chosen = dict.fromkeys(arguments.scenario or SCENARIOS)
+    rows: dict[str, list[dict[str, Any]]] = {scenario: [] for scenario in chosen}
     order = random.Random(0)
     for _ in range(arguments.launches):
-        for scenario in order.sample(list(SCENARIOS), len(SCENARIOS)):
+        for scenario in order.sample(list(chosen), len(chosen)):
             wait_for_quiet(arguments.wait)
             name, _, threads = SCENARIOS[scenario]
             with neighbour(NEIGHBOURS[name]):

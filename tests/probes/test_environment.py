@@ -44,7 +44,9 @@ TWO_H100 = "".join(
 )
 
 
-def collect(root: Path, run: CommandRunner = run_nothing, environ: Mapping[str, str] | None = None) -> EnvironmentRecord:
+def collect(
+    root: Path, run: CommandRunner = run_nothing, environ: Mapping[str, str] | None = None
+) -> EnvironmentRecord:
     return collect_environment(root=root, run=run, environ=environ or {}, nvml=lambda: None)
 
 

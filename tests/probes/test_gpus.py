@@ -214,9 +214,7 @@ def test_a_card_without_a_listed_name_keeps_its_number(make_tree: MakeTree) -> N
 
 def test_devices_are_the_cpu_and_what_each_vendor_shows(make_tree: MakeTree, replay: Replay) -> None:
     root = make_tree({**DRIVER, **AMD_CARD, **INTEL_CARD, "proc/meminfo": "MemTotal: 1024 kB\n"})
-    devices = detect_devices(
-        root=root, run=smi(replay, H100, L4), environ={"CUDA_VISIBLE_DEVICES": "1"}, nvml=no_nvml
-    )
+    devices = detect_devices(root=root, run=smi(replay, H100, L4), environ={"CUDA_VISIBLE_DEVICES": "1"}, nvml=no_nvml)
     assert [device.name for device in devices] == ["cpu", "cuda:0", "rocm:0", "xpu:0"]
     assert devices[0] == Device("cpu", "cpu", "unknown CPU", 1024**2)
     assert devices[1].hardware == "NVIDIA L4"

@@ -24,7 +24,7 @@ from assay.core.records import (
     SampleSeries,
 )
 from assay.core.words import RunStatus, Status, Verdict
-from assay.store import Store
+from assay.store import Journal, Store
 
 HARDWARE = "some cpu, 2 cores"
 STARTED_AT = datetime(2026, 11, 5, 12, 30, 15, 123456, tzinfo=UTC)
@@ -111,6 +111,15 @@ def make_bundle(
         tags=("nightly",),
     )
     return RunBundle(run, env, tuple(results), tuple(all_launches))
+
+
+def write_all(journal: Journal, bundle: RunBundle) -> None:
+    journal.record(bundle.run)
+    journal.record(bundle.environment)
+    for launch in bundle.launches:
+        journal.record(launch)
+    for result in bundle.results:
+        journal.record(result)
 
 
 def append_runs(location: str, acknowledged: Path, count: int, seed: int) -> None:

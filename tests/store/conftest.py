@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from assay.core.records import RunBundle
-from assay.store import Store
+from assay.store import Journal, Store
 
 BUNDLES = Path(__file__).parent / "bundles.py"
 
@@ -31,6 +31,13 @@ def bundles() -> Any:
 def make_bundle(bundles: Any) -> Callable[..., RunBundle]:
     made: Callable[..., RunBundle] = bundles.make_bundle
     return made
+
+
+@pytest.fixture
+def write_all(bundles: Any) -> Callable[[Journal, RunBundle], None]:
+    """Write every record of a run into its journal, as the runner does."""
+    written: Callable[[Journal, RunBundle], None] = bundles.write_all
+    return written
 
 
 @pytest.fixture
@@ -65,7 +72,7 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
         folder.mkdir()
         if not sys.platform.startswith("linux") or os.geteuid() != 0:
             pytest.skip("mounting a small tmpfs takes root on Linux")
-        command = ["mount", "-t", "tmpfs", "-o", f"size={size_mib}m", "tmpfs", str(folder)]
+        command = ["/bin/mount", "-t", "tmpfs", "-o", f"size={size_mib}m", "tmpfs", str(folder)]
         outcome = subprocess.run(command, capture_output=True, text=True, check=False)
         if outcome.returncode != 0:
             pytest.skip(f"a tmpfs cannot be mounted here: {outcome.stderr.strip()}")
@@ -74,4 +81,4 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
 
     yield mount
     for folder in mounted:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
+        subprocess.run(["/bin/umount", "-l", str(folder)], check=True)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from assay.catalog.metrics import metrics as registry
@@ -36,9 +36,10 @@ NAME = st.text("abcdefghijklmnop_/-0189µß", min_size=1, max_size=10)
 INT = st.integers(-(2**63), 2**63 - 1)
 COUNT = st.integers(0, 10**6)
 FLOAT = st.floats(allow_nan=False)
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
 TIME = st.datetimes(datetime(1970, 1, 2), datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 JSON = st.recursive(
-    st.none() | st.booleans() | INT | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
+    st.none() | st.booleans() | INT | FINITE | TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=6,
 )
@@ -70,7 +71,8 @@ CASE = st.builds(
     precision=st.sampled_from(Precision),
     batch=st.integers(1, 2**40),
     shape=st.dictionaries(NAME, COUNT, max_size=3),
-    options=st.dictionaries(NAME, TEXT | INT | st.booleans() | st.floats(allow_nan=False), max_size=3),
+    # an infinite option has no JSON form, so it has no case id either
+    options=st.dictionaries(NAME, TEXT | INT | st.booleans() | FINITE, max_size=3),
 )
 RESULT = st.builds(
     ResultRecord,
@@ -153,7 +155,13 @@ RUN = st.builds(
 )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+# Each example opens a store of its own (half a second), so a failing one is shown as found rather than shrunk.
+@settings(
+    max_examples=12,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+)
 @given(
     run=RUN,
     environment=ENVIRONMENT,
@@ -205,7 +213,10 @@ def test_a_headline_value_has_its_own_column_and_nothing_else_has(make_bundle: C
     assert (row["latency_ns"], row["latency_ns_lo"], row["latency_ns_hi"], row["latency_ns_n"]) == (1e6, 9e5, 1.1e6, 2)
     assert row["memory_peak_bytes"] == 4e8
     assert row["throughput_per_s"] is None
-    assert [(entry["name"], entry["stat"]) for entry in row["metrics"]] == [("latency_ns", "p90"), ("load_ns", "median")]
+    assert [(entry["name"], entry["stat"]) for entry in row["metrics"]] == [
+        ("latency_ns", "p90"),
+        ("load_ns", "median"),
+    ]
     assert row["metric_order"] is None
 
 
@@ -241,4 +252,6 @@ def test_infinities_come_back(store: Store, make_bundle: Callable[..., RunBundle
 
 
 def _by_id(records: Any) -> dict[str, Any]:
-    return {getattr(record, "result_id" if isinstance(record, ResultRecord) else "launch_id"): record for record in records}
+    return {
+        getattr(record, "result_id" if isinstance(record, ResultRecord) else "launch_id"): record for record in records
+    }

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from assay.core.errors import UsageError
-from assay.core.records import RunBundle
-from assay.store import Store
+from assay.store import Store, sandbox
 
 
-@pytest.fixture
-def filled(store: Store, make_bundle: Callable[..., RunBundle]) -> Store:
-    store.append(make_bundle())
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory, bundles: Any) -> Store:
+    store = Store.open(tmp_path_factory.mktemp("sandbox") / "store")
+    store.append(bundles.make_bundle())
     return store
 
 
@@ -70,6 +70,9 @@ def test_show_tables_lists_the_views_and_nothing_else(filled: Store) -> None:
         "PRAGMA enable_profiling",
         "CALL enable_logging(storage='file', storage_config={{'path': '{folder}'}})",
         "SELECT * FROM enable_logging(storage='file', storage_config={{'path': '{folder}'}})",
+        "SELECT * FROM system.main.\"Enable_Logging\"(storage='file', storage_path='{folder}')",
+        "SELECT * FROM enable_profiling(save_location='{folder}/p.txt')",
+        "SELECT * FROM query('SELECT * FROM enable' || '_logging()')",
         "CREATE TABLE t (i INTEGER)",
         "INSERT INTO raw.runs DEFAULT VALUES",
         "DROP VIEW runs",
@@ -107,9 +110,15 @@ def test_a_query_that_takes_too_long_is_stopped(filled: Store) -> None:
         filled.query_readonly(endless, timeout_s=0.3)
 
 
+def test_a_query_that_takes_too_much_memory_is_stopped(filled: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "_MEMORY_LIMIT", "60MB")
+    with pytest.raises(UsageError, match="Out of Memory"):
+        filled.query_readonly("SELECT list(repeat('x', 100000) || i) FROM range(5000) AS r (i)")
+
+
 def test_both_ways_of_reading_agree(filled: Store) -> None:
     for view in ("runs", "results", "launches", "samples", "environments", "metrics"):
-        sql = f"SELECT * FROM {view} ORDER BY ALL"
+        sql = f"SELECT * FROM {view} ORDER BY ALL"  # noqa: S608
         assert filled.query_readonly(sql).to_pylist() == filled.query(sql).to_pylist()
 
 

@@ -60,7 +60,7 @@ def test_the_place_is_argument_then_variable_then_user_folder(tmp_path: Path, mo
     monkeypatch.delenv("ASSAY_STORE")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    with pytest.raises(StoreError, match="There is no store in .*assay.*store"):
+    with pytest.raises(StoreError, match=r"There is no store in .*assay.*store"):
         Store.open(create=False)
 
 
@@ -88,7 +88,9 @@ def test_an_address_is_refused_by_name() -> None:
 def test_a_newer_store_is_refused(store: Store) -> None:
     marker = Path(store.location) / "assay-store.json"
     marker.write_text(json.dumps({**json.loads(marker.read_text()), "schema_version": SCHEMA_VERSION + 1}))
-    expected = f"written by assay schema {SCHEMA_VERSION + 1}; this assay reads up to {SCHEMA_VERSION}.*[Uu]pgrade assay"
+    expected = (
+        f"written by assay schema {SCHEMA_VERSION + 1}; this assay reads up to {SCHEMA_VERSION}.*[Uu]pgrade assay"
+    )
     with pytest.raises(StoreVersionError, match=expected):
         Store.open(store.location)
 
@@ -125,7 +127,7 @@ def test_a_read_only_medium_can_be_read_and_says_why_it_cannot_be_written(
     disk = small_disk(64)
     bundle = make_bundle()
     Store.open(disk / "store").append(bundle)
-    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    subprocess.run(["/bin/mount", "-o", "remount,ro", str(disk)], check=True)
     store = Store.open(disk / "store")
     assert store.runs() == [bundle.run]
     assert len(store.launches(run_id=bundle.run.run_id, with_samples=True)) == 4
@@ -233,7 +235,7 @@ def test_runs_are_found_as_people_type_them(store: Store, make_bundle: MakeBundl
     assert store.find_run("last~2") == run
     with pytest.raises(NotFoundError, match="the store holds 3"):
         store.find_run("last~3")
-    with pytest.raises(UsageError, match="fits 3 runs.*Give more characters"):
+    with pytest.raises(UsageError, match=r"fits 3 runs.*Give more characters"):
         store.find_run(run.run_id[:6])
     mistyped = run.run_id[-8:-1] + ("0" if run.run_id[-1] != "0" else "1")
     with pytest.raises(NotFoundError, match=run.run_id):

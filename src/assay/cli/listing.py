@@ -193,6 +193,8 @@ def _describe_origin(run: RunRecord, environment: EnvironmentRecord) -> str:
 
 
 def _print_launches(results: Sequence[ResultRecord], launches: Sequence[LaunchRecord]) -> None:
+    from rich.text import Text
+
     from assay.cli.tables import VERDICT_STYLES
     from assay.core.units import MISSING, format_duration_ns
 
@@ -209,7 +211,7 @@ def _print_launches(results: Sequence[ResultRecord], launches: Sequence[LaunchRe
             labels.get(launch.result_id, ""), str(launch.ordinal + 1), format_duration_ns(launch.median_ns),
             launch.stop_reason or MISSING, f"{launch.warmup_calls} calls" if launch.warmup_calls else MISSING,
             *(format_duration_ns(costs.get(key)) for key in ("import", "load", "first_infer")),
-            f"[{style}]{verdict}[/]", launch.reason or "; ".join(launch.verdict_reasons),
+            Text(verdict, style=style), launch.reason or "; ".join(launch.verdict_reasons),
         )  # fmt: skip
     print_table(table)
 

@@ -3,13 +3,15 @@
 Only typer is imported here; every command imports what it needs when it runs, which keeps ``--help`` fast.
 
 Exit codes (METHOD 6): 0 ok; 1 confirmed regression; 2 usage or configuration; 3 suspect or inconclusive, with
---strict; 4 expected results missing or failed; 130 interrupted.
+--strict; 4 expected results missing or failed; 70 a fault of assay itself (sysexits.h's EX_SOFTWARE, because Python's
+own 1 would read as a regression); 130 interrupted.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import traceback
 from typing import Annotated
 
 import typer
@@ -20,6 +22,8 @@ from assay.core.errors import AssayError
 
 EXIT_OK = 0
 EXIT_USAGE = 2
+EXIT_FAULT = 70
+EXIT_INTERRUPTED = 130
 
 app = typer.Typer(
     name="assay",
@@ -55,17 +59,31 @@ app.add_typer(store.app, name="store")
 
 def main() -> None:
     """Run the command line; the entry point of the package."""
+    code = _run_app()
     try:
-        app()
-    except AssayError as error:
-        _print_error(error)
-        sys.exit(EXIT_USAGE)
-    except KeyboardInterrupt:
-        sys.exit(130)
+        sys.stdout.flush()
     except BrokenPipeError:
         # The reader (head, say) has gone: keep the interpreter from complaining when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(EXIT_OK)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.exit(code)
+
+
+def _run_app() -> int | str | None:
+    try:
+        app()
+    except SystemExit as stop:
+        # typer and rich end with 1 where the reader has gone, which is nothing wrong, and no regression.
+        return EXIT_OK if isinstance(stop.__context__, BrokenPipeError) else stop.code
+    except AssayError as error:
+        _print_error(error)
+        return EXIT_USAGE
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except Exception:  # noqa: BLE001  (the last resort, which shows all of it)
+        traceback.print_exc()
+        typer.echo("This is a fault of assay, not of your input; please report it with the lines above.", err=True)
+        return EXIT_FAULT
+    return EXIT_OK
 
 
 def _print_error(error: AssayError) -> None:

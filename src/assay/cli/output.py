@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -45,8 +46,12 @@ def choose_form(*, as_json: bool, as_csv: bool) -> Form:
 
 
 def print_json(content: Any) -> None:
-    """Print one JSON document."""
-    sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False, default=_plain) + "\n")
+    """Print one JSON document. NaN and infinities, which a query can give and JSON cannot say, become null."""
+    try:
+        text = json.dumps(content, indent=2, ensure_ascii=False, default=_plain, allow_nan=False)
+    except ValueError:
+        text = json.dumps(_without_nan(content), indent=2, ensure_ascii=False, default=_plain)
+    sys.stdout.write(text + "\n")
 
 
 def print_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
@@ -60,11 +65,16 @@ def print_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None
 
 
 def make_console(*, stderr: bool = False) -> Console:
-    """A console; piped output gets a fixed generous width, so that tables are never cut to 80 columns."""
+    """A console; piped output gets a fixed generous width, so that tables are never cut to 80 columns.
+
+    Markup is off: notes, reasons and names of models are shown as they are, brackets included.
+    """
     from rich.console import Console
 
-    console = Console(stderr=stderr, highlight=False)
-    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=_PIPED_WIDTH)
+    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    if console.is_terminal:
+        return console
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=_PIPED_WIDTH)
 
 
 def new_table(title: str | None = None) -> Table:
@@ -92,6 +102,16 @@ def format_age(moment: datetime, now: datetime | None = None) -> str:
 def short_id(run_id: str) -> str:
     """The last eight characters: the random end of a UUIDv7, which people can type."""
     return run_id[-8:]
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _without_nan(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_nan(one) for one in value]
+    return value
 
 
 def _plain(value: Any) -> Any:

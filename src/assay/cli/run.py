@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from assay.cli.flags import (
+    choose_suite,
+    complete_engine,
+    complete_model,
+    complete_suite,
+    override_suite,
+    read_duration,
+    read_integers,
+    read_shape,
+    split_values,
+)
 from assay.cli.output import (
     CsvOption,
+    Form,
     JsonOption,
     StoreOption,
     choose_form,
@@ -30,26 +44,6 @@ if TYPE_CHECKING:
 
 EXIT_FAILED_RESULTS = 4
 EXIT_INTERRUPTED = 130
-_DEFAULT_SUITE = "quick"
-
-
-def _complete_model(incomplete: str) -> list[str]:
-    from assay.workloads.base import families
-
-    names = [f"{name}/{size}" for name in families.names() for size in families.get(name).sizes]
-    return [name for name in names if name.startswith(incomplete)]
-
-
-def _complete_suite(incomplete: str) -> list[str]:
-    from assay.runner.suite_model import suite_names
-
-    return [name for name in suite_names() if name.startswith(incomplete)]
-
-
-def _complete_engine(incomplete: str) -> list[str]:
-    from assay.engines.base import engines
-
-    return [name for name in engines.names() if name.startswith(incomplete)]
 
 
 def run(  # noqa: PLR0913  (a command has as many options as people need)
@@ -57,7 +51,7 @@ def run(  # noqa: PLR0913  (a command has as many options as people need)
     suite: Annotated[
         str | None,
         typer.Option(
-            "--suite", "-s", help="Name of a shipped suite or path of a YAML file.", autocompletion=_complete_suite
+            "--suite", "-s", help="Name of a shipped suite or path of a YAML file.", autocompletion=complete_suite
         ),
     ] = None,
     model: Annotated[
@@ -66,10 +60,10 @@ def run(  # noqa: PLR0913  (a command has as many options as people need)
             "--model",
             "-m",
             help="family/size, hf:org/name, ./folder or module:function; several with commas.",
-            autocompletion=_complete_model,
+            autocompletion=complete_model,
         ),
     ] = None,
-    engine: Annotated[list[str] | None, typer.Option("--engine", "-e", autocompletion=_complete_engine)] = None,
+    engine: Annotated[list[str] | None, typer.Option("--engine", "-e", autocompletion=complete_engine)] = None,
     device: Annotated[list[str] | None, typer.Option("--device", "-d", help="cpu, cuda:0, mps ... or auto.")] = None,
     precision: Annotated[list[str] | None, typer.Option("--precision", "-p", help="fp32, bf16, fp16.")] = None,
     batch: Annotated[list[str] | None, typer.Option("--batch", "-b", help="Batch sizes: 1,8.")] = None,
@@ -127,27 +121,29 @@ def run(  # noqa: PLR0913  (a command has as many options as people need)
     environment, machine = collect_environment(), read_machine()
     inheritance = None
     asked = {
-        "model": _split(model), "engine": _split(engine), "device": _split(device), "precision": _split(precision),
-        "batch": _integers("batch", batch), "threads": _integers("threads", threads),
-        "shape": _shape(seq=seq, image=image, others=shape),
+        "model": split_values(model), "engine": split_values(engine),
+        "device": split_values(device), "precision": split_values(precision),
+        "batch": read_integers("batch", batch), "threads": read_integers("threads", threads),
+        "shape": read_shape(seq=seq, image=image, others=shape),
     }  # fmt: skip
     asked = {key: value for key, value in asked.items() if value}
     if resume is not None:
-        _refuse_beside_resume(asked, suite)
+        others = (suite, max_size, launches, min_time, max_time, launch_limit, seed, skip_fresh)
+        _refuse_beside_resume(asked, others)
         inheritance, chosen = _inherit(opened, resume, environment)
     else:
-        chosen = _choose_suite(suite, asked, max_size)
-        chosen = _override(chosen, launches, min_time, max_time, launch_limit, seed)
+        chosen = choose_suite(suite, asked, max_size)
+        chosen = override_suite(chosen, launches, min_time, max_time, launch_limit, seed)
     plan = make_plan(chosen, machine)
     if not plan.cases:
         raise UsageError("The plan is empty: nothing of this suite is within --max-size.")
-    plan = _leave_out_fresh(opened, plan, environment, skip_fresh)
+    plan = _leave_out_fresh(opened, plan, environment, skip_fresh, form)
     if dry_run:
-        _print_plan(opened, plan, environment, machine, as_json=as_json)
+        _print_plan(opened, plan, environment, machine, form)
         return
     finished = _execute(opened, plan, environment, inheritance, tuple(tag or ()), note)
-    _print_finished(finished, environment, form.value, opened)
-    _exit_for(finished)
+    _print_finished(finished, environment, form, opened)
+    _exit_for(finished, opened)
 
 
 def register(app: typer.Typer) -> None:
@@ -156,117 +152,21 @@ def register(app: typer.Typer) -> None:
     app.command("bench", help="The same as run.", hidden=True)(run)
 
 
-# -- from flags to a suite -------------------------------------------------------------------------------------
-
-
-def _split(values: Sequence[str] | None) -> list[str]:
-    return [part.strip() for value in values or () for part in value.split(",") if part.strip()]
-
-
-def _integers(option: str, values: Sequence[str] | None) -> list[int]:
-    parts = _split(values)
-    for part in parts:
-        if not part.isdecimal() or int(part) < 1:
-            raise UsageError(f"--{option} got {part!r}; expected whole numbers of at least 1, such as 1,8.")
-    return [int(part) for part in parts]
-
-
-def _shape(
-    *, seq: Sequence[str] | None, image: Sequence[str] | None, others: Sequence[str] | None
-) -> dict[str, list[int]]:
-    shape = {"seq": _integers("seq", seq), "image": _integers("image", image)}
-    for part in _split(others):
-        name, equals, value = part.partition("=")
-        if not equals:
-            raise UsageError(f"--shape got {part!r}; expected a dimension and its size, such as seconds=10.")
-        shape.setdefault(name, []).extend(_integers(f"shape {name}", [value]))
-    return {name: sizes for name, sizes in shape.items() if sizes}
-
-
-def _choose_suite(suite: str | None, asked: dict[str, Any], max_size: str | None) -> Suite:
-    from assay.runner.suite_model import build_suite, load_suite, suite_to_dict
-
-    if suite is None and "model" in asked:
-        chosen = build_suite({"name": "command-line", "cases": [asked]})
-    else:
-        chosen = load_suite(suite or _DEFAULT_SUITE)
-        if asked:
-            content = suite_to_dict(chosen)
-            content["cases"] = [_merge(entry, asked) for entry in content["cases"]]
-            chosen = build_suite(content)
-    return _limit_size(chosen, max_size) if max_size else chosen
-
-
-def _merge(entry: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
-    """A flag replaces the suite's key; dimensions replace one by one."""
-    merged = {**entry, **asked}
-    if "shape" in asked:
-        merged["shape"] = {**entry.get("shape", {}), **asked["shape"]}
-    return merged
-
-
-def _limit_size(suite: Suite, max_size: str) -> Suite:
-    from assay.core.errors import UnknownNameError
-    from assay.workloads.base import Tier
-    from assay.workloads.resolve import resolve_workload
-
-    if max_size not in {tier.value for tier in Tier}:
-        raise UnknownNameError("size limit", max_size, [tier.value for tier in Tier])
-    limit = Tier(max_size)
-    matrices = []
-    for matrix in suite.cases:
-        models = tuple(name for name in matrix.models if resolve_workload(name).size.tier.fits(limit))
-        if models:
-            matrices.append(replace(matrix, models=models))
-    return replace(suite, cases=tuple(matrices))
-
-
-def _override(
-    suite: Suite,
-    launches: int | None,
-    min_time: float | None,
-    max_time: float | None,
-    launch_limit: str | None,
-    seed: int | None,
-) -> Suite:
-    from assay.runner.suite_model import build_suite, suite_to_dict
-
-    timing = {"min_time_s": min_time, "max_time_s": max_time}
-    given: dict[str, Any] = {
-        "launches": launches,
-        "launch_limit_s": None if launch_limit is None else _duration("launch-limit", launch_limit),
-        "seed": seed,
-    }
-    given = {key: value for key, value in given.items() if value is not None}
-    timing = {key: value for key, value in timing.items() if value is not None}
-    if not given and not timing:
-        return suite
-    content = suite_to_dict(suite) | given
-    content["timing"] = {**content["timing"], **timing}
-    return replace(build_suite(content), positions=suite.positions)
-
-
-def _duration(option: str, text: str) -> float:
-    from assay.core.units import parse_duration_s
-
-    try:
-        return parse_duration_s(text)
-    except ValueError as error:
-        raise UsageError(f"--{option}: {error}") from error
-
-
 # -- resume and skip -------------------------------------------------------------------------------------------
 
 
-def _refuse_beside_resume(asked: dict[str, Any], suite: str | None) -> None:
-    if asked or suite:
+def _refuse_beside_resume(asked: dict[str, Any], others: Sequence[object]) -> None:
+    if asked or any(value is not None for value in others):
         raise UsageError(
-            "--resume was given with flags that choose cases.",
-            hint="A resumed run has the plan of the run it resumes; give --resume alone.",
+            "--resume was given with flags that choose cases or change how they are measured.",
+            hint="A resumed run has the plan of the run it resumes; beside --resume only --store, --tag, --note, "
+            "--dry-run, --json and --csv make sense.",
         )
 
 
 def _inherit(store: Store, ref: str, environment: EnvironmentRecord) -> tuple[Inheritance, Suite]:
+    from assay.cli.output import short_id
+    from assay.core.words import RunStatus
     from assay.runner.execute import Inheritance
     from assay.runner.suite_model import build_suite
 
@@ -275,6 +175,11 @@ def _inherit(store: Store, ref: str, environment: EnvironmentRecord) -> tuple[In
     content = parent.config.get("suite")
     if not isinstance(content, dict):
         raise UsageError(f"Run {parent.run_id} was not made by `assay run`, so it cannot be resumed.")
+    if parent.status is RunStatus.OK:
+        raise UsageError(
+            f"Run {short_id(parent.run_id)} is complete; there is nothing to resume.",
+            hint="`assay ls` shows which runs were interrupted or failed.",
+        )
     same = parent.env_id == environment.env_id
     if not same:
         message = "The environment has changed since that run (see `assay show`): every case is measured anew."
@@ -283,19 +188,24 @@ def _inherit(store: Store, ref: str, environment: EnvironmentRecord) -> tuple[In
     return Inheritance(parent, launches, tuple(store.results(run_id=parent.run_id))), build_suite(content)
 
 
-def _leave_out_fresh(store: Store, plan: Plan, environment: EnvironmentRecord, age: str | None) -> Plan:
+def _leave_out_fresh(store: Store, plan: Plan, environment: EnvironmentRecord, age: str | None, form: Form) -> Plan:
+    from assay.cli.plain import RESULT_COLUMNS
     from assay.core.units import format_elapsed
     from assay.runner.estimate import find_fresh
 
     if age is None:
         return plan
-    fresh = find_fresh(store, plan, environment, within_s=_duration("skip-fresh", age))
+    fresh = find_fresh(store, plan, environment, within_s=read_duration("skip-fresh", age))
     if fresh:
         oldest = format_elapsed(max(fresh.values()))
         message = f"{len(fresh)} of {len(plan.cases)} cases left out: measured here within {age} (oldest {oldest} ago)."
         typer.secho(message, fg=typer.colors.CYAN, err=True)
     left = tuple(planned for planned in plan.cases if planned.case.case_id not in fresh)
     if not left:
+        if form is Form.JSON:
+            print_json({"run": None, "results": []})
+        elif form is Form.CSV:
+            print_csv([], RESULT_COLUMNS)
         raise typer.Exit
     return replace(plan, cases=left)
 
@@ -303,7 +213,7 @@ def _leave_out_fresh(store: Store, plan: Plan, environment: EnvironmentRecord, a
 # -- show and execute ------------------------------------------------------------------------------------------
 
 
-def _print_plan(store: Store, plan: Plan, environment: EnvironmentRecord, machine: Machine, *, as_json: bool) -> None:
+def _print_plan(store: Store, plan: Plan, environment: EnvironmentRecord, machine: Machine, form: Form) -> None:
     from assay.core.units import format_count, format_elapsed
     from assay.runner.estimate import estimate_launch, estimate_plan, read_history
 
@@ -318,7 +228,10 @@ def _print_plan(store: Store, plan: Plan, environment: EnvironmentRecord, machin
             "obstacle": planned.obstacle.reason if planned.obstacle else None,
             "launch_lo_s": one.lo if one else None, "launch_hi_s": one.hi if one else None,
         })  # fmt: skip
-    if as_json:
+    if form is Form.CSV:
+        print_csv(rows, list(rows[0]))
+        return
+    if form is Form.JSON:
         print_json({"suite": plan.suite.name, "launches": plan.suite.launches, "cases": rows,
                     "total_lo_s": whole.lo, "total_hi_s": whole.hi, "from_history": whole.from_history})  # fmt: skip
         return
@@ -331,9 +244,14 @@ def _print_plan(store: Store, plan: Plan, environment: EnvironmentRecord, machin
     basis = "what these cases took here before" if whole.from_history else "the windows of the method, as bounds"
     make_console().print(table)
     typer.echo(
-        f"{len(plan.ready)} cases × {plan.suite.launches} launches on {machine.threads} threads: "
+        f"{_size_of(plan)} on {machine.threads} threads: "
         f"{format_elapsed(whole.lo)} to {format_elapsed(whole.hi)}, by {basis}. Nothing was run."
     )
+
+
+def _size_of(plan: Plan) -> str:
+    cases, launches = len(plan.ready), plan.suite.launches
+    return f"{cases} case{'s' if cases != 1 else ''} × {launches} launch{'es' if launches != 1 else ''}"
 
 
 def _execute(
@@ -351,22 +269,20 @@ def _execute(
     request = RunRequest(plan, environment, tags=tags, note=note, inheritance=inheritance)
     whole = estimate_plan(plan, read_history(store, plan, environment))
     count = max(1, len(plan.ready) * plan.suite.launches)
-    title = (
-        f"{plan.suite.name}: {len(plan.ready)} cases × {plan.suite.launches} launches on {environment.hardware_class}"
-    )
+    title = f"{plan.suite.name}: {_size_of(plan)} on {environment.hardware_class}"
     console = make_console(stderr=True)
     with LiveRun(console, plan.cases, title=title, expected_launch_s=whole.lo / count) as live:
         return execute_plan(request, store, listener=live)
 
 
-def _print_finished(finished: FinishedRun, environment: EnvironmentRecord, form: str, store: Store) -> None:
+def _print_finished(finished: FinishedRun, environment: EnvironmentRecord, form: Form, store: Store) -> None:
     from assay.cli.plain import RESULT_COLUMNS, result_row, run_row
 
     rows = [result_row(result) for result in finished.results]
-    if form == "json":
+    if form is Form.JSON:
         print_json({"run": run_row(finished.run), "results": rows})
         return
-    if form == "csv":
+    if form is Form.CSV:
         print_csv(rows, RESULT_COLUMNS)
         return
     from assay.cli.listing import print_run
@@ -374,13 +290,16 @@ def _print_finished(finished: FinishedRun, environment: EnvironmentRecord, form:
     print_run(finished.run, finished.results, environment, store_location=store.location)
 
 
-def _exit_for(finished: FinishedRun) -> None:
+def _exit_for(finished: FinishedRun, store: Store) -> None:
     from assay.cli.output import short_id
     from assay.core.words import RunStatus
+    from assay.store.location import default_location
 
     if finished.run.status is RunStatus.INTERRUPTED:
-        ref = short_id(finished.run.run_id)
-        typer.secho(f"Interrupted. What was done is kept; finish with: assay run --resume {ref}", err=True)
+        command = f"assay run --resume {short_id(finished.run.run_id)}"
+        if store.location != str(Path(default_location()).expanduser().absolute()):
+            command += f" --store {shlex.quote(store.location)}"
+        typer.secho(f"Interrupted. What was done is kept; finish with: {command}", err=True)
         sys.exit(EXIT_INTERRUPTED)
     if any(result.status.is_failure for result in finished.results):
         sys.exit(EXIT_FAILED_RESULTS)

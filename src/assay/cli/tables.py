@@ -148,7 +148,9 @@ def result_notes(results: Sequence[ResultRecord]) -> list[str]:
     notes = []
     for result in results:
         if result.status is not Status.OK:
-            notes.append(f"{result.case.label}: {result.status.text}: {result.reason}")
+            # The reason itself says when it was the memory or the time, so here a failure is just that.
+            word = "failed" if result.status.is_failure else result.status.text
+            notes.append(f"{result.case.label}: {word}: {result.reason}")
         elif result.verdict is not Verdict.TRUSTED:
             notes.extend(f"{result.case.label}: {reason}" for reason in result.verdict_reasons)
     return notes

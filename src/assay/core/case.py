@@ -56,7 +56,7 @@ class Case:
             precision=Precision(precision),
             batch=batch,
             shape=tuple(sorted((shape or {}).items())),
-            options=tuple(sorted((options or {}).items())),
+            options=tuple(sorted((name, _plain(value)) for name, value in (options or {}).items())),
         )
 
     @classmethod
@@ -94,6 +94,11 @@ class Case:
         options = "".join(f" {name}={value}" for name, value in self.options)
         mode = "" if self.mode is Mode.INFERENCE else f" {self.mode}"
         return f"{self.workload} {self.engine} {self.device}{mode} {self.precision} b{self.batch}{shape}{options}"
+
+
+def _plain(value: Scalar) -> Scalar:
+    """Write a whole number one way: 2.0 equals 2 in Python, so both must have one hash."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def series_id(case_id: str, hardware_class: str) -> str:

@@ -43,6 +43,10 @@ class UnknownNameError(UsageError):
             advice = "None is installed."
         super().__init__(f"Unknown {kind} {got!r}. {advice}", hint=hint)
 
+    def __reduce__(self) -> tuple[type[UnknownNameError], tuple[str, str, tuple[str, ...]], dict[str, object]]:
+        """Pickle by what it was made of, so that it survives the way back from a pool's process."""
+        return type(self), (self.kind, self.got, self.valid), self.__dict__
+
 
 class SuiteError(UsageError):
     """A suite file that cannot be used; the message carries file, line and column."""

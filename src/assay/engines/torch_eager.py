@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _FLOATS = (Precision.FP32, Precision.BF16, Precision.FP16)
 _DTYPE_NAMES = {Precision.FP32: "float32", Precision.BF16: "bfloat16", Precision.FP16: "float16"}
+_DEVICES_HINT = "Expected cpu, cuda:N, rocm:N, mps or xpu:N."
 _OUT_OF_MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory", "cannot allocate memory")
 
 
@@ -68,6 +69,11 @@ class TorchEager:
         import torch
 
         device = _torch_device(request.device)
+        if request.precision not in _DTYPE_NAMES:
+            raise UnsupportedError(
+                f"PyTorch eager cannot load {request.workload.name} in {request.precision}.",
+                hint=f"Expected one of: {', '.join(_DTYPE_NAMES)}.",
+            )
         torch.set_num_threads(request.threads)
         _forbid_reduced_fp32(torch)
         model, inputs = _model_and_inputs(request, device)
@@ -90,9 +96,12 @@ class TorchEager:
         )
 
     def is_out_of_memory(self, error: BaseException) -> bool:
-        """Recognise torch's own class on accelerators, and a plain RuntimeError from the CPU allocator."""
-        if isinstance(error, MemoryError) or type(error).__name__ in {"OutOfMemoryError", "AcceleratorError"}:
-            return "memory" in str(error).lower() or isinstance(error, MemoryError)
+        """Recognise torch's own class on accelerators, and a plain RuntimeError from the CPU allocator.
+
+        A word like "memory" alone does not do: an illegal memory access is a fault of a kernel.
+        """
+        if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+            return True
         return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _OUT_OF_MEMORY_WORDS)
 
 
@@ -104,6 +113,8 @@ def _torch_device(name: str) -> torch.device:
     import torch
 
     kind, _, ordinal = name.partition(":")
+    if ordinal and not ordinal.isdecimal():
+        raise UnsupportedError(f"Device {name!r} has no number behind its colon.", hint=_DEVICES_HINT)
     index = int(ordinal or 0)
     if kind == "cpu":
         return torch.device("cpu")
@@ -111,7 +122,9 @@ def _torch_device(name: str) -> torch.device:
         is_hip = torch.version.hip is not None
         if not torch.cuda.is_available() or is_hip != (kind == "rocm"):
             built = "ROCm" if is_hip else f"CUDA {torch.version.cuda}" if torch.version.cuda else "the CPU only"
-            raise UnsupportedError(f"Device {name!r} cannot be used: this PyTorch was built for {built}.")
+            is_for_it = is_hip if kind == "rocm" else torch.version.cuda is not None
+            lack = " and sees no such device" if is_for_it else ""
+            raise UnsupportedError(f"Device {name!r} cannot be used: this PyTorch was built for {built}{lack}.")
         return _checked("cuda", index, torch.cuda.device_count(), name)
     if kind == "mps":
         if not torch.backends.mps.is_available():
@@ -121,7 +134,7 @@ def _torch_device(name: str) -> torch.device:
         if not torch.xpu.is_available():
             raise UnsupportedError(f"Device {name!r} cannot be used: this PyTorch sees no Intel GPU.")
         return _checked("xpu", index, torch.xpu.device_count(), name)
-    raise UnsupportedError(f"PyTorch eager has no device {name!r}.", hint="Expected cpu, cuda:N, rocm:N, mps or xpu:N.")
+    raise UnsupportedError(f"PyTorch eager has no device {name!r}.", hint=_DEVICES_HINT)
 
 
 def _checked(kind: str, index: int, count: int, name: str) -> torch.device:

@@ -74,7 +74,7 @@ def _fan_in_scale(parameter: torch.Tensor) -> float:
     """Keep the variance of activations about constant through depth (LeCun 1998; x2 for ReLU convolutions)."""
     if parameter.ndim == 1:
         return _EMBEDDING_STD
-    fan_in = parameter[0].numel()
+    fan_in = parameter.shape[1:].numel()
     gain = 2.0 if parameter.ndim > 2 else 1.0  # noqa: PLR2004  (convolution kernels have 3 or more dimensions)
     return math.sqrt(gain / max(1, fan_in))
 

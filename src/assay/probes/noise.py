@@ -99,9 +99,9 @@ def measure_noise(
         found["involuntary_switches_per_cpu_s"] = _scale(involuntary, 1e9 / process_ns)
     if wall_ns > 0:
         found["cpu_share"] = process_ns / (wall_ns * threads) if threads > 0 else None
-        found["psi_cpu_some_share"] = _scale(_rise(before.psi_cpu_us, after.psi_cpu_us), 1e3 / wall_ns)
-        found["psi_memory_some_share"] = _scale(_rise(before.psi_memory_us, after.psi_memory_us), 1e3 / wall_ns)
-        found["psi_io_some_share"] = _scale(_rise(before.psi_io_us, after.psi_io_us), 1e3 / wall_ns)
+        found["psi_cpu_some_share"] = _share(_rise(before.psi_cpu_us, after.psi_cpu_us), wall_ns)
+        found["psi_memory_some_share"] = _share(_rise(before.psi_memory_us, after.psi_memory_us), wall_ns)
+        found["psi_io_some_share"] = _share(_rise(before.psi_io_us, after.psi_io_us), wall_ns)
     total = _rise(before.total_ticks, after.total_ticks)
     if total and wall_ns >= _SHORTEST_NS:
         found["steal_share"] = _scale(_rise(before.steal_ticks, after.steal_ticks), 1 / total)
@@ -116,6 +116,11 @@ def measure_noise(
 def _rise(before: int | None, after: int | None) -> int | None:
     """Difference of two counters; None where one is missing. A counter that was reset counts as no rise."""
     return None if before is None or after is None else max(0, after - before)
+
+
+def _share(stalled_us: int | None, wall_ns: int) -> float | None:
+    """Share of the wall time; the accounts are read one after the other, so a full stall may come out just above 1."""
+    return None if stalled_us is None else min(1.0, stalled_us * 1e3 / wall_ns)
 
 
 def _scale(value: float | None, factor: float) -> float | None:

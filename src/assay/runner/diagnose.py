@@ -142,14 +142,14 @@ def _diagnose_store(location: str | None) -> Iterator[Finding]:
     try:
         store = Store.open(location)
         store.check_writable()
+        runs, orphans = len(store.runs()), len(store.orphans())
     except AssayError as error:
         yield Finding(area, "error", error.message, error.hint)
         return
-    yield Finding(area, "ok", f"{store.location}: {len(store.runs())} runs, writable")
+    yield Finding(area, "ok", f"{store.location}: {runs} runs, writable")
     free = shutil.disk_usage(store.location).free
     if free < _LITTLE_DISK:
         yield Finding(area, "warning", f"only {format_bytes(free)} free on its disk")
-    orphans = len(store.orphans())
     if orphans:
         yield Finding(area, "warning", f"{orphans} run(s) of processes that are gone", "assay store recover")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from assay.core.records import EnvironmentRecord
 from assay.runner.plan import Plan, PlannedCase
@@ -79,12 +80,13 @@ def find_fresh(store: Store, plan: Plan, environment: EnvironmentRecord, *, with
     marks = ", ".join("?" * len(case_ids))
     table = store.query(
         f"""
-        SELECT results.case_id, min(epoch(now()::TIMESTAMP - results.measured_at)) AS age_s
+        SELECT results.case_id, min(epoch(?::TIMESTAMP - results.measured_at)) AS age_s
         FROM results JOIN runs USING (run_id)
         WHERE results.status = 'ok' AND results.provenance = 'measured' AND runs.env_id = ?
           AND results.launches_ok >= ? AND results.case_id IN ({marks})
         GROUP BY results.case_id
         """,  # noqa: S608  (only question marks are inserted)
-        [environment.env_id, plan.suite.launches, *case_ids],
+        # Ours, in UTC like the store's: DuckDB's now() is cast by the time zone of the machine.
+        [datetime.now(UTC).replace(tzinfo=None), environment.env_id, plan.suite.launches, *case_ids],
     )
     return {row["case_id"]: row["age_s"] for row in table.to_pylist() if row["age_s"] <= within_s}

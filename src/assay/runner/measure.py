@@ -19,12 +19,14 @@ from assay.stats.summary import median_interval
 Clock = Callable[[], int]
 """Monotonic nanoseconds."""
 
+Call = Callable[[], object]
+
 _BLOCK = 10  # calls a warm-up block
 _BLOCK_TOLERANCE = 0.02
 _FEWEST_WARMUP_CALLS = 3
 _SHORTEST_SAMPLE_NS = 1_000_000
 _LONG_CALL_NS = 1_000_000_000
-_FEWEST_LONG_SAMPLES = 5
+_FEWEST_LONG_SAMPLES = 5  # also what the time cap waits for: fewer say nothing, however long a call takes
 _CHUNK_NS = 250_000_000
 _NS = 1_000_000_000
 
@@ -83,15 +85,13 @@ def warm_up(session: Session, timing: Timing, clock: Clock = time.perf_counter_n
         durations.append(time_call(session, clock))
         wall_ns = clock() - begin
         calls = len(durations)
-        if calls < _FEWEST_WARMUP_CALLS or wall_ns < timing.warmup_min_s * _NS:
-            if wall_ns >= timing.warmup_max_s * _NS and calls >= 1:
-                break
+        out_of_time = wall_ns >= timing.warmup_max_s * _NS
+        if not out_of_time and (calls < _FEWEST_WARMUP_CALLS or wall_ns < timing.warmup_min_s * _NS):
             continue
-        if calls >= 2 * _BLOCK and calls % _BLOCK == 0:
+        at_limit = out_of_time or calls >= timing.warmup_max_calls
+        if calls >= 2 * _BLOCK and (at_limit or calls % _BLOCK == 0):
             converged = _blocks_agree(durations)
-            if converged:
-                break
-        if calls >= timing.warmup_max_calls or wall_ns >= timing.warmup_max_s * _NS:
+        if converged or at_limit:
             break
     tail = durations[-_BLOCK:]
     return WarmUp(len(durations), clock() - begin, converged, round(statistics.median(tail)))
@@ -111,17 +111,19 @@ def take_samples(
     collection runs between chunks only.
     """
     per_sample = 1 if call_ns >= _SHORTEST_SAMPLE_NS else -(-_SHORTEST_SAMPLE_NS // max(1, call_ns))
-    chunk = max(1, min(1000, _CHUNK_NS // max(1, call_ns * per_sample)))
+    count = max(1, min(1000, _CHUNK_NS // max(1, call_ns * per_sample)))
     fewest = _FEWEST_LONG_SAMPLES if call_ns > _LONG_CALL_NS else timing.min_samples
     values: list[int] = []
     device_values: list[int] = []
+    collecting = gc.isenabled()
     gc.collect()
     gc.freeze()
     gc.disable()
     begin = clock()
+    chunk = _Chunk(count, per_sample, clock, deadline=begin + round(timing.max_time_s * _NS))
     try:
         while True:
-            _take_chunk(session, chunk, per_sample, clock, values, device_values)
+            _take_chunk(session, chunk, values, device_values)
             elapsed_ns = clock() - begin
             gc.collect()
             stop_reason, progress = _judge(values, per_sample, elapsed_ns, fewest, timing)
@@ -129,7 +131,8 @@ def take_samples(
             if stop_reason is not None:
                 break
     finally:
-        gc.enable()
+        if collecting:
+            gc.enable()
         gc.unfreeze()
     return Timed(tuple(values), per_sample, stop_reason, clock() - begin, tuple(device_values))
 
@@ -141,7 +144,7 @@ def _judge(
     interval = median_interval(values)
     half_width = interval.half_width / median if interval is not None and median else None
     progress = Progress(len(values), median / per_sample, half_width)
-    if elapsed_ns >= timing.max_time_s * _NS:
+    if elapsed_ns >= timing.max_time_s * _NS and len(values) >= _FEWEST_LONG_SAMPLES:
         return "time cap", progress
     if len(values) < fewest or elapsed_ns < timing.min_time_s * _NS:
         return None, progress
@@ -150,60 +153,95 @@ def _judge(
     return None, progress
 
 
-def _take_chunk(
-    session: Session, count: int, per_sample: int, clock: Clock, values: list[int], device_values: list[int]
-) -> None:
-    """Take ``count`` samples. Four loops instead of one, so that no branch and no empty call is timed."""
-    infer, synchronize, timer = session.infer, session.synchronize, session.event_timer
-    append = values.append
-    if timer is not None and synchronize is not None:
-        _take_with_events(session, timer, count, per_sample, clock, values, device_values)
-    elif synchronize is not None:
-        for _ in range(count):
-            start = clock()
-            for _ in range(per_sample):
-                infer()
-            synchronize()
-            append(clock() - start)
-    elif per_sample == 1:
-        for _ in range(count):
-            start = clock()
-            infer()
-            append(clock() - start)
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """Samples to take in one go: ``count`` of them, fewer once the ``deadline`` has passed.
+
+    The deadline is looked at between samples, because calls may become slower than the warm-up let expect.
+    """
+
+    count: int
+    per_sample: int
+    clock: Clock
+    deadline: int
+
+
+def _take_chunk(session: Session, chunk: _Chunk, values: list[int], device_values: list[int]) -> None:
+    """Four loops instead of one, so that no branch and no empty call is timed."""
+    if session.synchronize is None:
+        if chunk.per_sample == 1:
+            _take_single(session.infer, chunk, values)
+        else:
+            _take_blocked(session.infer, chunk, values)
+    elif session.event_timer is None:
+        _take_synchronized(session.infer, session.synchronize, chunk, values)
     else:
-        calls = range(per_sample)
-        for _ in range(count):
-            start = clock()
-            for _ in calls:
-                infer()
-            append(clock() - start)
+        _take_with_events(session.infer, session.synchronize, session.event_timer, chunk, (values, device_values))
+
+
+def _take_single(infer: Call, chunk: _Chunk, values: list[int]) -> None:
+    clock, deadline = chunk.clock, chunk.deadline
+    for _ in range(chunk.count):
+        start = clock()
+        infer()
+        end = clock()
+        values.append(end - start)
+        if end >= deadline:
+            break
+
+
+def _take_blocked(infer: Call, chunk: _Chunk, values: list[int]) -> None:
+    clock, deadline, calls = chunk.clock, chunk.deadline, range(chunk.per_sample)
+    for _ in range(chunk.count):
+        start = clock()
+        for _ in calls:
+            infer()
+        end = clock()
+        values.append(end - start)
+        if end >= deadline:
+            break
+
+
+def _take_synchronized(infer: Call, synchronize: Call, chunk: _Chunk, values: list[int]) -> None:
+    clock, deadline, calls = chunk.clock, chunk.deadline, range(chunk.per_sample)
+    synchronize()
+    for _ in range(chunk.count):
+        start = clock()
+        for _ in calls:
+            infer()
+        synchronize()
+        end = clock()
+        values.append(end - start)
+        if end >= deadline:
+            break
 
 
 def _take_with_events(
-    session: Session,
-    timer: EventTimer,
-    count: int,
-    per_sample: int,
-    clock: Clock,
-    values: list[int],
-    device_values: list[int],
+    infer: Call, synchronize: Call, timer: EventTimer, chunk: _Chunk, series: tuple[list[int], list[int]]
 ) -> None:
-    infer, synchronize = session.infer, session.synchronize
-    if synchronize is None:
-        return
-    for _ in range(count):
+    clock, deadline, calls = chunk.clock, chunk.deadline, range(chunk.per_sample)
+    values, device_values = series
+    for _ in range(chunk.count):
         synchronize()
         start = clock()
         timer.start()
-        for _ in range(per_sample):
+        for _ in calls:
             infer()
         timer.stop()
         synchronize()
-        values.append(clock() - start)
+        end = clock()
+        values.append(end - start)
         device_values.append(timer.elapsed_ns())
+        if end >= deadline:
+            break
 
 
 def _blocks_agree(durations: list[int]) -> bool:
-    before = statistics.median(durations[-2 * _BLOCK : -_BLOCK])
-    last = statistics.median(durations[-_BLOCK:])
+    """Compare the last two blocks of 10 calls; of many short calls, the last two tenths.
+
+    Ten calls of some microseconds jitter by more than the tolerance for ever: half of such blocks disagreed.
+    """
+    block = max(_BLOCK, len(durations) // 10)
+    before = statistics.median(durations[-2 * block : -block])
+    last = statistics.median(durations[-block:])
     return abs(last - before) <= _BLOCK_TOLERANCE * before

@@ -31,10 +31,11 @@ _WEIGHT_MARGIN = 1.05
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """Why a case is not run: its row carries this status and reason."""
+    """Why a case is not run: its row carries this status and reason. ``key`` is the suite's word that is to blame."""
 
     status: Status
     reason: str
+    key: str = "model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +151,12 @@ def _expand_shapes(suite: Suite, index: int, matrix: CaseMatrix, workload: Workl
     text and vision models varies the text models only. One that none has is an error (the suite reader's).
     """
     own = workload.resolve_shape({})
+    if matrix.shape and not own and len(matrix.models) == 1:
+        names = ", ".join(name for name, _ in matrix.shape)
+        raise SuiteError(
+            f"{suite.position_of(index, 'shape')}: {workload.name} has no dimensions, but {names} was asked for.",
+            hint="A factory makes its own inputs; only their batch is assay's to choose.",
+        )
     asked = {name: sizes for name, sizes in matrix.shape if name in own or len(matrix.models) == 1}
     for sizes in itertools.product(*asked.values()):
         with _placed(suite, index, "shape"):
@@ -169,16 +176,17 @@ def _find_obstacle(case: Case, engine: Engine, workload: Workload, machine: Mach
     kind = device_kind(case.device)
     absence = engine.availability(kind)
     if absence is not None:
-        return Obstacle(Status.UNSUPPORTED, str(absence))
+        return Obstacle(Status.UNSUPPORTED, str(absence), "device" if engine.availability("cpu") is None else "engine")
     if case.mode is not Mode.INFERENCE:
-        return Obstacle(Status.UNSUPPORTED, f"engine {engine.name} does inference; {case.mode} is not built yet")
+        reason = f"engine {engine.name} does inference only, and {case.mode} was asked for"
+        return Obstacle(Status.UNSUPPORTED, reason, "mode")
     possible = engine.capabilities.precisions[kind]
     if case.precision not in possible:
-        return Obstacle(Status.UNSUPPORTED, _precision_reason(engine.name, kind, case.precision, possible))
+        return Obstacle(Status.UNSUPPORTED, _precision_reason(engine.name, kind, case.precision, possible), "precision")
     device = machine.find_device(case.device)
     if device is None:
         here = ", ".join(known.name for known in machine.devices)
-        return Obstacle(Status.UNSUPPORTED, f"there is no device {case.device!r} here; found {here}")
+        return Obstacle(Status.UNSUPPORTED, f"there is no device {case.device!r} here; found {here}", "device")
     return _check_memory(case, workload, device, machine)
 
 
@@ -204,12 +212,14 @@ def _check_memory(case: Case, workload: Workload, device: Device, machine: Machi
 def _refuse_hopeless(suite: Suite, index: int, expanded: Sequence[PlannedCase]) -> None:
     """Raise where a whole entry is impossible for one and the same kind of reason: a slip, not a matrix."""
     obstacles = [planned.obstacle for planned in expanded]
-    unsupported = [obstacle.reason for obstacle in obstacles if obstacle and obstacle.status is Status.UNSUPPORTED]
+    unsupported = [obstacle for obstacle in obstacles if obstacle and obstacle.status is Status.UNSUPPORTED]
     if not unsupported or len(unsupported) < len(obstacles):
         return
-    reasons = list(dict.fromkeys(unsupported))
-    key = "precision" if " has no " in reasons[0] else "mode" if "inference" in reasons[0] else "device"
-    raise SuiteError(f"{suite.position_of(index, key)}: impossible here: {'; '.join(reasons[:3])}.")
+    reasons = list(dict.fromkeys(obstacle.reason for obstacle in unsupported))
+    raise SuiteError(
+        f"{suite.position_of(index, unsupported[0].key)}: impossible here: {'; '.join(reasons[:3])}.",
+        hint="What this machine has and can run: assay doctor",
+    )
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ can write to (its own standard output is moved aside first), with the messages b
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -103,6 +104,31 @@ class Failed:
 Message = PhaseBegan | SamplesSoFar | Measured | Failed
 
 _KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (PhaseBegan, SamplesSoFar, Measured, Failed)}
+_TUPLES = {"values", "device_values"}
+_TEXTS = {"phase", "status", "reason", "stop_reason", "effective_precision", "hardware"}
+_WHOLE = {"samples", "calls_per_sample", "warmup_calls", "threads", "parameters"}
+_MAPPINGS: dict[str, type | tuple[type, ...]] = {
+    "costs_ns": int,
+    "memory_bytes": int,
+    "witnesses": (int, float),
+    "facts": str,
+}
+_MAY_BE_NULL = {"half_width", "warmup_converged", "parameters"}
+
+
+def _is_plausible(name: str, value: Any) -> bool:
+    """Hold one field of a message to its type: what arrives on a pipe is not trusted to be what was sent."""
+    if value is None:
+        return name in _MAY_BE_NULL
+    if name in _TUPLES:
+        return isinstance(value, list) and all(type(one) is int for one in value)
+    if name in _MAPPINGS:
+        return isinstance(value, dict) and all(isinstance(one, _MAPPINGS[name]) for one in value.values())
+    if name in _TEXTS:
+        return isinstance(value, str)
+    if name in _WHOLE:
+        return type(value) is int
+    return isinstance(value, (int, float))  # the medians, and whether the warm-up converged
 
 
 def encode(message: Message) -> bytes:
@@ -113,19 +139,32 @@ def encode(message: Message) -> bytes:
 
 def decode(line: bytes) -> Message:
     """Read one line. Raises ValueError for anything a worker of ours would not say."""
-    content = json.loads(line)
+    try:
+        content = json.loads(line)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
     if not isinstance(content, dict):
         raise ValueError(f"expected an object, got {type(content).__name__}")  # noqa: TRY004  (one error for callers)
-    kind = _KINDS.get(content.pop("is", ""))
+    kind = _KINDS.get(str(content.pop("is", "")))
     if kind is None:
         raise ValueError("unknown kind of message")
+    for name, value in content.items():
+        if not _is_plausible(name, value):
+            raise ValueError(f"{name} cannot be {type(value).__name__}")
+    for name in _TUPLES & content.keys():
+        content[name] = tuple(content[name])
+    if "status" in content:
+        content["status"] = Status(content["status"])
     try:
-        for name in ("values", "device_values"):
-            if name in content:
-                content[name] = tuple(content[name])
-        if "status" in content:
-            content["status"] = Status(content["status"])
         message: Message = kind(**content)
     except TypeError as error:
         raise ValueError(str(error)) from error
     return message
+
+
+_ESCAPE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+
+
+def make_printable(text: str) -> str:
+    """Drop the colours, and replace whatever else no terminal and no table should be sent, such as lone surrogates."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in _ESCAPE.sub("", text))

@@ -24,10 +24,12 @@ from typing import IO
 
 from assay.core.units import format_elapsed
 from assay.core.words import Status
-from assay.runner.protocol import Failed, Job, Measured, Message, PhaseBegan, decode
+from assay.runner.protocol import Failed, Job, Measured, Message, PhaseBegan, decode, make_printable
 
 _TICK_S = 1.0
 _LAST_WORDS = 400
+_LONGEST_LINE = 64 << 20
+"""Bytes of one message: a minute of 1 ms samples takes 0.5 MB, and what never ends must not fill our memory."""
 _REAP_PATIENCE_S = 5.0
 _EXIT_PATIENCE_S = 10.0
 _DISTURBING = ("PYTHONINSPECT", "PYTHONPROFILEIMPORTTIME", "PYTHONTRACEMALLOC", "PYTHONMALLOC", "PYTHONDEVMODE",
@@ -99,7 +101,8 @@ def worker_environment(environ: Mapping[str, str], threads: int) -> dict[str, st
 
 def _spawn(job: Job, stderr: IO[bytes], environ: dict[str, str]) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "assay.runner.worker"],
+        # -P: a file of the user's that is called random.py must not replace the standard library's in the worker.
+        [sys.executable, "-P", "-m", "assay.runner.worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=stderr,
@@ -144,9 +147,14 @@ def _listen(process: subprocess.Popen[bytes], deadline_ns: int, on_message: Call
 
 
 def _forward_lines(pipe: IO[bytes] | None, lines: queue.SimpleQueue[bytes | None]) -> None:
+    """Read until the pipe ends, and close it.
+
+    Nobody else may: who closes a pipe waits for its reader, and a process that left the worker's group can hold the
+    other end for ever.
+    """
     if pipe is not None:
-        with contextlib.suppress(ValueError, OSError):  # the pipe is closed under us when the launch is over
-            for line in pipe:
+        with pipe:
+            while line := pipe.readline(_LONGEST_LINE):
                 lines.put(line)
     lines.put(None)
 
@@ -179,21 +187,21 @@ def _last_words(stderr: IO[bytes]) -> str:
         return ""
     # faulthandler's dump names the crash in its first line ("Fatal Python error: ..."); a traceback in its last.
     fatal = next((line for line in lines if line.startswith("Fatal Python error")), lines[-1])
-    return f"; its last words: {fatal[:_LAST_WORDS]}"
+    return f"; its last words: {make_printable(fatal)[:_LAST_WORDS]}"
 
 
 def _end(process: subprocess.Popen[bytes], patience_s: float) -> None:
     """Leave nothing behind: give a worker ``patience_s`` to exit by itself, then kill its whole group."""
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=patience_s)
-    with contextlib.suppress(OSError):
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-    process.wait()
-    if process.stdout is not None:
-        process.stdout.close()
+    try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=patience_s)
+    finally:  # also where Ctrl-C ends the wait
+        with contextlib.suppress(OSError):
+            if hasattr(os, "killpg"):
+                os.killpg(process.pid, signal.SIGKILL)
+            else:
+                process.kill()
+        process.wait()
 
 
 def _out_of_memory_kills() -> int | None:

@@ -13,14 +13,16 @@ import faulthandler
 import os
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from assay.core.errors import AssayError, UnsupportedError, WorkloadError
+from assay.core.errors import AssayError, UnsupportedError
 from assay.core.words import Status
-from assay.runner.protocol import Failed, Job, Measured, Message, PhaseBegan, SamplesSoFar, encode
+from assay.runner.protocol import Failed, Job, Measured, Message, PhaseBegan, SamplesSoFar, encode, make_printable
 
 if TYPE_CHECKING:
+    from assay.core.registry import Registry
     from assay.engines.base import Engine, Session
     from assay.runner.measure import Progress
     from assay.workloads.base import Workload
@@ -78,6 +80,9 @@ def run_job(job: Job, speaker: _Speaker, hello_ns: int) -> Measured:
     engine = engines.get(job.case.engine)
     workload = resolve_workload(job.case.workload)
     costs["import"] = _timed(lambda: engine.import_libraries(workload), clock)
+    # Ours, before the baseline: neither charged to the model, nor looked for once its folder is on the path.
+    import assay.probes.noise
+    import assay.runner.measure  # noqa: F401
 
     speaker.begin("load")
     memory: dict[str, int] = {}
@@ -194,21 +199,32 @@ def describe_failure(error: BaseException, job: Job, phase: str) -> Failed:
     """Turn whatever was raised into a status and a reason that a person can act on."""
     from assay.engines.base import engines
 
+    words = _first_line(error)
     if isinstance(error, UnsupportedError):
-        return Failed(Status.UNSUPPORTED, str(error), phase)
-    with contextlib.suppress(AssayError):
-        if engines.get(job.case.engine).is_out_of_memory(error):
-            return Failed(Status.OOM, f"out of memory in {phase}: {_first_line(error)}", phase)
-    if isinstance(error, MemoryError):
-        return Failed(Status.OOM, f"out of memory in {phase}: {_first_line(error)}", phase)
-    if isinstance(error, WorkloadError):
-        return Failed(Status.FAILED, str(error), phase)
-    return Failed(Status.FAILED, f"{type(error).__name__} in {phase}: {_first_line(error)}", phase)
+        return Failed(Status.UNSUPPORTED, words, phase)
+    if isinstance(error, MemoryError) or _is_out_of_memory(engines, job.case.engine, error):
+        return Failed(Status.OOM, f"out of memory in {phase}{words and ': '}{words}", phase)
+    if isinstance(error, AssayError):
+        return Failed(Status.FAILED, words, phase)
+    return Failed(Status.FAILED, f"{type(error).__name__} in {phase}{words and ': '}{words}{_place(error)}", phase)
+
+
+def _is_out_of_memory(engines: Registry[Engine], name: str, error: BaseException) -> bool:
+    try:
+        return engines.get(name).is_out_of_memory(error)
+    except AssayError:
+        return False
 
 
 def _first_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else "no message")[:_LONGEST_REASON]
+    return make_printable(lines[0])[:_LONGEST_REASON] if lines else ""
+
+
+def _place(error: BaseException) -> str:
+    """Where it was raised, for a person whose own code it may be: `` (model.py:12)``."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f" ({make_printable(os.path.basename(frames[-1].filename))}:{frames[-1].lineno})" if frames else ""  # noqa: PTH119
 
 
 def _timed(action: Callable[[], object], clock: Callable[[], int]) -> int:

@@ -164,7 +164,7 @@ def describe(location: str) -> StoreInfo:
     """Return version, rows, files and bytes of every table."""
     tables = []
     for name in ALL_TABLES:
-        opened = open_table(location, name, files=False)
+        opened = open_table(location, name)
         files = live_files(location, name)
         rows = fetch_rows(location, f"SELECT count(*) AS n FROM raw.{name}", tables=[name])[0]["n"]  # noqa: S608
         tables.append(

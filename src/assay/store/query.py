@@ -100,11 +100,10 @@ def fetch_arrow(location: str, sql: str, parameters: Sequence[object] = ()) -> A
 
 
 def read_failure(location: str, error: BaseException) -> StoreError:
-    """Say that a file of the store is damaged where that is what DuckDB complains of."""
-    text = " ".join(str(error).split())
-    damaged = ".parquet" in text or "Parquet" in text
-    hint = "`assay store check` finds damaged files; `assay store repair` sets them aside." if damaged else None
-    return StoreError(f"The store {location} could not be read: {text}", hint=hint)
+    """Turn DuckDB's error into ours. The SQL of this package is right, so mostly a file is damaged."""
+    wrong_sql = type(error).__name__ in {"ParserException", "BinderException", "CatalogException"}
+    hint = None if wrong_sql else "`assay store check` finds damaged files; `assay store repair` sets them aside."
+    return StoreError(f"The store {location} could not be read: {' '.join(str(error).split())}", hint=hint)
 
 
 def quote(text: str) -> str:

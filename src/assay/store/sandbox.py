@@ -1,10 +1,10 @@
 """SQL for people: a connection that reads this store and can do nothing else.
 
 The fence is that DuckDB has no access to files at all: Arrow reads those of the snapshot and hands over batches,
-external access is off, and the configuration is locked. Letting DuckDB read the files itself (``allowed_paths`` or
-``allowed_directories``) is no fence: both allow writing too, and DuckDB 2.0 calls ``WITH x AS (COPY ... TO
-'a-file-of-the-store') SELECT 1`` a SELECT and overwrites the file. Checking the kind of statement is for clear
-messages. Plus a time limit. May import: core and store; duckdb inside functions.
+external access is off, the configuration is locked, memory and time are limited. Letting DuckDB read the files
+itself (``allowed_paths`` or ``allowed_directories``) is no fence: both allow writing too, and DuckDB 2.0 calls
+``WITH x AS (COPY ... TO 'a-file-of-the-store') SELECT 1`` a SELECT and overwrites the file. Checking the kind of
+statement is for clear messages. May import: core and store; duckdb inside functions.
 """
 
 from __future__ import annotations
@@ -19,6 +19,24 @@ from assay.store.query import connect
 _EXPLAIN = re.compile(r"\s*EXPLAIN\b(?:\s+ANALYZE\b)?", re.IGNORECASE)
 _EXPLAIN_OPTIONS = re.compile(r"\s*\([^()]*\)")
 _UNKNOWN = re.compile(r'(Table|Column|column) (?:with name )?"?([\w.]+)"? (?:does not exist|not found)')
+# Table functions inside a SELECT that do more than read: DuckDB 1.5 lets the first four change a locked
+# configuration (a log file it may not write then aborts the process), the others run SQL that is hidden in a text.
+_REFUSED_WORDS = frozenset(
+    {
+        "enable_logging",
+        "disable_logging",
+        "enable_profiling",
+        "disable_profiling",
+        "truncate_duckdb_logs",
+        "checkpoint",
+        "force_checkpoint",
+        "query",
+        "query_table",
+        "json_execute_serialized_sql",
+    }
+)
+_WORD = re.compile(r"\w+")
+_MEMORY_LIMIT = "2GB"
 _ACCEPTED = "SELECT, WITH, FROM, VALUES, DESCRIBE, SUMMARIZE, SHOW and EXPLAIN"
 _SHOWN = 12
 
@@ -37,6 +55,7 @@ def query_readonly(location: str, sql: str, *, max_rows: int | None, timeout_s: 
     timer = threading.Timer(timeout_s, interrupt)
     timer.daemon = True
     try:
+        connection.execute(f"SET memory_limit = '{_MEMORY_LIMIT}'")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
         _check_statement(connection, sql)
@@ -62,6 +81,9 @@ def _check_statement(connection: Any, sql: str) -> None:
     The kind of EXPLAIN says nothing of what it explains, and EXPLAIN ANALYZE executes that; so what follows the
     word must itself be a reading statement.
     """
+    refused = sorted(_REFUSED_WORDS.intersection(_WORD.findall(sql.lower())))
+    if refused:  # wherever it stands, in a comment too: telling those apart would be one more thing to get wrong
+        raise UsageError(f"The word {refused[0]!r} is not accepted: it names a function that does more than read.")
     statements = connection.extract_statements(sql)
     if len(statements) != 1:
         raise UsageError(f"Expected one statement, got {len(statements)}.", hint=f"Accepted are {_ACCEPTED}.")

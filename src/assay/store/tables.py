@@ -37,7 +37,7 @@ def table_path(location: str, table: str) -> Path:
     return Path(location) / table
 
 
-def open_table(location: str, table: str, *, files: bool = True) -> Any | None:
+def open_table(location: str, table: str) -> Any | None:
     """Return the newest ``deltalake.DeltaTable``, or None where nothing has been written yet."""
     path = table_path(location, table)
     if not (path / "_delta_log").is_dir():
@@ -46,7 +46,7 @@ def open_table(location: str, table: str, *, files: bool = True) -> Any | None:
     from deltalake.exceptions import TableNotFoundError
 
     try:
-        return DeltaTable(str(path), without_files=not files)
+        return DeltaTable(str(path))
     except TableNotFoundError:  # another process is creating it right now
         return None
     except Exception as error:
@@ -124,14 +124,14 @@ def live_files(location: str, table: str) -> list[str]:
     return [] if opened is None else [unquote(uri.removeprefix("file://")) for uri in opened.file_uris()]
 
 
-def compact_if_scattered(location: str, table: str, *, after_files: int = COMPACT_AFTER_FILES) -> bool:
+def compact_if_scattered(location: str, table: str, *, after_files: int | None = None) -> bool:
     """Rewrite a table of many small files into few; True where that was done.
 
     Safe beside writers and readers: an append never conflicts with it, a reader keeps the snapshot it opened (the
     replaced files stay for seven days), and where two processes compact at once one of them gives up.
     """
     opened = open_table(location, table)
-    if opened is None or len(opened.file_uris()) < after_files:
+    if opened is None or len(opened.file_uris()) < (after_files or COMPACT_AFTER_FILES):
         return False
     from deltalake.exceptions import DeltaError
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,7 +33,7 @@ def resolve_workload(ref: str) -> Workload:
     """
     if ref.startswith(HUB_PREFIX):
         return _pretrained(ref, ref.removeprefix(HUB_PREFIX), None)
-    if ref.startswith((".", "/", "~")):
+    if ref.startswith((".", "/", "~")) or Path(ref).is_absolute():  # Windows' C: is not a module's colon
         return _folder(ref)
     if ":" in ref:
         return _factory(ref)
@@ -113,7 +114,8 @@ def _bring_from_factory(
     if not callable(function):
         names = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
         raise UnknownNameError(f"factory in {module_name}", function_name, names)
-    takes_batch = "batch" in inspect.signature(function).parameters
+    parameters = inspect.signature(function).parameters
+    takes_batch = "batch" in parameters or any(one.kind is one.VAR_KEYWORD for one in parameters.values())
     if batch != 1 and not takes_batch:
         raise WorkloadError(
             f"The factory {ref!r} takes no `batch`, so it cannot make a batch of {batch}.",
@@ -138,11 +140,27 @@ def _folder(ref: str) -> Workload:
             f"{ref!r} is not a model folder: it has no config.json.",
             hint="Expected what transformers' save_pretrained writes, or a registered family such as bert/base.",
         )
-    return _pretrained(ref, str(folder), str(folder))
+    return _pretrained(ref, str(folder), str(folder), image=_image_side(folder / "config.json"))
 
 
-def _pretrained(name: str, location: str, folder: str | None) -> Workload:
-    config = {"location": location, "folder": folder, "shape": {"seq": 128, "image": 224, "seconds": 10}}
+def _image_side(file: Path) -> int | None:
+    """The size of images that a saved configuration asks for, where they are square."""
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None  # whoever loads the model says what is wrong with the file
+    if not isinstance(config, dict):
+        return None
+    vision = config.get("vision_config")
+    side = (vision if isinstance(vision, dict) else config).get("image_size")
+    if isinstance(side, list) and len(set(map(str, side))) == 1:
+        side = side[0]
+    return side if isinstance(side, int) else None
+
+
+def _pretrained(name: str, location: str, folder: str | None, *, image: int | None = None) -> Workload:
+    shape = {"seq": 128, "image": image or 224, "seconds": 10}
+    config = {"location": location, "folder": folder, "shape": shape}
     return _own_model(name, "a saved model", config, location, _bring_pretrained)
 
 
@@ -162,7 +180,9 @@ def _bring_pretrained(size: Size, batch: int, shape: Mapping[str, int], dtype: s
             local_files_only=local,
             trust_remote_code=False,
         )
-    except (OSError, ValueError) as error:
+    except Exception as error:
+        if isinstance(error, (MemoryError, RuntimeError)) and "mismatch" not in str(error):
+            raise  # memory that ran out must stay recognisable as that
         first_line = str(error).strip().partition("\n")[0]
         raise WorkloadError(
             f"The saved model {location!r} could not be loaded: {first_line}",
@@ -188,8 +208,7 @@ def _inputs_for(model: Any, config: Any, batch: int, shape: Mapping[str, int]) -
         inputs["input_ids"] = tokens(shape["seq"])
     if "pixel_values" in accepted:
         vision = getattr(config, "vision_config", None) or config
-        side = getattr(vision, "image_size", None) or shape["image"]
-        side = side if isinstance(side, int) else side[0]
+        side = shape["image"]  # never the configuration's: what the case says is what is run
         channels = int(getattr(vision, "num_channels", 3) or 3)
         inputs["pixel_values"] = torch.randn(batch, channels, side, side, generator=generator)
     if model.main_input_name == "input_values":

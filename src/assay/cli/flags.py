@@ -1,0 +1,145 @@
+"""What was asked on the command line of ``assay run``, as a suite: flags alone, or laid over a suite's entries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from assay.core.errors import SuiteError, UsageError
+
+if TYPE_CHECKING:
+    from assay.runner.suite_model import Suite
+
+_DEFAULT_SUITE = "quick"
+
+
+def complete_model(incomplete: str) -> list[str]:
+    """Names of workloads that begin so, for the shell."""
+    from assay.workloads.base import families
+
+    names = [f"{name}/{size}" for name in families.names() for size in families.get(name).sizes]
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def complete_suite(incomplete: str) -> list[str]:
+    """Names of shipped suites that begin so, for the shell."""
+    from assay.runner.suite_model import suite_names
+
+    return [name for name in suite_names() if name.startswith(incomplete)]
+
+
+def complete_engine(incomplete: str) -> list[str]:
+    """Names of engines that begin so, for the shell."""
+    from assay.engines.base import engines
+
+    return [name for name in engines.names() if name.startswith(incomplete)]
+
+
+def split_values(values: Sequence[str] | None) -> list[str]:
+    """``["a,b", "c"]`` -> ``["a", "b", "c"]``."""
+    return [part.strip() for value in values or () for part in value.split(",") if part.strip()]
+
+
+def read_integers(option: str, values: Sequence[str] | None) -> list[int]:
+    """Read whole numbers of at least 1. Raises UsageError naming the option."""
+    parts = split_values(values)
+    for part in parts:
+        if not part.isdecimal() or int(part) < 1:
+            raise UsageError(f"--{option} got {part!r}; expected whole numbers of at least 1, such as 1,8.")
+    return [int(part) for part in parts]
+
+
+def read_shape(
+    *, seq: Sequence[str] | None, image: Sequence[str] | None, others: Sequence[str] | None
+) -> dict[str, list[int]]:
+    """Sizes asked for, by dimension; ``others`` are ``name=size``. Raises UsageError."""
+    shape = {"seq": read_integers("seq", seq), "image": read_integers("image", image)}
+    for part in split_values(others):
+        name, equals, value = part.partition("=")
+        if not equals:
+            raise UsageError(f"--shape got {part!r}; expected a dimension and its size, such as seconds=10.")
+        shape.setdefault(name, []).extend(read_integers(f"shape {name}", [value]))
+    return {name: sizes for name, sizes in shape.items() if sizes}
+
+
+def choose_suite(suite: str | None, asked: dict[str, Any], max_size: str | None) -> Suite:
+    """Make the suite meant: models alone are one of their own, anything else goes over a named suite or ``quick``.
+
+    Raises UsageError or SuiteError.
+    """
+    from assay.runner.suite_model import build_suite, load_suite, suite_to_dict
+
+    if suite is None and "model" in asked:
+        chosen = build_suite({"name": "command-line", "cases": [asked]})
+    else:
+        chosen = load_suite(suite or _DEFAULT_SUITE)
+        if asked:
+            content = suite_to_dict(chosen)
+            content["cases"] = [_merge(entry, asked) for entry in content["cases"]]
+            chosen = build_suite(content)
+    return _limit_size(chosen, max_size) if max_size else chosen
+
+
+def _merge(entry: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
+    """A flag replaces the suite's key; dimensions replace one by one."""
+    merged = {**entry, **asked}
+    if "shape" in asked:
+        merged["shape"] = {**entry.get("shape", {}), **asked["shape"]}
+    return merged
+
+
+def _limit_size(suite: Suite, max_size: str) -> Suite:
+    from assay.core.errors import UnknownNameError
+    from assay.workloads.base import Tier
+    from assay.workloads.resolve import resolve_workload
+
+    if max_size not in {tier.value for tier in Tier}:
+        raise UnknownNameError("size limit", max_size, [tier.value for tier in Tier])
+    limit = Tier(max_size)
+    matrices = []
+    for matrix in suite.cases:
+        models = tuple(name for name in matrix.models if resolve_workload(name).size.tier.fits(limit))
+        if models:
+            matrices.append(replace(matrix, models=models))
+    return replace(suite, cases=tuple(matrices))
+
+
+def override_suite(
+    suite: Suite,
+    launches: int | None,
+    min_time: float | None,
+    max_time: float | None,
+    launch_limit: str | None,
+    seed: int | None,
+) -> Suite:
+    """Replace what the flags give; None leaves the suite's own. Raises SuiteError for values that cannot be."""
+    from assay.runner.suite_model import build_suite, suite_to_dict
+
+    timing = {"min_time_s": min_time, "max_time_s": max_time}
+    given: dict[str, Any] = {
+        "launches": launches,
+        "launch_limit_s": None if launch_limit is None else read_duration("launch-limit", launch_limit),
+        "seed": seed,
+    }
+    given = {key: value for key, value in given.items() if value is not None}
+    timing = {key: value for key, value in timing.items() if value is not None}
+    if not given and not timing:
+        return suite
+    content = suite_to_dict(suite) | given
+    content["timing"] = {**content["timing"], **timing}
+    try:
+        return replace(build_suite(content), positions=suite.positions)
+    except SuiteError as error:
+        hint = "These are set by --launches, --min-time, --max-time, --launch-limit and --seed."
+        raise SuiteError(error.message, hint=hint) from error
+
+
+def read_duration(option: str, text: str) -> float:
+    """Seconds of ``90s`` or ``7d``. Raises UsageError naming the option."""
+    from assay.core.units import parse_duration_s
+
+    try:
+        return parse_duration_s(text)
+    except ValueError as error:
+        raise UsageError(f"--{option}: {error}") from error

@@ -1,0 +1,132 @@
+"""What tests of several packages share: processes of ``assay`` that find an engine without PyTorch, and their ends."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import psutil
+import pytest
+
+PLUGIN = Path(__file__).parent / "plugin"
+MARKER = "ASSAY_TEST_MARKER"
+
+
+@pytest.fixture(scope="session")
+def plugin_paths(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """Folders for PYTHONPATH in which the engine ``plain`` is installed, as a package of somebody else's would be."""
+    folder = tmp_path_factory.mktemp("installed")
+    metadata = folder / "assay_plain-1.0.dist-info"
+    metadata.mkdir()
+    metadata.joinpath("METADATA").write_text("Metadata-Version: 2.1\nName: assay-plain\nVersion: 1.0\n")
+    metadata.joinpath("entry_points.txt").write_text("[assay.engine]\nplain = plain_engine\n")
+    return str(folder), str(PLUGIN)
+
+
+@pytest.fixture
+def marker() -> Iterator[str]:
+    """A word in the environment of every process a test starts, by which what is left of them is found, and ended."""
+    word = uuid.uuid4().hex
+    yield word
+    for process in find_marked(word):
+        process.kill()
+
+
+def find_marked(word: str) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and process.environ().get(MARKER) == word:
+                found.append(process)
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+@pytest.fixture
+def marked(marker: str) -> Callable[[], list[psutil.Process]]:
+    """Processes of this test that still run."""
+    return lambda: [one for one in find_marked(marker) if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.fixture
+def wait_until() -> Callable[[Callable[[], object]], None]:
+    """Wait for something that another process does; the limit is for a test that would hang, not for speed."""
+
+    def wait(condition: Callable[[], object]) -> None:
+        deadline = time.monotonic() + 60
+        while not condition():
+            assert time.monotonic() < deadline, "waited in vain"
+            time.sleep(0.02)
+
+    return wait
+
+
+@pytest.fixture
+def worker_environ(plugin_paths: tuple[str, str], marker: str, tmp_path: Path) -> dict[str, str]:
+    """The environment for processes of a test: nothing of the caller's assay, settings or colours."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ASSAY_", "PYTHON", "FORCE_"))}
+    return kept | {
+        "PYTHONPATH": os.pathsep.join(plugin_paths),
+        "ASSAY_STORE": str(tmp_path / "store"),
+        "XDG_DATA_HOME": str(tmp_path / "data"),
+        MARKER: marker,
+    }
+
+
+Assay = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def assay(worker_environ: dict[str, str], tmp_path: Path) -> Assay:
+    """Run the real command: ``assay("ls", "--json")``."""
+
+    def run(*arguments: object, **environ: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            assay_command(arguments),
+            env=worker_environ | environ,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def start_assay(worker_environ: dict[str, str], tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+    """Start the real command and do not wait for it."""
+
+    def start(*arguments: object) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            assay_command(arguments),
+            env=worker_environ,
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
+
+
+def assay_command(arguments: Sequence[object]) -> list[str]:
+    return [sys.executable, "-P", "-m", "assay.cli.main", *map(str, arguments)]
+
+
+@pytest.fixture
+def full_match() -> Callable[[str, str], None]:
+    """Hold a whole message to a pattern, and show both where they differ."""
+
+    def check(pattern: str, text: str) -> None:
+        assert re.fullmatch(pattern, text), f"expected {pattern}\n     got {text}"
+
+    return check
