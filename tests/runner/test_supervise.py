@@ -1,4 +1,4 @@
-"""Launches that go wrong in every way a model can, made by real worker processes: always an outcome, never a leftover."""
+"""Launches that go wrong in every way a model can, in real worker processes: always an outcome, never a leftover."""
 
 from __future__ import annotations
 
@@ -132,15 +132,13 @@ def test_files_of_the_user_do_not_replace_the_standard_library(
         (
             "returns_too_little",
             Status.FAILED,
-            r"The factory 'plain_models:returns_too_little' returned builtin_function_or_method; expected a pair "
-            r"\(module, inputs\). inputs is a tensor, a tuple of tensors or a dict of named tensors.",
+            r"The factory 'plain_models:returns_too_little' returned builtin_function_or_method; expected a pair .*",
         ),
         ("godo", Status.FAILED, r"Unknown factory in plain_models 'godo'. Did you mean 'good'\?"),
         (
             "no_such_module:make",
             Status.FAILED,
-            r"The factory 'no_such_module:make' could not be imported: No module named 'no_such_module'. "
-            r"Run assay from the folder that holds the module, or put that folder on PYTHONPATH.",
+            r"The factory 'no_such_module:make' could not be imported: No module named 'no_such_module'. Run assay .*",
         ),
     ],
 )
@@ -185,9 +183,7 @@ def test_rubbish_on_the_pipe_ends_the_launch(launch: Launch, model: str) -> None
     assert reason.isprintable()
 
 
-@pytest.mark.parametrize(
-    ("model", "left"), [("leaves_a_grandchild_and_exits", 0), ("leaves_a_daemon_and_exits", 1)]
-)
+@pytest.mark.parametrize(("model", "left"), [("leaves_a_grandchild_and_exits", 0), ("leaves_a_daemon_and_exits", 1)])
 def test_a_dead_worker_is_noticed_though_a_child_holds_its_pipe(
     worker_environ: dict[str, str], marked: Marked, model: str, left: int
 ) -> None:
@@ -228,9 +224,7 @@ sys.path.insert(0, {str(Path(__file__).parent)!r})
 from test_supervise import make_job, run_launch
 run_launch(make_job("hangs_in_call"), limit_s=600, on_message=lambda message: print(message, flush=True))
 """
-    supervisor = subprocess.Popen(
-        [sys.executable, "-c", script], env=worker_environ, stdout=subprocess.PIPE, text=True
-    )
+    supervisor = subprocess.Popen([sys.executable, "-c", script], env=worker_environ, stdout=subprocess.PIPE, text=True)
     assert supervisor.stdout is not None
     with supervisor.stdout as said:
         assert any("first_infer" in line for line in said)
@@ -244,10 +238,8 @@ run_launch(make_job("hangs_in_call"), limit_s=600, on_message=lambda message: pr
 
 
 def test_a_worker_does_not_inherit_what_bends_timings() -> None:
-    made = worker_environment(
-        {"PATH": "/bin", "PYTHONPATH": "src", "PYTHONMALLOC": "debug", "PYTHONTRACEMALLOC": "1", "MKL_NUM_THREADS": "9"},
-        threads=2,
-    )
+    given = {"PATH": "/bin", "PYTHONPATH": "src", "PYTHONMALLOC": "debug", "PYTHONTRACEMALLOC": "1"}
+    made = worker_environment(given | {"MKL_NUM_THREADS": "64"}, threads=2)
     assert "PYTHONMALLOC" not in made
     assert "PYTHONTRACEMALLOC" not in made
     assert (made["PATH"], made["PYTHONPATH"], made["PYTHONHASHSEED"]) == ("/bin", "src", "0")

@@ -33,7 +33,7 @@ def test_writers_killed_at_random_lose_nothing_that_was_acknowledged(
     kills = 0
     end = time.monotonic() + WALL_S
     while time.monotonic() < end:
-        time.sleep(draw.uniform(0.2, 1.2))
+        time.sleep(draw.uniform(0.4, 1.6))
         victim = draw.randrange(WRITERS)
         assert writers[victim].poll() is None, _errors(writers[victim])
         writers[victim].kill()
@@ -47,7 +47,7 @@ def test_writers_killed_at_random_lose_nothing_that_was_acknowledged(
     acknowledged = [
         run_id for path in acknowledgements if path.exists() for run_id in path.read_text(encoding="ascii").split()
     ]
-    assert kills >= WALL_S / 1.2 / 2
+    assert kills >= WALL_S / 1.6 / 2
     assert len(acknowledged) >= WRITERS, "the machine is too slow for this test to mean anything"
 
     store = Store.open(location, create=False)

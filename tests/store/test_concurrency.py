@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from assay.core.records import RunBundle
 from assay.store import Store, tables
-from assay.store.tables import compact_if_scattered, live_files
+from assay.store.tables import compact_if_scattered, live_files, open_table
 
 if TYPE_CHECKING:
     import pytest
@@ -32,6 +32,9 @@ def test_processes_that_find_no_store_make_one_together(
     assert len(acknowledged) == 12
     assert {run.run_id for run in store.runs()} == acknowledged
     assert store.check().clean
+    for table in TABLES:  # one of them made it; a second creation would fail the appends of others
+        made = [entry for entry in open_table(store.location, table).history() if entry["operation"] == "CREATE TABLE"]
+        assert len(made) == 1
 
 
 def test_compaction_keeps_every_row_and_disturbs_no_reader_or_writer(

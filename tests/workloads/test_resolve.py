@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -123,11 +124,27 @@ def test_a_family_and_size() -> None:
         resolve_workload("bert/bse")
 
 
-@pytest.mark.parametrize("ref", ["", "/", ".", "bert/", "/bert", "~", "hf", ":", "a:", ":b", "a:b c", "a:b-c"])
-def test_what_names_nothing_is_refused_in_words(ref: str) -> None:
-    with pytest.raises((WorkloadError, UnknownNameError)) as caught:
+@pytest.mark.parametrize(
+    ("ref", "message"),
+    [
+        ("", "Unknown workload family ''"),
+        ("bert/", "Unknown size of bert ''"),
+        ("hf", "Unknown workload family 'hf'"),
+        ("/bert", "'/bert' is not a model folder"),
+        ("~/no/such/model", "'~/no/such/model' is not a model folder"),
+        (".", "'.' is not a model folder"),
+        (":", "':' does not name a factory. Expected package.module:function"),
+        ("module:", "'module:' does not name a factory"),
+        (":make", "':make' does not name a factory"),
+        ("module:make it", "'module:make it' does not name a factory"),
+    ],
+)
+def test_what_names_nothing_is_refused_in_words(
+    ref: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises((WorkloadError, UnknownNameError), match=re.escape(message)):
         resolve_workload(ref)
-    assert repr(ref.strip("/")) in str(caught.value) or repr(ref) in str(caught.value) or "size of" in str(caught.value)
 
 
 def test_bytes_of_weights_are_known_without_building() -> None:
@@ -244,16 +261,18 @@ def test_a_factory_that_is_not_there(write_module: WriteModule) -> None:
 # -- saved models --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("precision", [Precision.FP32, Precision.BF16])
 @pytest.mark.parametrize(
-    ("kind", "shape", "expected"),
+    ("kind", "shape", "expected", "precision"),
     [
-        ("bert", {"seq": 12}, (2, 12, 16)),
-        ("vit", {}, (2, 17, 16)),
-        ("t5", {"seq": 12}, (2, 8, 16)),
-        ("clip", {"seq": 12}, (2, 2)),
-        ("wav2vec2", {"seconds": 1}, (2, 49, 16)),
-        ("whisper", {}, (2, 8, 16)),
+        ("bert", {"seq": 12}, (2, 12, 16), Precision.FP32),
+        ("bert", {"seq": 12}, (2, 12, 16), Precision.BF16),
+        ("vit", {}, (2, 17, 16), Precision.FP32),
+        ("vit", {}, (2, 17, 16), Precision.BF16),
+        ("t5", {"seq": 12}, (2, 8, 16), Precision.FP32),
+        ("t5", {"seq": 12}, (2, 8, 16), Precision.BF16),
+        ("clip", {"seq": 12}, (2, 2), Precision.FP32),
+        ("wav2vec2", {"seconds": 1}, (2, 49, 16), Precision.FP32),
+        ("whisper", {}, (2, 8, 16), Precision.FP32),
     ],
 )
 def test_a_saved_model_runs(
@@ -327,14 +346,14 @@ def test_weights_as_pickle_are_refused(torch: Any, save_model: SaveModel, tmp_pa
 @pytest.mark.usefixtures("torch")
 def test_a_broken_configuration(tmp_path: Path, config: str, reason: str) -> None:
     (tmp_path / "config.json").write_text(config, encoding="utf-8")
-    with pytest.raises(WorkloadError, match=f"The saved model .* could not be loaded: .*{reason}|{reason}"):
+    with pytest.raises(WorkloadError, match=reason):
         _call(resolve_workload(str(tmp_path)))
 
 
 def test_broken_weights(save_model: SaveModel, tmp_path: Path) -> None:
     shutil.copy(save_model("bert") / "config.json", tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"\xff" * 100)
-    with pytest.raises(WorkloadError, match="could not be loaded: .*header"):
+    with pytest.raises(WorkloadError, match=r"could not be loaded: .*header"):
         _call(resolve_workload(str(tmp_path)))
 
 
@@ -342,7 +361,7 @@ def test_weights_of_another_shape(save_model: SaveModel, tmp_path: Path) -> None
     shutil.copytree(save_model("bert"), tmp_path, dirs_exist_ok=True)
     config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
     (tmp_path / "config.json").write_text(json.dumps({**config, "hidden_size": 32}), encoding="utf-8")
-    with pytest.raises(WorkloadError, match="could not be loaded: .*mismatched"):
+    with pytest.raises(WorkloadError, match=r"could not be loaded: .*mismatched"):
         _call(resolve_workload(str(tmp_path)))
 
 

@@ -21,6 +21,7 @@ from assay.store.schema import TABLES, arrow_schema
 # Fifteen retries, deltalake's default, were exceeded ten times in 800 appends by eight writers on two cores.
 MAX_COMMIT_RETRIES = 400
 COMPACT_AFTER_FILES = 200
+_APPEND_ATTEMPTS = 5
 _LOG_BYTES = 1024 * 1024
 _FREE_SPACE = "Free some space, then run `assay store recover`."
 _FAILURES = (
@@ -37,7 +38,7 @@ def table_path(location: str, table: str) -> Path:
     return Path(location) / table
 
 
-def open_table(location: str, table: str) -> Any | None:
+def open_table(location: str, table: str) -> Any:
     """Return the newest ``deltalake.DeltaTable``, or None where nothing has been written yet."""
     path = table_path(location, table)
     if not (path / "_delta_log").is_dir():
@@ -55,15 +56,22 @@ def open_table(location: str, table: str) -> Any | None:
 
 def ensure_table(location: str, table: str) -> Any:
     """Return the table, creating it where it is missing; any number of processes may do so at once."""
-    from deltalake import DeltaTable
+    from deltalake import CommitProperties, DeltaTable
 
     existing = open_table(location, table)
     if existing is not None:
         return existing
     path = table_path(location, table)
-    path.mkdir(parents=True, exist_ok=True)
     try:
-        return DeltaTable.create(str(path), schema=arrow_schema(table), mode="ignore", name=f"assay.{table}")
+        path.mkdir(parents=True, exist_ok=True)
+        return DeltaTable.create(
+            str(path),
+            schema=arrow_schema(table),
+            mode="error",
+            name=f"assay.{table}",
+            # Without this the loser of a race retries as version 1, and the change of metadata breaks others' appends.
+            commit_properties=CommitProperties(max_commit_retries=0),
+        )
     except Exception as error:
         winner = open_table(location, table)
         if winner is None:
@@ -76,6 +84,7 @@ def append_rows(location: str, table: str, rows: Sequence[Mapping[str, Any]]) ->
     if not rows:
         return
     from deltalake import CommitProperties, write_deltalake
+    from deltalake.exceptions import CommitFailedError
 
     content = arrow_table(table, rows)
     free, needed = free_bytes(location), content.nbytes + _LOG_BYTES
@@ -85,17 +94,23 @@ def append_rows(location: str, table: str, rows: Sequence[Mapping[str, Any]]) ->
             f"({free} bytes are free, {needed} are needed).",
             hint=_FREE_SPACE,
         )
-    try:
-        write_deltalake(
-            ensure_table(location, table),
-            content,
-            mode="append",
-            commit_properties=CommitProperties(max_commit_retries=MAX_COMMIT_RETRIES),
-        )
-    except StoreError:
-        raise
-    except Exception as error:
-        raise failure(f"{len(rows)} rows could not be added to {table!r} of the store {location}", error) from error
+    for attempt in range(_APPEND_ATTEMPTS):
+        try:
+            write_deltalake(
+                ensure_table(location, table),
+                content,
+                mode="append",
+                commit_properties=CommitProperties(max_commit_retries=MAX_COMMIT_RETRIES),
+            )
+        except StoreError:
+            raise
+        except CommitFailedError as error:  # a conflict, so nothing was committed: look again
+            if attempt == _APPEND_ATTEMPTS - 1:
+                raise failure(f"{len(rows)} rows could not be added to {table!r} of {location}", error) from error
+        except Exception as error:
+            raise failure(f"{len(rows)} rows could not be added to {table!r} of {location}", error) from error
+        else:
+            return
 
 
 def arrow_table(table: str, rows: Sequence[Mapping[str, Any]]) -> Any:

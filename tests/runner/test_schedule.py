@@ -1,0 +1,50 @@
+"""The order of launches: every launch once, interleaved, the same for the same seed."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assay.core.case import Case
+from assay.runner.plan import PlannedCase
+from assay.runner.schedule import schedule_launches
+from assay.workloads.base import find_workload
+
+WORKLOAD = find_workload("bert/tiny")
+CASES = tuple(
+    PlannedCase(Case.make(workload="bert/tiny", engine="torch", device="cpu", batch=batch), WORKLOAD, threads=1)
+    for batch in range(1, 9)
+)
+COUNTS = st.integers(0, 6)
+
+
+def order(cases: int, launches: int, seed: int, done: dict[str, int] | None = None) -> list[tuple[int, int]]:
+    made = schedule_launches(CASES[:cases], launches=launches, seed=seed, done=done)
+    return [(one.planned.case.batch, one.ordinal) for one in made]
+
+
+@given(st.integers(0, 8), COUNTS, st.integers())
+def test_every_launch_is_made_once_and_rounds_do_not_mix(cases: int, launches: int, seed: int) -> None:
+    made = order(cases, launches, seed)
+    assert Counter(made) == Counter((batch, ordinal) for batch in range(1, cases + 1) for ordinal in range(launches))
+    assert [ordinal for _, ordinal in made] == sorted(ordinal for _, ordinal in made)
+
+
+def test_the_seed_makes_the_order() -> None:
+    assert order(8, 5, seed=3) == order(8, 5, seed=3)
+    assert order(8, 5, seed=3) != order(8, 5, seed=4)
+
+
+def test_each_round_has_an_order_of_its_own() -> None:
+    made = [batch for batch, _ in order(8, 5, seed=0)]
+    rounds = [tuple(made[start : start + 8]) for start in range(0, 40, 8)]
+    assert len(set(rounds)) == 5
+
+
+@given(st.lists(COUNTS, min_size=8, max_size=8), COUNTS, st.integers())
+def test_what_is_done_is_not_made_again_and_the_rest_keeps_its_order(done: list[int], launches: int, seed: int) -> None:
+    counts = {case.case.case_id: count for case, count in zip(CASES, done, strict=True)}
+    whole = order(8, launches, seed)
+    assert order(8, launches, seed, counts) == [(batch, nth) for batch, nth in whole if nth >= done[batch - 1]]
