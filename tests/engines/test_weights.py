@@ -155,6 +155,33 @@ def test_initialisers_do_nothing_inside_and_are_back_afterwards(torch: Any) -> N
     assert (torch.nn.init.zeros_(torch.full((3, 3), 7.0)) == 0).all()
 
 
+def test_what_is_imported_meanwhile_is_not_left_with_the_no_ops(torch: Any) -> None:
+    with without_initialisation():
+        kept = torch.nn.init.zeros_
+        assert (kept(torch.full((3,), 7.0)) == 7).all()
+    assert (kept(torch.full((3,), 7.0)) == 0).all()
+
+
+TRANSFORMERS_LATE = """
+import sys, torch
+from assay.engines.weights import build_seeded
+def build():
+    import transformers.initialization
+    return torch.nn.Linear(2, 2)
+assert "transformers" not in sys.modules
+build_seeded(build, dtype=torch.float32, seed=0)
+import transformers.initialization as initialisers
+print(initialisers.ones_(torch.zeros(3)).tolist(), initialisers.zeros_(torch.ones(3)).tolist())
+"""
+
+
+@pytest.mark.usefixtures("torch")
+def test_transformers_first_imported_by_a_build_still_initialises_later_models() -> None:
+    done = subprocess.run([sys.executable, "-c", TRANSFORMERS_LATE], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[1.0, 1.0, 1.0] [0.0, 0.0, 0.0]"
+
+
 def test_a_build_that_fails_leaves_everything_as_it_was(torch: Any) -> None:
     from transformers.modeling_utils import PreTrainedModel
 

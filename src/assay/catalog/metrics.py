@@ -64,8 +64,8 @@ DEVICE_MEMORY_PEAK = _define(
     "max over launches of the allocator's peak after a reset",
 )  # fmt: skip
 DEVICE_MEMORY_DRIVER = _define(
-    "device_memory_driver_bytes", "B", Direction.LOWER, "Device memory in use by the driver's account, net of before loading",
-    "max over launches of (driver used after the memory pass - driver used before load)",
+    "device_memory_driver_bytes", "B", Direction.LOWER, "Memory in use on the whole device by the driver's account, other processes included",
+    "max over launches of the driver's used memory after the memory pass",
 )  # fmt: skip
 IMPORT_TIME = _define(
     "import_ns", "ns", Direction.LOWER, "Time to import the engine's libraries in a fresh process", "median over launches",

@@ -7,10 +7,12 @@ only when that name is asked for; listing engines does not import torch. May imp
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.metadata import EntryPoint, entry_points
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from assay.core.errors import AssayError, UnknownNameError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 T = TypeVar("T")
 
@@ -66,5 +68,7 @@ class Registry(Generic[T]):
 
     def _entry_points(self) -> dict[str, EntryPoint]:
         if self._declared is None:
+            from importlib.metadata import entry_points  # 30 ms that most commands need not pay
+
             self._declared = {point.name: point for point in entry_points(group=f"assay.{self.kind}")}
         return self._declared

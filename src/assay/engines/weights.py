@@ -9,6 +9,7 @@ torch inside functions.
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import sys
 from collections.abc import Callable, Iterator
@@ -99,17 +100,28 @@ def without_initialisation() -> Iterator[None]:
 
     transformers keeps the originals of those functions, so its models need their own switch. Its
     ``no_init_weights`` would also leave tied weights untied; emptying ``initialize_weights`` alone does not.
+
+    A module that is imported inside may keep what it finds (transformers does), so the no-ops turn back into the
+    originals at the end; otherwise every later model of the process would be left with raw memory.
     """
     import torch
 
-    def keep(tensor: Any, *_args: object, **_kwargs: object) -> Any:
-        return tensor
+    is_off = True
+
+    def switchable(original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def initialise(tensor: Any, *args: Any, **kwargs: Any) -> Any:
+            return tensor if is_off else original(tensor, *args, **kwargs)
+
+        return initialise
 
     def leave(_model: object, *_args: object, **_kwargs: object) -> None:
         return None
 
     replaced: list[tuple[Any, str, Any]] = [
-        (torch.nn.init, name, keep) for name in dir(torch.nn.init) if name.endswith("_") and not name.startswith("_")
+        (torch.nn.init, name, switchable(getattr(torch.nn.init, name)))
+        for name in dir(torch.nn.init)
+        if name.endswith("_") and not name.startswith("_")
     ]
     modeling = sys.modules.get("transformers.modeling_utils")
     if modeling is not None:
@@ -120,5 +132,6 @@ def without_initialisation() -> Iterator[None]:
     try:
         yield
     finally:
+        is_off = False
         for owner, name, original in originals:
             setattr(owner, name, original)

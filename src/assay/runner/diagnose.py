@@ -77,7 +77,7 @@ def _diagnose_hardware(facts: Mapping[str, Any], torch: Mapping[str, Any] | None
             yield Finding(area, "warning", f"{device.name}: {device.hardware}{memory}: PyTorch cannot use it", advice)
     available = available_memory_bytes()
     yield Finding(area, "note", f"{default_threads()} threads by default; {format_bytes(available)} memory available")
-    flags = facts["cpu"].get("flags") or []
+    flags = facts["cpu"]["isa"] or []
     if not {"avx512_bf16", "amx_bf16", "bf16"} & set(flags):
         yield Finding(area, "note", "this CPU has no native bf16: bf16 runs, by conversion, at its own speed")
 

@@ -73,7 +73,10 @@ def read_history(store: Store, plan: Plan, environment: EnvironmentRecord) -> di
 
 
 def find_fresh(store: Store, plan: Plan, environment: EnvironmentRecord, *, within_s: float) -> dict[str, float]:
-    """Seconds since each case was last measured in this very environment, for those within ``within_s``."""
+    """Seconds since each case was last measured in this very environment, for those within ``within_s``.
+
+    A contaminated result is none to rest on, so it does not count.
+    """
     case_ids = [planned.case.case_id for planned in plan.ready]
     if not case_ids:
         return {}
@@ -82,7 +85,8 @@ def find_fresh(store: Store, plan: Plan, environment: EnvironmentRecord, *, with
         f"""
         SELECT results.case_id, min(epoch(?::TIMESTAMP - results.measured_at)) AS age_s
         FROM results JOIN runs USING (run_id)
-        WHERE results.status = 'ok' AND results.provenance = 'measured' AND runs.env_id = ?
+        WHERE results.status = 'ok' AND results.verdict <> 'contaminated' AND results.provenance = 'measured'
+          AND runs.env_id = ?
           AND results.launches_ok >= ? AND results.case_id IN ({marks})
         GROUP BY results.case_id
         """,  # noqa: S608  (only question marks are inserted)

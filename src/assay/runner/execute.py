@@ -102,11 +102,12 @@ def execute_plan(
     """
     store.check_writable()
     progress = _Run(request, store, listener, launcher)
-    try:
-        status = progress.make_launches()
-    except KeyboardInterrupt:
-        status = RunStatus.INTERRUPTED
-    return progress.publish(status)
+    with progress.journal:  # however this ends, the journal is let go, so that it can be recovered
+        try:
+            status = progress.make_launches()
+        except KeyboardInterrupt:
+            status = RunStatus.INTERRUPTED
+        return progress.publish(status)
 
 
 class _Run:
@@ -129,13 +130,13 @@ class _Run:
         }
         self._launches: dict[str, list[LaunchRecord]] = {case_id: [] for case_id in self._identities}
         self._parameters: dict[str, int] = {}
-        self._journal: Journal = store.journal(self._header.run_id)
-        self._journal.record(self._header)
-        self._journal.record(request.environment)
+        self.journal: Journal = store.journal(self._header.run_id)
+        self.journal.record(self._header)
+        self.journal.record(request.environment)
         self._take_over(request.inheritance)
         for planned in request.plan.cases:
             if planned.obstacle is not None:
-                self._journal.record(self._summarise(planned))
+                self.journal.record(self._summarise(planned))
 
     def make_launches(self) -> RunStatus:
         """Make what is left to make. A case that failed once is not tried again in this run."""
@@ -152,8 +153,8 @@ class _Run:
             launch = self._make_launch(scheduled)
             self._launches[case_id].append(launch)
             result = self._summarise(scheduled.planned)
-            self._journal.record(launch)
-            self._journal.record(result)
+            self.journal.record(launch)
+            self.journal.record(result)
             if launch.status is not Status.OK:
                 failed.add(case_id)
             self._listener(LaunchEnded(scheduled, launch, result))
@@ -164,7 +165,7 @@ class _Run:
         run = replace(self._header, status=status, finished_at=datetime.now(UTC))
         results = self._results()
         launches = tuple(launch for launches in self._launches.values() for launch in launches)
-        self._store.publish(RunBundle(run, self._request.environment, results, launches), self._journal)
+        self._store.publish(RunBundle(run, self._request.environment, results, launches), self.journal)
         return FinishedRun(run, results)
 
     def _make_launch(self, scheduled: ScheduledLaunch) -> LaunchRecord:
@@ -220,7 +221,7 @@ class _Run:
                 ordinal=len(self._launches[case_id]),
             )
             self._launches[case_id].append(adopted)
-            self._journal.record(adopted)
+            self.journal.record(adopted)
 
 
 def record_launch(outcome: LaunchOutcome, ordinal: int, *, run_id: str, result_id: str) -> LaunchRecord:
