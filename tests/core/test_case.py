@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.core.case import Case, Scalar, series_id
@@ -69,6 +69,7 @@ def test_another_process_with_another_hash_seed_gets_the_same_id() -> None:
         assert done.stdout.strip() == "31a444ab37d8a376"
 
 
+@settings(deadline=None)
 @given(fields=CASES)
 def test_the_order_of_what_has_no_order_does_not_matter(fields: dict[str, Any]) -> None:
     case = Case.make(**fields)
@@ -81,6 +82,7 @@ def test_the_order_of_what_has_no_order_does_not_matter(fields: dict[str, Any]) 
     assert other.case_id == case.case_id
 
 
+@settings(deadline=None)
 @given(fields=CASES)
 def test_a_case_reads_back_what_it_wrote(fields: dict[str, Any]) -> None:
     case = Case.make(**fields)

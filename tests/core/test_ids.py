@@ -10,7 +10,7 @@ import uuid
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.core import ids
@@ -102,11 +102,13 @@ def test_hashes_are_those_of_every_store_ever_written() -> None:
     assert canonical_json({"b": [1, 2.5, None, True], "a": "é"}) == '{"a":"\\u00e9","b":[1,2.5,null,true]}'
 
 
+@settings(deadline=None)
 @given(content=st.dictionaries(st.text(), JSON_VALUES, max_size=5))
 def test_the_order_of_keys_does_not_matter(content: dict[str, object]) -> None:
     assert content_hash(dict(reversed(content.items()))) == content_hash(content)
 
 
+@settings(deadline=None)
 @given(content=JSON_VALUES)
 def test_hashes_are_hexadecimal_text_of_the_length_asked_for(content: object) -> None:
     text = content_hash(content, length=24)

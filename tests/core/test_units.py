@@ -6,7 +6,7 @@ import math
 import re
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from assay.core.units import (
@@ -126,6 +126,7 @@ def test_what_is_no_number_is_shown_as_such_and_never_as_zero(value: float) -> N
         assert write(value).startswith(str(value))
 
 
+@settings(deadline=None)
 @given(value=FINITE)
 @example(value=5e-324)
 @example(value=1.7976931348623157e308)
@@ -137,6 +138,7 @@ def test_any_number_can_be_written_and_never_with_an_exponent(value: float) -> N
         assert (float(number) == 0) is (value == 0), "only zero is shown as zero"
 
 
+@settings(deadline=None)
 @given(value=st.floats(1e-3, 1e18), sign=st.sampled_from([1, -1]))
 def test_text_is_within_rounding_of_the_number(value: float, sign: int) -> None:
     for write, scales in SCALES.items():
@@ -145,11 +147,13 @@ def test_text_is_within_rounding_of_the_number(value: float, sign: int) -> None:
         assert float(match[1]) * scales[match[2]] == pytest.approx(sign * value, rel=0.006)
 
 
+@settings(deadline=None)
 @given(value=st.floats(1, 999e9))
 def test_a_larger_unit_is_taken_as_soon_as_it_fits(value: float) -> None:
     assert len(format_duration_ns(value).partition(" ")[0].replace(".", "")) == 3
 
 
+@settings(deadline=None)
 @given(seconds=st.floats(0, 1e12))
 def test_elapsed_has_no_exponent_and_no_sixtieth_minute(seconds: float) -> None:
     text = format_elapsed(seconds)
@@ -186,12 +190,14 @@ def test_anything_else_is_refused_with_examples(text: str) -> None:
         parse_duration_s(text)
 
 
+@settings(deadline=None)
 @given(seconds=st.integers(0, 10**7))
 def test_what_elapsed_writes_can_be_read_back(seconds: int) -> None:
     shown_to = 1 if seconds < 3600 else 60
     assert parse_duration_s(format_elapsed(seconds)) == seconds // shown_to * shown_to
 
 
+@settings(deadline=None)
 @given(text=st.text(max_size=20))
 def test_reading_gives_seconds_or_a_value_error(text: str) -> None:
     try:

@@ -8,7 +8,7 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -66,6 +66,17 @@ def test_a_seed_gives_the_same_weights_in_every_process_and_another_seed_others(
     assert done.stdout.split() == here
 
 
+@pytest.fixture
+def poisoned_memory(torch: Any) -> Iterator[None]:
+    """Fill every uninitialised tensor with NaN (integers: with their maximum), which fresh zeroed memory would hide."""
+    assert torch.utils.deterministic.fill_uninitialized_memory
+    torch.use_deterministic_algorithms(mode=True)
+    assert torch.isnan(torch.empty(3)).all()
+    yield
+    torch.use_deterministic_algorithms(mode=False)
+
+
+@pytest.mark.usefixtures("poisoned_memory")
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("name", families.names())
 def test_every_number_of_every_family_is_ordinary(torch: Any, name: str, precision: str) -> None:
@@ -84,6 +95,7 @@ def test_every_number_of_every_family_is_ordinary(torch: Any, name: str, precisi
     assert all(matrix.float().std() > 0 for matrix in matrices)
 
 
+@pytest.mark.usefixtures("poisoned_memory")
 @pytest.mark.parametrize("name", families.names())
 def test_buffers_are_those_of_a_plain_build(torch: Any, name: str) -> None:
     workload = find_workload(name)

@@ -88,7 +88,7 @@ def test_the_spread_is_given_three_ways() -> None:
 def test_throughput_is_units_over_latency_and_its_interval_is_turned_round() -> None:
     result = summarise(*three_launches())
     latency, throughput = metric(result, "latency_ns"), metric(result, "throughput_per_s")
-    assert throughput.unit == "sample/s"
+    assert (throughput.unit, result.unit_of_work) == ("1/s", "sample")
     assert throughput.value == pytest.approx(8 / 0.110)
     assert latency.ci_lo is not None
     assert latency.ci_hi is not None

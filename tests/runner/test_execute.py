@@ -148,6 +148,10 @@ def test_results_are_in_the_order_of_the_plan_and_as_stored(store: Store) -> Non
         assert latency is not None
         assert (result.status, latency.value, latency.n) == (Status.OK, 10 * MS, 3)
         assert (result.hardware, result.parameters) == ("some CPU 2c 16GiB", 123)
+    columns = store.query("SELECT latency_ns, throughput_per_s, memory_peak_bytes FROM results ORDER BY batch")
+    assert columns.to_pylist() == [
+        {"latency_ns": 10 * MS, "throughput_per_s": batch * 100, "memory_peak_bytes": 1000} for batch in (1, 4, 8)
+    ]
 
 
 def test_every_launch_is_kept_with_its_samples_and_witnesses(store: Store) -> None:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -96,6 +96,7 @@ def test_other_levels(level: float, least: float, most: float) -> None:
     assert least <= _exact_level(100, level) <= most
 
 
+@settings(deadline=None)
 @given(values=st.lists(POSITIVE, min_size=6, max_size=200))
 def test_the_median_interval_holds_the_median_and_consists_of_values(values: list[float]) -> None:
     interval = median_interval(values)
@@ -133,6 +134,7 @@ def test_equal_launches_have_an_interval_without_width() -> None:
     assert interval.hi == pytest.approx(5e6)
 
 
+@settings(deadline=None)
 @given(medians=st.lists(st.floats(1e3, 1e10), min_size=3, max_size=9), factor=st.floats(0.01, 100))
 def test_the_launch_interval_does_not_depend_on_the_unit_of_time(medians: list[float], factor: float) -> None:
     one, other = launch_interval(medians), launch_interval([factor * median for median in medians])

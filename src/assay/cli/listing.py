@@ -233,7 +233,8 @@ def sql(
 ) -> None:
     """Ask the store in SQL (DuckDB's dialect, read-only).
 
-    Example:
+    For example:
+
       assay sql "SELECT workload, batch, latency_ns / 1e6 AS ms FROM results WHERE status = 'ok' ORDER BY ms"
     """
     from assay.store import Store

@@ -48,7 +48,7 @@ def result_row(result: ResultRecord) -> dict[str, Any]:
         "latency_ns_lo": latency.ci_lo if latency else None,
         "latency_ns_hi": latency.ci_hi if latency else None,
         "throughput_per_s": throughput.value if throughput else None,
-        "throughput_unit": throughput.unit if throughput else None,
+        "throughput_unit": f"{result.unit_of_work}/s" if throughput and result.unit_of_work else None,
         "memory_peak_bytes": memory.value if memory else None,
         "metrics": [metric_row(metric) for metric in result.metrics],
     }

@@ -63,7 +63,10 @@ def run(  # noqa: PLR0913  (a command has as many options as people need)
             autocompletion=complete_model,
         ),
     ] = None,
-    engine: Annotated[list[str] | None, typer.Option("--engine", "-e", autocompletion=complete_engine)] = None,
+    engine: Annotated[
+        list[str] | None,
+        typer.Option("--engine", "-e", help="torch, or an engine of a plugin.", autocompletion=complete_engine),
+    ] = None,
     device: Annotated[list[str] | None, typer.Option("--device", "-d", help="cpu, cuda:0, mps ... or auto.")] = None,
     precision: Annotated[list[str] | None, typer.Option("--precision", "-p", help="fp32, bf16, fp16.")] = None,
     batch: Annotated[list[str] | None, typer.Option("--batch", "-b", help="Batch sizes: 1,8.")] = None,
@@ -105,7 +108,8 @@ def run(  # noqa: PLR0913  (a command has as many options as people need)
 
     Without --suite and --model this runs the quick suite: a handful of model families in under three minutes.
 
-    Examples:
+    For example:
+
       assay run
 
       assay run --model bert/base,resnet/50 --batch 1,8 --precision fp32,bf16

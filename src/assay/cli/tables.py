@@ -117,13 +117,12 @@ def _throughput(result: ResultRecord) -> str:
     throughput = result.metric("throughput_per_s")
     if throughput is None or throughput.value is None:
         return MISSING
-    return f"{format_significant(throughput.value)} {_plural_rate(throughput.unit)}"
+    return f"{format_significant(throughput.value)} {_plural(result.unit_of_work or '')}/s"
 
 
-def _plural_rate(unit: str) -> str:
-    """``sample/s`` -> ``samples/s``; a unit that is an abbreviation stays."""
-    head, _, tail = unit.partition("/")
-    return f"{head}s/{tail}" if head in {"sample", "token"} else unit
+def _plural(unit: str) -> str:
+    """``sample`` -> ``samples``; a unit that is an abbreviation stays."""
+    return f"{unit}s" if unit in {"sample", "token"} else unit
 
 
 def _memory(result: ResultRecord) -> str:

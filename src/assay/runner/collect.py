@@ -137,8 +137,7 @@ def _summarise(planned: PlannedCase, launches: Sequence[LaunchRecord]) -> Iterab
         per_ns / latency,
         ci_lo=per_ns / hi if hi else None,
         ci_hi=per_ns / lo if lo else None,
-        n=n,
-        unit=f"{planned.workload.family.unit}/s",
+        n=n,  # in the registry's unit, which the store's column has; what is counted is the result's unit of work
     )
     for name, key in _COSTS.items():
         yield from _over_launches(name, key, launches, statistics.median, "median")
