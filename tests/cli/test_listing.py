@@ -147,7 +147,7 @@ def test_a_run_is_found_by_id_by_ends_and_by_age(rows: Callable[..., Any]) -> No
 def test_sql_agrees_with_show(rows: Callable[..., Any], table: Callable[..., list[dict[str, str]]]) -> None:
     shown = rows("show", "last~1")
     query = (
-        "SELECT workload, batch, status, latency_ns, throughput_per_s, memory_peak_bytes, result_id "
+        "SELECT workload, batch, results.status, latency_ns, throughput_per_s, memory_peak_bytes, result_id "
         "FROM results JOIN runs USING (run_id) WHERE suite = 'fast' ORDER BY result_id"
     )
     answer = rows("sql", query)

@@ -84,9 +84,7 @@ class FakeLauncher:
         self.limits: list[float] = []
         self._answer = answer
 
-    def __call__(
-        self, job: Job, *, limit_s: float, on_message: Callable[[Message | None], None]
-    ) -> LaunchOutcome:
+    def __call__(self, job: Job, *, limit_s: float, on_message: Callable[[Message | None], None]) -> LaunchOutcome:
         self.jobs.append(job)
         self.limits.append(limit_s)
         on_message(PhaseBegan("load"))

@@ -39,6 +39,7 @@ def test_the_seed_makes_the_order() -> None:
 
 def test_each_round_has_an_order_of_its_own() -> None:
     made = [batch for batch, _ in order(8, 5, seed=0)]
+    assert made[0] == 1, "the case that starts fastest is the first of all"
     rounds = [tuple(made[start : start + 8]) for start in range(0, 40, 8)]
     assert len(set(rounds)) == 5
 
@@ -48,3 +49,17 @@ def test_what_is_done_is_not_made_again_and_the_rest_keeps_its_order(done: list[
     counts = {case.case.case_id: count for case, count in zip(CASES, done, strict=True)}
     whole = order(8, launches, seed)
     assert order(8, launches, seed, counts) == [(batch, nth) for batch, nth in whole if nth >= done[batch - 1]]
+
+
+def test_the_case_that_starts_fastest_goes_first_of_all_and_only_then() -> None:
+    names = ("bert/base", "bert/tiny", "unet/tiny", "resnet/tiny")
+    cases = [
+        PlannedCase(Case.make(workload=name, engine="torch", device="cpu"), find_workload(name), threads=1)
+        for name in names
+    ]
+    for seed in range(20):
+        made = [one.planned.case.workload for one in schedule_launches(cases, launches=3, seed=seed)]
+        assert made[0] == "unet/tiny"  # it needs no transformers
+    later = {next(iter(schedule_launches(cases, launches=2, seed=seed, done={one.case.case_id: 1 for one in cases})))
+             .planned.case.workload for seed in range(20)}  # fmt: skip
+    assert len(later) > 1

@@ -44,9 +44,9 @@ def _print_findings(findings: list[Finding]) -> None:
             area = finding.area
             console.print(Text(area, style="bold"))
         mark, style = _MARKS[finding.level]
-        console.print(Text.assemble("  ", (mark, style), f" {finding.what}"))
+        console.print(Text.assemble("  ", (mark, style), f" {finding.what}"), soft_wrap=True)
         if finding.advice:
-            console.print(Text(f"      → {finding.advice}", style="cyan"))
+            console.print(Text(f"      → {finding.advice}", style="cyan"), soft_wrap=True)
 
 
 def register(app: typer.Typer) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from assay.runner.suite_model import Suite
 
 _DEFAULT_SUITE = "quick"
+_MOST_DIGITS = 18
 
 
 def complete_model(incomplete: str) -> list[str]:
@@ -45,8 +46,8 @@ def read_integers(option: str, values: Sequence[str] | None) -> list[int]:
     """Read whole numbers of at least 1. Raises UsageError naming the option."""
     parts = split_values(values)
     for part in parts:
-        if not part.isdecimal() or int(part) < 1:
-            raise UsageError(f"--{option} got {part!r}; expected whole numbers of at least 1, such as 1,8.")
+        if not part.isdecimal() or len(part) > _MOST_DIGITS or int(part) < 1:
+            raise UsageError(f"--{option} got {part[:40]!r}; expected whole numbers of at least 1, such as 1,8.")
     return [int(part) for part in parts]
 
 

@@ -170,9 +170,9 @@ def print_run(
         notes.append(f"resumes run {short_id(run.parent_id)}, whose finished launches it took over")
     console.print(result_table(results, title=title, notes=notes))
     for note in result_notes(results):
-        console.print(Text(f"  ! {note}", style="yellow"))
-    console.print(Text(_describe_origin(run, environment), style="dim"))
-    console.print(Text(f"kept in {store_location} · assay show {short_id(run.run_id)}", style="dim"))
+        console.print(Text(f"  ! {note}", style="yellow"), soft_wrap=True)
+    console.print(Text(_describe_origin(run, environment), style="dim"), soft_wrap=True)
+    console.print(Text(f"kept in {store_location} · assay show {short_id(run.run_id)}", style="dim"), soft_wrap=True)
 
 
 def _describe_origin(run: RunRecord, environment: EnvironmentRecord) -> str:
@@ -224,7 +224,10 @@ def _print_facts(environment: EnvironmentRecord) -> None:
 
 
 def sql(
-    query: Annotated[str, typer.Argument(help="One reading statement over runs, results, metrics, launches, samples.")],
+    query: Annotated[
+        str,
+        typer.Argument(metavar="QUERY", help="One reading statement over runs, results, metrics, launches, samples."),
+    ],
     store: StoreOption = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Most rows to print.")] = _SQL_ROWS,
     timeout: Annotated[float, typer.Option("--timeout", help="Seconds after which the query is stopped.")] = 60.0,

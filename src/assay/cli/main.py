@@ -70,7 +70,7 @@ def main() -> None:
 
 def _run_app() -> int | str | None:
     try:
-        app()
+        app(prog_name="assay")  # also where it was started as a module
     except SystemExit as stop:
         # typer and rich end with 1 where the reader has gone, which is nothing wrong, and no regression.
         return EXIT_OK if isinstance(stop.__context__, BrokenPipeError) else stop.code
