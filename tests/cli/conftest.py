@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,12 +60,12 @@ def here(
     plugin_paths: tuple[str, str],
     worker_environ: dict[str, str],
     tmp_path: Path,
-) -> Here:
+) -> Iterator[Here]:
     """Run a command in this process, which saves the second that a process of its own takes to start."""
     monkeypatch.chdir(tmp_path)
     for path in plugin_paths:
         monkeypatch.syspath_prepend(path)
-    monkeypatch.setattr(engines, "_declared", None)
+    monkeypatch.setattr(engines, "_declared", None)  # the registry looks again, and finds the engine ``plain``
     for name in os.environ.keys() - worker_environ.keys():
         monkeypatch.delenv(name)
     for name, value in worker_environ.items():
@@ -81,7 +81,9 @@ def here(
         assert isinstance(ended.value.code, int)
         return Said(ended.value.code, printed.out, printed.err)
 
-    return run
+    yield run
+    engines._loaded.pop("plain", None)
+    sys.modules.pop("plain_engine", None)
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,7 @@ SUITE = """\
 name: two-cases
 launches: 3
 launch_limit_s: 60
-timing: {min_time_s: 0.2, max_time_s: 0.4, min_samples: 5, warmup_min_s: 0, warmup_max_s: 0.1}
+timing: {min_time_s: 0.1, max_time_s: 0.3, min_samples: 5, warmup_min_s: 0, warmup_max_s: 0.1}
 cases:
   - {model: "plain_models:good", engine: plain, batch: [1, 2]}
 """
@@ -103,6 +103,7 @@ def test_resuming_recovers_by_itself(
 ) -> None:
     run = start_assay("run", "--suite", suite)
     wait_until(lambda: finished_launches(store) >= 1)
+    assert store.recover() == []  # a run that goes on is no orphan
     run.kill()
     run.communicate()
     assert assay("run", "--resume", "last", "--json").returncode == 0
@@ -132,26 +133,14 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(
 
 
 def test_two_runs_at_once_both_land(start_assay: Start, suite: Path, store: Store) -> None:
-    runs = [start_assay("run", "--suite", suite, "--note", str(number)) for number in range(2)]
+    runs = [start_assay("run", "--suite", suite, "--launches", 1, "--note", number) for number in range(2)]
     for run in runs:
         out, err = run.communicate()
         assert (run.returncode, err) == (0, ""), out
     assert {run.note for run in store.runs()} == {"0", "1"}
     for record in store.runs():
-        assert sum(one.launches_ok for one in store.results(run_id=record.run_id)) == 6
+        assert sum(one.launches_ok for one in store.results(run_id=record.run_id)) == 2
     assert store.check().problems == ()
-
-
-def test_a_run_that_goes_on_is_no_orphan(
-    assay: Assay, start_assay: Start, suite: Path, store: Store, wait_until: Wait
-) -> None:
-    run = start_assay("run", "--suite", suite)
-    wait_until(lambda: finished_launches(store) >= 1)
-    said = assay("store", "recover")
-    assert said.stdout == "Nothing to recover: every run was published.\n"
-    assert run.wait() == 0
-    run.communicate()
-    assert [record.status for record in store.runs()] == [RunStatus.OK]
 
 
 def read_terminal(descriptor: int) -> str:

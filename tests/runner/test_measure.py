@@ -220,8 +220,8 @@ def test_without_a_device_clock_there_are_no_device_values() -> None:
     assert sample(repeat(10 * MS), call_ns=10 * MS).device_values == ()
 
 
-@settings(max_examples=25, deadline=None)
-@given(st.lists(st.integers(MS, 500 * MS), min_size=5, max_size=60))
+@settings(max_examples=10, deadline=None)
+@given(st.lists(st.integers(MS, 500 * MS), min_size=5, max_size=40))
 def test_every_sample_is_kept_in_the_order_taken(durations: list[int]) -> None:
     device = FakeDevice(chain(durations, repeat(10 * MS)))
     timing = Timing(min_time_s=0.05, max_time_s=2.0, min_samples=5)
