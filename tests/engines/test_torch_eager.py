@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import subprocess
 import sys
@@ -251,17 +252,32 @@ def test_without_pytorch_it_is_unavailable_and_says_what_to_install(monkeypatch:
     assert str(ENGINE.availability("cpu")) == "PyTorch is not installed (pip install 'assay[torch]')"
 
 
+@pytest.mark.parametrize(
+    ("version", "absence"),
+    [
+        ("2.13.0+cpu", "this PyTorch is built for the CPU only (install a PyTorch built for cuda)"),
+        ("2.13.0+cu130", "None"),
+        ("2.13.0", "None"),
+    ],
+)
+def test_a_cpu_build_is_known_by_its_version(monkeypatch: pytest.MonkeyPatch, version: str, absence: str) -> None:
+    monkeypatch.setattr(importlib.metadata, "version", lambda _name: version)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+    assert str(ENGINE.availability("cuda")) == absence
+    assert ENGINE.availability("cpu") is None
+
+
 @pytest.mark.usefixtures("torch")
 def test_availability_knows_kinds_of_device_and_imports_nothing() -> None:
     code = (
         "import sys\n"
         "from assay.engines.base import engines\n"
         "engine = engines.get('torch')\n"
-        "print(engine.availability('cpu'), engine.availability('cuda'), 'torch' in sys.modules)\n"
+        "print(engine.availability('cpu'), 'torch' in sys.modules)\n"
         "print(engine.availability('tpu'))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [
-        "None None False",
+        "None False",
         "PyTorch eager has no device kind 'tpu'; it has cpu, cuda, rocm, mps, xpu",
     ]

@@ -29,6 +29,7 @@ WITH_GPUS = replace(MACHINE, devices=(CPU, GPU, SMALL_GPU))
 def torch_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Plans are the same with and without the package; what changes then is tested apart."""
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    monkeypatch.setattr("assay.engines.torch_eager._is_cpu_build", lambda: False)
 
 
 def plan(*entries: dict[str, Any], machine: Machine = MACHINE, **others: Any) -> Plan:
@@ -286,3 +287,11 @@ def test_this_machine_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_absence_reads_as_a_sentence() -> None:
     assert str(Unavailable("it is not there", "buy one")) == "it is not there (buy one)"
+
+
+def test_auto_passes_over_an_accelerator_that_the_engine_was_not_built_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assay.engines.torch_eager._is_cpu_build", lambda: True)
+    made = plan({"model": "bert/tiny", "batch": 1}, machine=WITH_GPUS)
+    assert [one.case.device for one in made.ready] == ["cpu"]
+    with pytest.raises(SuiteError, match="this PyTorch is built for the CPU only"):
+        plan({"model": "bert/tiny", "batch": 1, "device": "cuda"}, machine=WITH_GPUS)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from assay.core.errors import SuiteError, UsageError
+from assay.core.errors import UsageError
 
 if TYPE_CHECKING:
     from assay.runner.suite_model import Suite
@@ -69,16 +69,17 @@ def choose_suite(suite: str | None, asked: dict[str, Any], max_size: str | None)
 
     Raises UsageError or SuiteError.
     """
+    from assay.runner.suite_flags import FlagPositions
     from assay.runner.suite_model import build_suite, load_suite, suite_to_dict
 
     if suite is None and "model" in asked:
-        chosen = build_suite({"name": "command-line", "cases": [asked]})
+        chosen = build_suite({"name": "command-line", "cases": [asked]}, positions=FlagPositions())
     else:
         chosen = load_suite(suite or _DEFAULT_SUITE)
         if asked:
             content = suite_to_dict(chosen)
             content["cases"] = [_merge(entry, asked) for entry in content["cases"]]
-            chosen = build_suite(content)
+            chosen = build_suite(content, positions=FlagPositions())
     return _limit_size(chosen, max_size) if max_size else chosen
 
 
@@ -115,6 +116,7 @@ def override_suite(
     seed: int | None,
 ) -> Suite:
     """Replace what the flags give; None leaves the suite's own. Raises SuiteError for values that cannot be."""
+    from assay.runner.suite_flags import FlagPositions
     from assay.runner.suite_model import build_suite, suite_to_dict
 
     timing = {"min_time_s": min_time, "max_time_s": max_time}
@@ -129,11 +131,7 @@ def override_suite(
         return suite
     content = suite_to_dict(suite) | given
     content["timing"] = {**content["timing"], **timing}
-    try:
-        return replace(build_suite(content), positions=suite.positions)
-    except SuiteError as error:
-        hint = "These are set by --launches, --min-time, --max-time, --launch-limit and --seed."
-        raise SuiteError(error.message, hint=hint) from error
+    return replace(build_suite(content, positions=FlagPositions()), positions=suite.positions)
 
 
 def read_duration(option: str, text: str) -> float:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib.metadata
 import importlib.util
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,8 @@ class TorchEager:
         if device_kind not in self.capabilities.precisions:
             known = ", ".join(self.capabilities.device_kinds)
             return Unavailable(f"PyTorch eager has no device kind {device_kind!r}; it has {known}")
+        if device_kind != "cpu" and _is_cpu_build():
+            return Unavailable("this PyTorch is built for the CPU only", f"install a PyTorch built for {device_kind}")
         return None
 
     def import_libraries(self, workload: Workload) -> None:
@@ -106,6 +109,14 @@ class TorchEager:
 
 
 engines.add("torch", TorchEager())
+
+
+def _is_cpu_build() -> bool:
+    """Tell by the version's local part, as the wheels are labelled (``2.13.0+cpu``); importing torch costs 1.5 s."""
+    try:
+        return importlib.metadata.version("torch").endswith("+cpu")
+    except importlib.metadata.PackageNotFoundError:
+        return False
 
 
 def _torch_device(name: str) -> torch.device:

@@ -119,7 +119,7 @@ def make_plan(suite: Suite, machine: Machine) -> Plan:
 def _expand(suite: Suite, index: int, matrix: CaseMatrix, machine: Machine) -> Iterator[PlannedCase]:
     with _placed(suite, index, "engine"):
         found = [engines.get(name) for name in matrix.engines]
-    devices = tuple(dict.fromkeys(_settle_device(name, machine) for name in matrix.devices))
+    devices = tuple(dict.fromkeys(_settle_device(name, machine, found) for name in matrix.devices))
     for model in matrix.models:
         with _placed(suite, index, "model"):
             workload = resolve_workload(model)
@@ -163,19 +163,22 @@ def _expand_shapes(suite: Suite, index: int, matrix: CaseMatrix, workload: Workl
             yield workload.resolve_shape(dict(zip(asked, sizes, strict=True)))
 
 
-def _settle_device(name: str, machine: Machine) -> str:
-    """``auto`` is the first accelerator, else the CPU; ``cuda`` is ``cuda:0``."""
+def _settle_device(name: str, machine: Machine, wanted: Sequence[Engine]) -> str:
+    """``auto`` is the first accelerator that every engine asked for can drive, else the CPU; ``cuda`` is ``cuda:0``."""
     if name == AUTO_DEVICE:
-        accelerators = [device.name for device in machine.devices if device.name != "cpu"]
-        return accelerators[0] if accelerators else "cpu"
-    device = machine.find_device(name)
-    return device.name if device is not None else name
+        for device in machine.devices:
+            if device.kind != "cpu" and all(engine.availability(device.kind) is None for engine in wanted):
+                return device.name
+        return "cpu"
+    device_meant = machine.find_device(name)
+    return device_meant.name if device_meant is not None else name
 
 
 def _find_obstacle(case: Case, engine: Engine, workload: Workload, machine: Machine) -> Obstacle | None:
     kind = device_kind(case.device)
+    device = machine.find_device(case.device)
     absence = engine.availability(kind)
-    if absence is not None:
+    if absence is not None and (device is not None or kind not in engine.capabilities.device_kinds):
         return Obstacle(Status.UNSUPPORTED, str(absence), "device" if engine.availability("cpu") is None else "engine")
     if case.mode is not Mode.INFERENCE:
         reason = f"engine {engine.name} does inference only, and {case.mode} was asked for"
@@ -183,7 +186,6 @@ def _find_obstacle(case: Case, engine: Engine, workload: Workload, machine: Mach
     possible = engine.capabilities.precisions[kind]
     if case.precision not in possible:
         return Obstacle(Status.UNSUPPORTED, _precision_reason(engine.name, kind, case.precision, possible), "precision")
-    device = machine.find_device(case.device)
     if device is None:
         here = ", ".join(known.name for known in machine.devices)
         return Obstacle(Status.UNSUPPORTED, f"there is no device {case.device!r} here; found {here}", "device")

@@ -68,7 +68,11 @@ class Faults:
         """All faults in the order of the file, each with its place and line."""
         ordered = sorted(self._faults, key=lambda fault: positions.find(fault.where, at_key=fault.at_key) or (0, 0))
         texts = [
-            positions.describe(_name_place(fault.where) + fault.message, fault.where, at_key=fault.at_key)
+            positions.describe(
+                (_name_place(fault.where) if positions.names_places else "") + fault.message,
+                fault.where,
+                at_key=fault.at_key,
+            )
             for fault in ordered[:_MAX_SHOWN]
         ]
         if len(ordered) > _MAX_SHOWN:

@@ -84,7 +84,7 @@ class Suite:
         for path in (("cases", matrix_index, key), ("defaults", key)):
             if path in self.positions.values:
                 return self.positions.locate((*path, *tail))
-        return self.positions.locate(("cases", matrix_index))
+        return self.positions.locate(("cases", matrix_index, key, *tail))
 
 
 def suite_names() -> tuple[str, ...]:

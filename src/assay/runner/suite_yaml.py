@@ -52,6 +52,8 @@ class Positions:
     lines: tuple[str, ...] = ()
     values: Mapping[DataPath, tuple[int, int]] = field(default_factory=dict)
     keys: Mapping[DataPath, tuple[int, int]] = field(default_factory=dict)
+    names_places: bool = True
+    """Whether a message also needs the path of the value (``cases[0].batch: ``) to be understood."""
 
     def find(self, where: DataPath, *, at_key: bool = False) -> tuple[int, int] | None:
         """Line and column of a value (or of its key), else of the nearest thing around it; None without a text."""
