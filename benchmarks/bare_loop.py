@@ -5,6 +5,7 @@ Usage: python benchmarks/bare_loop.py WORKLOAD BATCH THREADS SECONDS. Prints JSO
 
 from __future__ import annotations
 
+import gc
 import json
 import statistics
 import sys
@@ -32,6 +33,8 @@ def main() -> None:
         warm_until = time.perf_counter() + 1.0
         while time.perf_counter() < warm_until:
             model(**inputs)
+        gc.collect()
+        gc.disable()  # as timeit does
         until = time.perf_counter() + seconds
         while time.perf_counter() < until:
             start = time.perf_counter_ns()

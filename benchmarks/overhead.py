@@ -1,12 +1,17 @@
 """What measuring with assay costs: its medians against a bare loop's, the time its loop adds, its supervisor's CPU.
 
-Launches of both kinds alternate in one run, so that the machine's drift falls on both. Usage:
-python benchmarks/overhead.py [--launches N] [--neighbour-only]
+Two comparisons. In one process, a few calls in assay's timed loop and a few in a bare loop alternate on the same
+loaded model: what differs between processes and what drifts within seconds are out of the ratio. And launch against
+launch, whole processes of both kinds alternating: everything is in it, and its interval is as wide as launches
+differ. Both loops run without garbage collection, as ``timeit`` does too; what it would add is printed apart. Usage:
+python benchmarks/overhead.py [--launches N] [--pairs N]
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import gc
 import json
 import os
 import statistics
@@ -14,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,18 +27,22 @@ from rich.console import Console
 
 from assay.cli.live import LiveRun
 from assay.core.records import LaunchRecord, ResultRecord
-from assay.engines.base import Session
+from assay.core.words import Precision
+from assay.engines.base import LoadRequest, Session, engines
 from assay.probes.environment import collect_environment
 from assay.runner.execute import RunRequest, execute_plan
-from assay.runner.measure import take_samples
-from assay.runner.plan import Machine, make_plan, read_machine
+from assay.runner.measure import Chunk, take_chunk, warm_up
+from assay.runner.plan import Machine, default_threads, make_plan, read_machine
 from assay.runner.suite_model import build_suite
 from assay.runner.supervise import worker_environment
 from assay.runner.timing import Timing
 from assay.store import Store
-from ratios import ratio_of
+from assay.workloads.base import find_workload
+from ratios import ratio_of, ratio_of_pairs
 
 WINDOW_S = 4.0
+CHUNK_S = 0.05
+WORKLOADS = ("bert/tiny", "bert/base")
 NEIGHBOUR = "while True: pass"
 
 
@@ -40,15 +50,18 @@ def main() -> None:
     """Run the parts and print their figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--launches", type=int, default=10, help="launches a side and workload")
-    parser.add_argument("--neighbour-only", action="store_true")
+    parser.add_argument(
+        "--pairs", type=int, default=300, help="pairs of chunks in one process, a third of it for the slow model"
+    )
     options = parser.parse_args()
+    show_added_time()
+    for workload in WORKLOADS:
+        show_ratio_in_one_process(workload, options.pairs if workload == WORKLOADS[0] else options.pairs // 3)
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Store.open(Path(folder) / "store"), read_machine())
-        if not options.neighbour_only:
-            show_added_time()
-            for workload, launches in (("bert/tiny", options.launches), ("bert/base", max(5, options.launches))):
-                show_ratio(bench, workload, launches)
         show_neighbour(bench)
+        for workload in WORKLOADS if options.launches else ():
+            show_ratio_of_launches(bench, workload, options.launches)
 
 
 class Bench:
@@ -83,29 +96,92 @@ def show_added_time() -> None:
         parameters=None,
         facts={},
     )
-    pairs = [(_time_in_assay(session), _time_bare(session)) for _ in range(20)]
-    in_assay, bare = (statistics.median(side) for side in zip(*pairs, strict=True))
-    print("time of an empty call, ns (median of 20 interleaved runs)")
+    with garbage_collection_off():
+        sides = _alternate(
+            200, lambda: _median_in_assay(session, 1000), lambda: statistics.median(_bare_samples(session, 1000))
+        )
+    in_assay, bare = (statistics.median(side) for side in sides)
+    print("time of an empty call, ns (median of 200 alternating chunks of 1000)")
     print(f"  bare loop {bare:.0f} · assay {in_assay:.0f} · added to a sample {in_assay - bare:+.0f}")
 
 
-def _time_in_assay(session: Session) -> float:
-    # A claimed duration of 1 ms keeps the calls unblocked: one clock pair a call, as for any real model.
-    timed = take_samples(session, Timing(min_time_s=0.05, max_time_s=0.1), call_ns=1_000_000)
-    return statistics.median(timed.values)
+def show_ratio_in_one_process(workload_name: str, pairs: int) -> None:
+    """Alternate short chunks of both loops on one model, in the order AB BA AB ..."""
+    session = load_session(workload_name)
+    call_ns = warm_up(session, Timing()).last_call_ns
+    calls = max(3, round(CHUNK_S * 1e9 / call_ns))
+    with garbage_collection_off():
+        sides = _alternate(
+            pairs,
+            lambda: _median_in_assay(session, calls),
+            lambda: statistics.median(_bare_samples(session, calls)),
+        )
+    # Chunks of a pair are neighbours in time, so their ratios are freer of drift than the sides are.
+    ratio = ratio_of_pairs(*sides)
+    ours, theirs = (statistics.median(side) / 1e6 for side in sides)
+    print(f"{workload_name} batch 1, one process, {pairs} pairs of {calls} calls each, alternating")
+    print(f"  assay {ours:.3f} ms · bare loop {theirs:.3f} ms")
+    print(
+        f"  ratio of medians {ratio.of_medians:.4f} · mean of paired ratios {ratio.of_means:.4f}, "
+        f"95 % CI {ratio.lo:.4f} to {ratio.hi:.4f}"
+    )
+    session.unload()
 
 
-def _time_bare(session: Session) -> float:
+def _alternate(pairs: int, one: Callable[[], float], other: Callable[[], float]) -> tuple[list[float], list[float]]:
+    """Call both ``pairs`` times; which goes first alternates."""
+    sides: tuple[list[float], list[float]] = ([], [])
+    for number in range(pairs):
+        for side in (0, 1) if number % 2 == 0 else (1, 0):
+            sides[side].append((one, other)[side]())
+    return sides
+
+
+def _median_in_assay(session: Session, calls: int) -> float:
+    values: list[int] = []
+    take_chunk(session, Chunk(calls, 1, time.perf_counter_ns, deadline=sys.maxsize), values, [])
+    return statistics.median(values)
+
+
+def _bare_samples(session: Session, calls: int) -> list[int]:
     infer, samples = session.infer, []
-    until = time.perf_counter() + 0.05
-    while time.perf_counter() < until:
+    for _ in range(calls):
         start = time.perf_counter_ns()
         infer()
         samples.append(time.perf_counter_ns() - start)
-    return statistics.median(samples)
+    return samples
 
 
-def show_ratio(bench: Bench, workload: str, launches: int) -> None:
+@contextlib.contextmanager
+def garbage_collection_off() -> Iterator[None]:
+    """As ``timeit`` does, and as assay does while it takes samples."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def load_session(workload_name: str) -> Session:
+    """Load a workload into this process, as a worker does."""
+    workload = find_workload(workload_name)
+    engine = engines.get("torch")
+    engine.import_libraries(workload)
+    return engine.load(
+        LoadRequest(
+            workload=workload,
+            device="cpu",
+            precision=Precision.FP32,
+            batch=1,
+            shape=workload.resolve_shape({}),
+            threads=default_threads(),
+            seed=0,
+        )
+    )
+
+
+def show_ratio_of_launches(bench: Bench, workload: str, launches: int) -> None:
     """Alternate launches of assay and of the bare loop."""
     ours: list[float] = []
     theirs: list[float] = []

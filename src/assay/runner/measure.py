@@ -120,10 +120,10 @@ def take_samples(
     gc.freeze()
     gc.disable()
     begin = clock()
-    chunk = _Chunk(count, per_sample, clock, deadline=begin + round(timing.max_time_s * _NS))
+    chunk = Chunk(count, per_sample, clock, deadline=begin + round(timing.max_time_s * _NS))
     try:
         while True:
-            _take_chunk(session, chunk, values, device_values)
+            take_chunk(session, chunk, values, device_values)
             elapsed_ns = clock() - begin
             gc.collect()
             stop_reason, progress = _judge(values, per_sample, elapsed_ns, fewest, timing)
@@ -154,7 +154,7 @@ def _judge(
 
 
 @dataclass(frozen=True, slots=True)
-class _Chunk:
+class Chunk:
     """Samples to take in one go: ``count`` of them, fewer once the ``deadline`` has passed.
 
     The deadline is looked at between samples, because calls may become slower than the warm-up let expect.
@@ -166,7 +166,7 @@ class _Chunk:
     deadline: int
 
 
-def _take_chunk(session: Session, chunk: _Chunk, values: list[int], device_values: list[int]) -> None:
+def take_chunk(session: Session, chunk: Chunk, values: list[int], device_values: list[int]) -> None:
     """Four loops instead of one, so that no branch and no empty call is timed."""
     if session.synchronize is None:
         if chunk.per_sample == 1:
@@ -179,7 +179,7 @@ def _take_chunk(session: Session, chunk: _Chunk, values: list[int], device_value
         _take_with_events(session.infer, session.synchronize, session.event_timer, chunk, (values, device_values))
 
 
-def _take_single(infer: Call, chunk: _Chunk, values: list[int]) -> None:
+def _take_single(infer: Call, chunk: Chunk, values: list[int]) -> None:
     clock, deadline = chunk.clock, chunk.deadline
     for _ in range(chunk.count):
         start = clock()
@@ -190,7 +190,7 @@ def _take_single(infer: Call, chunk: _Chunk, values: list[int]) -> None:
             break
 
 
-def _take_blocked(infer: Call, chunk: _Chunk, values: list[int]) -> None:
+def _take_blocked(infer: Call, chunk: Chunk, values: list[int]) -> None:
     clock, deadline, calls = chunk.clock, chunk.deadline, range(chunk.per_sample)
     for _ in range(chunk.count):
         start = clock()
@@ -202,7 +202,7 @@ def _take_blocked(infer: Call, chunk: _Chunk, values: list[int]) -> None:
             break
 
 
-def _take_synchronized(infer: Call, synchronize: Call, chunk: _Chunk, values: list[int]) -> None:
+def _take_synchronized(infer: Call, synchronize: Call, chunk: Chunk, values: list[int]) -> None:
     clock, deadline, calls = chunk.clock, chunk.deadline, range(chunk.per_sample)
     synchronize()
     for _ in range(chunk.count):
@@ -217,7 +217,7 @@ def _take_synchronized(infer: Call, synchronize: Call, chunk: _Chunk, values: li
 
 
 def _take_with_events(
-    infer: Call, synchronize: Call, timer: EventTimer, chunk: _Chunk, series: tuple[list[int], list[int]]
+    infer: Call, synchronize: Call, timer: EventTimer, chunk: Chunk, series: tuple[list[int], list[int]]
 ) -> None:
     clock, deadline, calls = chunk.clock, chunk.deadline, range(chunk.per_sample)
     values, device_values = series
