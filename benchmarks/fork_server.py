@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from typing import IO
 
 from assay.core.case import Case
 from assay.runner.plan import default_threads
@@ -67,6 +68,7 @@ def main() -> None:
     parser.add_argument("workloads", nargs="*", default=["bert/tiny", "resnet/tiny", "unet/tiny"])
     options = parser.parse_args()
     threads = default_threads()
+    setup = {"workloads": options.workloads, "threads": threads, "timing": TIMING.to_dict()}
     with subprocess.Popen(
         [sys.executable, "-c", SERVER],
         stdin=subprocess.PIPE,
@@ -76,22 +78,28 @@ def main() -> None:
     ) as server:
         if server.stdin is None or server.stdout is None:
             raise AssertionError("Popen was asked for pipes")
-        setup = {"workloads": options.workloads, "threads": threads, "timing": TIMING.to_dict()}
-        server.stdin.write(json.dumps(setup) + "\n")
-        server.stdin.flush()
-        server.stdout.readline()
-
-        def fork_one(workload: str) -> tuple[float, float]:
-            begin = time.perf_counter()
-            server.stdin.write(workload + "\n")  # type: ignore[union-attr]  # checked above
-            server.stdin.flush()  # type: ignore[union-attr]  # checked above
-            median = float(json.loads(server.stdout.readline()))  # type: ignore[union-attr]  # checked above
-            return median, time.perf_counter() - begin
-
+        ask(server.stdin, server.stdout, json.dumps(setup))
         for workload in options.workloads:
-            pairs = [(spawn_one(workload, threads), fork_one(workload)) for _ in range(options.launches)]
+            pairs = [
+                (spawn_one(workload, threads), fork_one(server.stdin, server.stdout, workload))
+                for _ in range(options.launches)
+            ]
             report(workload, [spawned for spawned, _ in pairs], [forked for _, forked in pairs])
         server.stdin.close()
+
+
+def ask(questions: IO[str], answers: IO[str], line: str) -> str:
+    """Send one line to the server and wait for its answer."""
+    questions.write(line + "\n")
+    questions.flush()
+    return answers.readline()
+
+
+def fork_one(questions: IO[str], answers: IO[str], workload: str) -> tuple[float, float]:
+    """One launch by the server: median in ns, seconds it took."""
+    begin = time.perf_counter()
+    median = float(json.loads(ask(questions, answers, workload)))
+    return median, time.perf_counter() - begin
 
 
 def spawn_one(workload_name: str, threads: int) -> tuple[float, float]:

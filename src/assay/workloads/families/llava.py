@@ -25,6 +25,58 @@ _TEXT = {
     "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0},
 }
 
+# LLaVA-NeXT has the same towers and prompts, so its file takes these from here.
+TINY: Mapping[str, Mapping[str, Any]] = {
+    "vision": {
+        **_VISION,
+        "hidden_size": 128,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 2,
+        "intermediate_size": 512,
+        "projection_dim": 64,
+    },
+    "text": {
+        **_TEXT,
+        "vocab_size": 1088,
+        "hidden_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+        "intermediate_size": 344,
+    },
+}
+VICUNA_7B: Mapping[str, Mapping[str, Any]] = {
+    "vision": {
+        **_VISION,
+        "hidden_size": 1024,
+        "num_hidden_layers": 24,
+        "num_attention_heads": 16,
+        "intermediate_size": 4096,
+        "projection_dim": 768,
+    },
+    "text": {
+        **_TEXT,
+        # 32000 of Vicuna, the image and padding tokens, and padding to a multiple of 64.
+        "vocab_size": 32064,
+        "hidden_size": 4096,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 32,
+        "intermediate_size": 11008,
+    },
+}
+PROMPT = InputSpec(
+    "input_ids",
+    ("batch", "image_tokens+seq"),
+    "int64",
+    Fill.TOKENS,
+    low=3,
+    high="vocab",
+    lead="image_tokens",
+    lead_value="image_token",
+)
+ATTENTION_MASK = InputSpec("attention_mask", ("batch", "image_tokens+seq"), "int64", Fill.ONES)
+
 
 def build(size: Size) -> nn.Module:
     """Vision tower, two-layer projector and causal language model with its head.
@@ -73,51 +125,14 @@ families.add(
         sizes={
             "tiny": Size(
                 tier=Tier.TINY,
-                config={
-                    "vision": {
-                        **_VISION,
-                        "hidden_size": 128,
-                        "num_hidden_layers": 3,
-                        "num_attention_heads": 2,
-                        "intermediate_size": 512,
-                        "projection_dim": 64,
-                    },
-                    "text": {
-                        **_TEXT,
-                        "vocab_size": 1088,
-                        "hidden_size": 128,
-                        "num_hidden_layers": 2,
-                        "num_attention_heads": 2,
-                        "num_key_value_heads": 2,
-                        "intermediate_size": 344,
-                    },
-                },
+                config=TINY,
                 parameters=1_386_496,
                 source="assay's own reduction of arXiv:2310.03744",
                 constants={"vocab": 1024, "image_token": 1024, "image": 112, "image_tokens": 64},
             ),
             "7b": Size(
                 tier=Tier.LARGE,
-                config={
-                    "vision": {
-                        **_VISION,
-                        "hidden_size": 1024,
-                        "num_hidden_layers": 24,
-                        "num_attention_heads": 16,
-                        "intermediate_size": 4096,
-                        "projection_dim": 768,
-                    },
-                    "text": {
-                        **_TEXT,
-                        # 32000 of Vicuna, the image and padding tokens, and padding to a multiple of 64.
-                        "vocab_size": 32064,
-                        "hidden_size": 4096,
-                        "num_hidden_layers": 32,
-                        "num_attention_heads": 32,
-                        "num_key_value_heads": 32,
-                        "intermediate_size": 11008,
-                    },
-                },
+                config=VICUNA_7B,
                 parameters=7_063_427_072,
                 published=7.06e9,
                 source="hub id llava-hf/llava-1.5-7b-hf (parameters of its safetensors files)",
@@ -125,18 +140,9 @@ families.add(
             ),
         },
         inputs=(
-            InputSpec(
-                "input_ids",
-                ("batch", "image_tokens+seq"),
-                "int64",
-                Fill.TOKENS,
-                low=3,
-                high="vocab",
-                lead="image_tokens",
-                lead_value="image_token",
-            ),
+            PROMPT,
             InputSpec("pixel_values", ("batch", 3, "image", "image"), "float32", Fill.NORMAL),
-            InputSpec("attention_mask", ("batch", "image_tokens+seq"), "int64", Fill.ONES),
+            ATTENTION_MASK,
         ),
         default_shape={"seq": 32},
         default_batches=(1, 4),

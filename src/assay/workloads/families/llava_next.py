@@ -12,21 +12,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from assay.workloads.base import Family, Fill, InputSpec, Size, Tier, UnitOfWork, families
+from assay.workloads.families.llava import ATTENTION_MASK, PROMPT, TINY, VICUNA_7B, forward, units_per_call
 
 if TYPE_CHECKING:
     from torch import nn
 
-_VISION = {"num_channels": 3, "patch_size": 14, "hidden_act": "quick_gelu", "layer_norm_eps": 1e-5}
-_TEXT = {
-    "max_position_embeddings": 4096,
-    "hidden_act": "silu",
-    "rms_norm_eps": 1e-5,
-    "pad_token_id": 0,
-    "attention_bias": False,
-    "mlp_bias": False,
-    "tie_word_embeddings": False,
-    "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0},
-}
 _GRIDS = ((1, 2), (2, 1), (2, 2), (3, 1), (1, 3))
 """Rows and columns of crops to choose from, as published (336 x 672, 672 x 336, ...)."""
 
@@ -55,14 +45,9 @@ def build(size: Size) -> nn.Module:
     )
 
 
-def forward(model: Any, inputs: Mapping[str, Any]) -> Any:
-    """Prefill without keeping keys and values: nothing is generated from them."""
-    return model(**inputs, use_cache=False)
-
-
-def units_per_call(size: Size, batch: int, shape: Mapping[str, int]) -> float:
-    """Tokens the language model sees: batch x (image_tokens + seq)."""
-    return float(batch * (size.constants["image_tokens"] + shape["seq"]))
+def _with_padding(config: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
+    """The published text model knows a padding token, LLaVA-1.5's does not."""
+    return {**config, "text": {**config["text"], "pad_token_id": 0}}
 
 
 families.add(
@@ -76,25 +61,7 @@ families.add(
         sizes={
             "tiny": Size(
                 tier=Tier.TINY,
-                config={
-                    "vision": {
-                        **_VISION,
-                        "hidden_size": 128,
-                        "num_hidden_layers": 3,
-                        "num_attention_heads": 2,
-                        "intermediate_size": 512,
-                        "projection_dim": 64,
-                    },
-                    "text": {
-                        **_TEXT,
-                        "vocab_size": 1088,
-                        "hidden_size": 128,
-                        "num_hidden_layers": 2,
-                        "num_attention_heads": 2,
-                        "num_key_value_heads": 2,
-                        "intermediate_size": 344,
-                    },
-                },
+                config=_with_padding(TINY),
                 parameters=1_380_480,
                 source="assay's own reduction of LLaVA-NeXT",
                 constants={
@@ -108,26 +75,7 @@ families.add(
             ),
             "7b": Size(
                 tier=Tier.LARGE,
-                config={
-                    "vision": {
-                        **_VISION,
-                        "hidden_size": 1024,
-                        "num_hidden_layers": 24,
-                        "num_attention_heads": 16,
-                        "intermediate_size": 4096,
-                        "projection_dim": 768,
-                    },
-                    "text": {
-                        **_TEXT,
-                        # 32000 of Vicuna, the image and padding tokens, and padding to a multiple of 64.
-                        "vocab_size": 32064,
-                        "hidden_size": 4096,
-                        "num_hidden_layers": 32,
-                        "num_attention_heads": 32,
-                        "num_key_value_heads": 32,
-                        "intermediate_size": 11008,
-                    },
-                },
+                config=_with_padding(VICUNA_7B),
                 parameters=7_063_431_168,
                 published=7.06e9,
                 source="hub id llava-hf/llava-v1.6-vicuna-7b-hf (parameters of its safetensors files)",
@@ -142,20 +90,11 @@ families.add(
             ),
         },
         inputs=(
-            InputSpec(
-                "input_ids",
-                ("batch", "image_tokens+seq"),
-                "int64",
-                Fill.TOKENS,
-                low=3,
-                high="vocab",
-                lead="image_tokens",
-                lead_value="image_token",
-            ),
+            PROMPT,
             InputSpec("pixel_values", ("batch", "crops", 3, "crop", "crop"), "float32", Fill.NORMAL),
             # Height and width of every image are ``image``: the only integer in [image, image + 1).
             InputSpec("image_sizes", ("batch", 2), "int64", Fill.TOKENS, low="image", high="image+1"),
-            InputSpec("attention_mask", ("batch", "image_tokens+seq"), "int64", Fill.ONES),
+            ATTENTION_MASK,
         ),
         default_shape={"seq": 32},
         default_batches=(1,),
