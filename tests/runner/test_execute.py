@@ -170,6 +170,13 @@ def test_device_times_are_a_series_of_their_own(store: Store) -> None:
     assert [(one.name, len(one.values)) for one in launch.samples] == [("latency", 40), ("device_latency", 2)]
 
 
+def test_what_the_engine_said_of_itself_is_kept(store: Store) -> None:
+    launcher = FakeLauncher(lambda _job, _number: measured(facts={"mkl": "True"}, hardware="Some GPU"))
+    finished = execute(store, launcher, plan(launches=1, batch=[1]))
+    (launch,) = store.launches(run_id=finished.run.run_id)
+    assert launch.engine_facts == {"mkl": "True", "device_name": "Some GPU"}
+
+
 def test_a_launch_is_judged_by_its_witnesses(store: Store) -> None:
     launcher = FakeLauncher(lambda _job, _number: measured(witnesses={"other_cpu_share": 0.9}))
     finished = execute(store, launcher, plan(batch=(1,)))

@@ -92,6 +92,7 @@ def make_bundle(
                 costs_ns={"import": 10**8, "load": 5 * 10**7},
                 memory_bytes={"peak": 4 * 10**8},
                 witnesses={"steal": 0.01},
+                engine_facts={"torch": "2.13.0"},
                 samples=(SampleSeries("latency", "ns", tuple(range(10**6, 10**6 + samples))),),
             )
             for ordinal in range(launches)

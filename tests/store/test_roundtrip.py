@@ -127,6 +127,7 @@ LAUNCH = st.builds(
     costs_ns=st.dictionaries(NAME, INT, max_size=3),
     memory_bytes=st.dictionaries(NAME, INT, max_size=3),
     witnesses=st.dictionaries(NAME, FLOAT, max_size=3),
+    engine_facts=st.dictionaries(NAME, TEXT, max_size=3),
     samples=st.lists(SAMPLES, max_size=3).map(tuple),
 )
 ENVIRONMENT = st.builds(

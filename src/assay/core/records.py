@@ -131,8 +131,9 @@ class LaunchRecord:
 
     ``costs_ns`` holds the one-off costs (``import``, ``load``, ``first_infer``, ...), ``memory_bytes`` what the
     memory pass read, ``witnesses`` what could have disturbed the timing (shares in 0..1, counts, MHz). Keys and
-    units are listed in docs/measuring.md. ``origin_run_id`` is the run that made the launch, which differs from
-    ``run_id`` when a resumed run took it over.
+    units are listed in docs/measuring.md. ``engine_facts`` is what the engine said of itself in the worker (library
+    builds, instruction set in use, the device's own name). ``origin_run_id`` is the run that made the launch, which
+    differs from ``run_id`` when a resumed run took it over.
     """
 
     launch_id: str
@@ -155,6 +156,7 @@ class LaunchRecord:
     costs_ns: Mapping[str, int] = field(default_factory=dict)
     memory_bytes: Mapping[str, int] = field(default_factory=dict)
     witnesses: Mapping[str, float] = field(default_factory=dict)
+    engine_facts: Mapping[str, str] = field(default_factory=dict)
     samples: tuple[SampleSeries, ...] = ()
     schema_version: int = SCHEMA_VERSION
 

@@ -255,6 +255,7 @@ def record_launch(outcome: LaunchOutcome, ordinal: int, *, run_id: str, result_i
         costs_ns=said.costs_ns,
         memory_bytes=said.memory_bytes,
         witnesses=witnesses,
+        engine_facts={**said.facts, **({"device_name": said.hardware} if said.hardware else {})},
         samples=_sample_series(said),
     )
 

@@ -220,6 +220,7 @@ def launch_row(launch: LaunchRecord) -> Row:
         "costs_ns": dict(launch.costs_ns),
         "memory_bytes": dict(launch.memory_bytes),
         "witnesses": dict(launch.witnesses),
+        "engine_facts": dict(launch.engine_facts),
         "schema_version": launch.schema_version,
     }
 
@@ -247,6 +248,7 @@ def launch_from_row(row: Mapping[str, Any], samples: Sequence[SampleSeries] = ()
         costs_ns=dict(row["costs_ns"]),
         memory_bytes=dict(row["memory_bytes"]),
         witnesses=dict(row["witnesses"]),
+        engine_facts=dict(row["engine_facts"]),
         samples=tuple(samples),
         schema_version=row["schema_version"],
     )

@@ -39,6 +39,7 @@ DUCKDB_TYPES = {
     "positions": "SMALLINT[]",
     "int map": "MAP(VARCHAR, BIGINT)",
     "float map": "MAP(VARCHAR, DOUBLE)",
+    "text map": "MAP(VARCHAR, VARCHAR)",
     "metrics": (
         'STRUCT("name" VARCHAR, phase VARCHAR, stat VARCHAR, "value" DOUBLE, unit VARCHAR, '
         "ci_lo DOUBLE, ci_hi DOUBLE, n BIGINT, reason VARCHAR)[]"
@@ -160,6 +161,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("costs_ns", "int map", required=True),
         Column("memory_bytes", "int map", required=True),
         Column("witnesses", "float map", required=True),
+        Column("engine_facts", "text map", required=True),
         _SCHEMA_VERSION,
         _WRITE_ID,
     ),
@@ -205,6 +207,7 @@ def arrow_schema(table: str) -> Any:
         "positions": pa.list_(pa.int16()),
         "int map": pa.map_(text, pa.int64()),
         "float map": pa.map_(text, floating),
+        "text map": pa.map_(text, text),
         "metrics": pa.list_(pa.struct([(name, metric_types.get(name, text)) for name in METRIC_FIELDS])),
     }
     return pa.schema([pa.field(each.name, types[each.type], nullable=not each.required) for each in TABLES[table]])
