@@ -17,9 +17,9 @@ def main() -> None:
     workload_name, batch, threads, seconds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
     import torch
 
-    from assay.engines.weights import build_seeded
     from assay.workloads.base import find_workload
     from assay.workloads.inputs import make_inputs
+    from assay.workloads.weights import build_seeded
 
     torch.set_num_threads(threads)
     workload = find_workload(workload_name)

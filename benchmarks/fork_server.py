@@ -109,7 +109,7 @@ def spawn_one(workload_name: str, threads: int) -> tuple[float, float]:
     case = Case.make(workload=workload.name, engine="torch", device="cpu", shape=shape)
     outcome = run_launch(Job(case, shape, threads, 0, TIMING, time.perf_counter_ns()), limit_s=120)
     if not isinstance(outcome.outcome, Measured):
-        sys.exit(f"{workload_name}: {outcome.outcome.reason}")
+        sys.exit(f"{workload_name}: {outcome.outcome}")
     return outcome.outcome.median_ns, outcome.wall_ns / 1e9
 
 

@@ -9,7 +9,10 @@ import pytest
 from assay.catalog.metrics import LATENCY, THROUGHPUT, metrics
 from assay.core.words import Direction
 
-UNIT_OF_SUFFIX = {"_ns": "ns", "_bytes": "B", "_per_s": "1/s"}
+UNIT_OF_SUFFIX = {
+    "_flops_per_s": "FLOP/s", "_bytes_per_s": "B/s", "_per_s": "1/s", "_ns": "ns", "_bytes": "B", "_w": "W",
+    "_j_per_sample": "J", "_j_per_call": "J",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", metrics.names())
@@ -34,8 +37,14 @@ def test_the_unit_is_in_the_name(name: str) -> None:
 @pytest.mark.parametrize("name", metrics.names())
 def test_what_costs_should_be_low_and_rates_should_be_high(name: str) -> None:
     metric = metrics.get(name)
-    expected = {"ns": Direction.LOWER, "B": Direction.LOWER, "1/s": Direction.HIGHER}
-    assert metric.direction is expected.get(metric.unit, metric.direction)
+    expected = {"ns": Direction.LOWER, "B": Direction.LOWER, "J": Direction.LOWER, "1/s": Direction.HIGHER}
+    # What is given to a measurement, or bounds it, is no better high or low.
+    if metric.name not in {
+        "serving_latency_target_ns", "serving_scheduled_rate_per_s", "serving_lowest_invalid_rate_per_s",
+    }:  # fmt: skip
+        assert metric.direction is expected.get(metric.unit, metric.direction)
+    else:
+        assert metric.direction is Direction.NEITHER
 
 
 def test_the_headlines_and_the_one_off_costs_are_there() -> None:

@@ -213,3 +213,23 @@ def test_two_forms_at_once_are_a_slip(here: Here, command: list[str]) -> None:
     said = here(*command, "--json", "--csv")
     assert (said.code, said.out) == (2, "")
     assert said.err == "error: --json and --csv were both given; expected one of them.\n"
+
+
+# --- where there is no store ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", [["ls"], ["show"], ["sql", "SELECT 1"]])
+def test_looking_makes_no_store_at_a_mistyped_path(here: Here, tmp_path: Any, command: list[str]) -> None:
+    folder = tmp_path / "mis typed" / "store"
+    said = here(*command, "--store", folder)
+    assert (said.code, said.out) == (2, "")
+    assert said.err == (f"error: There is no store in {folder}.\n  `assay run --store '{folder}'` makes one.\n")
+    assert not folder.parent.exists()
+
+
+def test_the_usual_store_may_be_yet_to_be_filled(here: Here, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASSAY_STORE", str(tmp_path / "later"))
+    assert here("ls").code == 0
+    assert here("sql", "SELECT count(*) AS n FROM runs", "--csv").out == "n\n0\n"
+    monkeypatch.delenv("ASSAY_STORE")
+    assert here("ls").code == 0

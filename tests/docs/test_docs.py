@@ -329,13 +329,14 @@ def measure(
     workload: str, engine: str, *, precision: str = "fp32", batch: int = 1
 ) -> tuple[LaunchRecord, ResultRecord]:
     """One launch by the worker's own code, in this process, with the shortest windows."""
-    from assay.runner.worker import _Speaker, run_job
+    from assay.runner.child import Speaker
+    from assay.runner.worker import run_job
 
     case = Case.make(workload=workload, engine=engine, device="cpu", precision=precision, batch=batch)
     timing = Timing(min_time_s=0.01, max_time_s=0.05, min_samples=5, warmup_min_s=0.0, warmup_max_s=0.05)
     job = Job(case, {}, default_threads(), 0, timing, 0)
     with Path(os.devnull).open("wb") as nowhere:
-        measured: Measured = run_job(job, _Speaker(nowhere.fileno()), 1)
+        measured: Measured = run_job(job, Speaker(nowhere.fileno()), 1)
     launch = record_launch(LaunchOutcome(measured, datetime.now(UTC), 1, 0.0), 0, run_id="run", result_id="result")
     planned = PlannedCase(case, resolve_workload(workload), job.threads)
     identity = CaseIdentity("result", "run", "any", 1)

@@ -16,6 +16,7 @@ import pytest
 from assay.core.errors import EngineError, UnsupportedError
 from assay.core.words import Precision
 from assay.engines.base import LoadRequest, Session, device_kind, engines
+from assay.engines.torch_device import set_fp32_arithmetic
 from assay.engines.torch_eager import TorchEager
 from assay.workloads.base import Workload, find_workload
 
@@ -138,7 +139,7 @@ def test_a_missing_package_is_named_with_the_way_to_get_it(torch: Any) -> None:
 @pytest.mark.parametrize(
     ("device", "message"),
     [
-        ("tpu:0", "PyTorch eager has no device 'tpu:0'. Expected cpu, cuda:N, rocm:N, mps or xpu:N."),
+        ("tpu:0", "PyTorch has no device 'tpu:0'. Expected cpu, cuda:N, rocm:N, mps or xpu:N."),
         ("cuda:x", "Device 'cuda:x' has no number behind its colon. Expected cpu, cuda:N, rocm:N, mps or xpu:N."),
         ("cuda:-1", "Device 'cuda:-1' has no number behind its colon. Expected cpu, cuda:N, rocm:N, mps or xpu:N."),
     ],
@@ -195,10 +196,46 @@ def test_absent_metal_and_intel_devices_are_unsupported(
         load("unet", device="xpu:0")
 
 
-@pytest.mark.parametrize("precision", ["tf32", "int8", "int4"])
-def test_a_precision_that_eager_mode_lacks_is_unsupported(load: Load, precision: str) -> None:
-    with pytest.raises(UnsupportedError, match=rf"cannot load unet/tiny in {precision}\. Expected one of: fp32, bf16"):
-        load("unet", precision)
+def test_a_precision_that_a_device_lacks_is_unsupported_and_known_before_it_is_loaded(load: Load) -> None:
+    expected = "PyTorch eager cannot load unet/tiny in tf32 on cpu. Expected one of: fp32, bf16, fp16, int8, int4."
+    with pytest.raises(UnsupportedError) as caught:
+        load("unet", "tf32")
+    assert str(caught.value) == expected
+    workload = find_workload("unet")
+    with pytest.raises(UnsupportedError) as caught:
+        ENGINE.plan_artefacts(LoadRequest(workload, "cpu", Precision.TF32, 1, {}, threads=1, seed=7))
+    assert str(caught.value) == expected
+    assert ENGINE.plan_artefacts(LoadRequest(workload, "cpu", Precision.BF16, 1, {}, threads=1, seed=7)) == ()
+
+
+@pytest.mark.parametrize(("capability", "is_allowed"), [((7, 5), False), ((8, 0), True)])
+def test_tf32_is_refused_where_the_hardware_has_none(
+    torch: Any, settings: None, monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], *, is_allowed: bool
+) -> None:
+    del settings
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: capability)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _device: "Some GPU")
+    device = torch.device("cuda", 0)
+    if is_allowed:
+        set_fp32_arithmetic(device, is_tf32=True)
+        assert torch.backends.cuda.matmul.allow_tf32
+        assert torch.backends.cudnn.allow_tf32
+        assert torch.get_float32_matmul_precision() == "high"
+    else:
+        with pytest.raises(UnsupportedError, match=r"Some GPU has no TF32: its compute capability is 7\.5"):
+            set_fp32_arithmetic(device, is_tf32=True)
+
+
+def test_a_pruned_model_says_so(load: Load) -> None:
+    facts = load("unet", options={"prune": "magnitude:0.5"}).facts
+    assert (facts["prune"], facts["zero_weights"]) == ("magnitude:0.5", "242484 of 484968")
+
+
+def test_the_size_of_a_model_counts_its_parameters_and_buffers(load: Load) -> None:
+    full, half = load("unet"), load("unet", "bf16")
+    assert full.parameters is not None
+    assert int(full.facts["model_bytes"]) > 4 * full.parameters
+    assert 2 * full.parameters < int(half.facts["model_bytes"]) < 0.6 * int(full.facts["model_bytes"])
 
 
 def test_a_refusal_leaves_no_inference_mode_behind(torch: Any, load: Load) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 
+from assay.artefacts.base import ArtefactRequest
 from assay.core.absence import Unavailable
 from assay.core.errors import UnsupportedError
 from assay.core.words import Precision
@@ -20,6 +21,10 @@ class PlainEngine:
 
     def availability(self, device_kind: str) -> Unavailable | None:
         return None if device_kind == "cpu" else Unavailable(f"engine plain has no device kind {device_kind!r}")
+
+    def plan_artefacts(self, request: LoadRequest) -> tuple[ArtefactRequest, ...]:
+        del request
+        return ()
 
     def import_libraries(self, workload: Workload) -> None:
         """There are none."""

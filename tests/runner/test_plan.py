@@ -29,7 +29,7 @@ WITH_GPUS = replace(MACHINE, devices=(CPU, GPU, SMALL_GPU))
 def torch_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Plans are the same with and without the package; what changes then is tested apart."""
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
-    monkeypatch.setattr("assay.engines.torch_eager._is_cpu_build", lambda: False)
+    monkeypatch.setattr("assay.engines.torch_common.is_cpu_build", lambda: False)
 
 
 def plan(*entries: dict[str, Any], machine: Machine = MACHINE, **others: Any) -> Plan:
@@ -201,14 +201,17 @@ def suite_text(*lines: str) -> str:
     ("line", "message"),
     [
         (
-            "precision: int8",
-            "my.yaml:4:16: impossible here: engine torch has no int8 on cpu; it has fp32, bf16, fp16 there.",
+            "precision: tf32",
+            (
+                "my.yaml:4:16: impossible here: engine torch has no tf32 on cpu; it has fp32, bf16, fp16, int8, int4 "
+                "there."
+            ),
         ),
         (
-            "precision: [int8, int4]",
+            "precision: tf32\n    engine: [torch, torch-compile]",
             (
-                "my.yaml:4:16: impossible here: engine torch has no int8 on cpu; it has fp32, bf16, fp16 there; engine "
-                "torch has no int4 on cpu; it has fp32, bf16, fp16 there."
+                "my.yaml:4:16: impossible here: engine torch has no tf32 on cpu; it has fp32, bf16, fp16, int8, int4 "
+                "there; engine torch-compile has no tf32 on cpu; it has fp32, bf16, fp16, int8, int4 there."
             ),
         ),
         ("device: cuda:3", "my.yaml:4:13: impossible here: there is no device 'cuda:3' here; found cpu."),
@@ -218,7 +221,10 @@ def suite_text(*lines: str) -> str:
         ),
         (
             "mode: training",
-            "my.yaml:4:11: impossible here: engine torch does inference only, and training was asked for.",
+            (
+                "my.yaml:4:11: impossible here: engine torch does inference, generation, serving only, and training "
+                "was asked for."
+            ),
         ),
     ],
 )
@@ -290,7 +296,7 @@ def test_an_absence_reads_as_a_sentence() -> None:
 
 
 def test_auto_passes_over_an_accelerator_that_the_engine_was_not_built_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("assay.engines.torch_eager._is_cpu_build", lambda: True)
+    monkeypatch.setattr("assay.engines.torch_common.is_cpu_build", lambda: True)
     made = plan({"model": "bert/tiny", "batch": 1}, machine=WITH_GPUS)
     assert [one.case.device for one in made.ready] == ["cpu"]
     with pytest.raises(SuiteError, match="this PyTorch is built for the CPU only"):

@@ -31,7 +31,9 @@ def test_defaults_are_those_of_the_reader() -> None:
     numbers = {**schema["properties"]}
     numbers |= {f"timing.{key}": value for key, value in schema["$defs"]["TimingForm"]["properties"].items()}
     for key, value in numbers.items():
-        if isinstance(value.get("default"), int | float):
+        if isinstance(value.get("default"), bool):
+            assert ROWS[key][1] == f"`{str(value['default']).lower()}`", key
+        elif isinstance(value.get("default"), int | float):
             assert float(ROWS[key][1]) == value["default"], key
     assert {key for key in ROWS if ROWS[key][1] == "required"} == set(schema["required"])
     matrix = CaseMatrix(("bert/tiny",))

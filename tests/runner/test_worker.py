@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -10,15 +11,17 @@ from typing import Any
 
 import pytest
 
+from assay.artefacts.base import ArtefactRequest
 from assay.core.absence import Unavailable
 from assay.core.case import Case
 from assay.core.errors import EngineError, UnsupportedError, WorkloadError
 from assay.core.words import Precision, Status
 from assay.engines.base import Capabilities, LoadRequest, Session, engines
+from assay.runner.child import Speaker, describe_failure
 from assay.runner.protocol import Job, Measured, PhaseBegan, decode
 from assay.runner.supervise import run_launch
 from assay.runner.timing import Timing
-from assay.runner.worker import _Speaker, describe_failure, run_job
+from assay.runner.worker import is_out_of_memory, run_job
 from assay.workloads.base import Workload
 
 SHORT = Timing(min_time_s=0.01, max_time_s=0.05, min_samples=5, warmup_min_s=0.0, warmup_max_s=0.01)
@@ -41,6 +44,10 @@ class FakeEngine:
     def availability(self, device_kind: str) -> Unavailable | None:
         return None if device_kind == "cpu" else Unavailable("it has a CPU only")
 
+    def plan_artefacts(self, request: LoadRequest) -> tuple[ArtefactRequest, ...]:
+        del request
+        return ()
+
     def import_libraries(self, workload: Workload) -> None:
         pass
 
@@ -54,7 +61,7 @@ class FakeEngine:
 
 
 @pytest.fixture
-def speaker() -> Iterator[tuple[_Speaker, Callable[[], list[Any]]]]:
+def speaker() -> Iterator[tuple[Speaker, Callable[[], list[Any]]]]:
     """A speaker, and what the other end of its pipe has heard."""
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
@@ -62,7 +69,7 @@ def speaker() -> Iterator[tuple[_Speaker, Callable[[], list[Any]]]]:
     def hear() -> list[Any]:
         return [decode(line) for line in os.read(reader, 1 << 20).splitlines()]
 
-    yield _Speaker(writer), hear
+    yield Speaker(writer), hear
     os.close(reader)
     os.close(writer)
 
@@ -92,7 +99,7 @@ def make_session(
 
 
 def test_a_job_is_done_step_by_step(
-    monkeypatch: pytest.MonkeyPatch, speaker: tuple[_Speaker, Callable[[], list[Any]]]
+    monkeypatch: pytest.MonkeyPatch, speaker: tuple[Speaker, Callable[[], list[Any]]]
 ) -> None:
     done: list[str] = []
     session = make_session(
@@ -119,7 +126,7 @@ def test_a_job_is_done_step_by_step(
 
 
 def test_a_session_is_unloaded_though_a_call_fails(
-    monkeypatch: pytest.MonkeyPatch, speaker: tuple[_Speaker, Callable[[], list[Any]]]
+    monkeypatch: pytest.MonkeyPatch, speaker: tuple[Speaker, Callable[[], list[Any]]]
 ) -> None:
     done: list[str] = []
 
@@ -150,12 +157,13 @@ def test_what_was_raised_becomes_a_status_and_a_reason(
     monkeypatch: pytest.MonkeyPatch, error: BaseException, status: Status, reason: str
 ) -> None:
     monkeypatch.setitem(engines._loaded, "fake", FakeEngine())
-    failed = describe_failure(error, make_job(), "load")
+    failed = describe_failure(error, "load", is_out_of_memory=functools.partial(is_out_of_memory, "fake"))
     assert (failed.status, failed.reason, failed.phase) == (status, reason, "load")
 
 
 def test_an_engine_that_is_gone_does_not_hide_the_failure() -> None:
-    failed = describe_failure(ValueError("bad"), make_job(engine="gone"), "import")
+    asked = functools.partial(is_out_of_memory, "gone")
+    failed = describe_failure(ValueError("bad"), "import", is_out_of_memory=asked)
     assert (failed.status, failed.reason) == (Status.FAILED, "ValueError in import: bad")
 
 
@@ -164,7 +172,7 @@ def test_the_reason_names_the_line_that_raised(monkeypatch: pytest.MonkeyPatch) 
     try:
         json.loads("{")
     except ValueError as error:
-        reason = describe_failure(error, make_job(), "load").reason
+        reason = describe_failure(error, "load").reason
     assert reason.startswith("JSONDecodeError in load: Expecting property name")
     assert "(decoder.py:" in reason
 

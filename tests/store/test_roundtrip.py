@@ -24,7 +24,7 @@ from assay.core.records import (
     RunRecord,
     SampleSeries,
 )
-from assay.core.words import Mode, Precision, Provenance, RunStatus, Status, Verdict
+from assay.core.words import Fidelity, Mode, Precision, Provenance, RunStatus, Status, Verdict
 from assay.store import Store
 from assay.store.codec import KINDS, record_from_json, record_to_json
 from assay.store.headline import metric_columns
@@ -86,7 +86,8 @@ RESULT = st.builds(
     verdict=st.none() | st.sampled_from(Verdict),
     verdict_reasons=REASONS,
     effective_precision=st.none() | NAME,
-    fidelity=st.none() | NAME,
+    fidelity=st.none() | st.sampled_from(Fidelity),
+    fidelity_reason=st.none() | TEXT,
     hardware=st.none() | NAME,
     parameters=st.none() | COUNT,
     units_per_call=st.none() | FLOAT,
@@ -128,6 +129,10 @@ LAUNCH = st.builds(
     memory_bytes=st.dictionaries(NAME, INT, max_size=3),
     witnesses=st.dictionaries(NAME, FLOAT, max_size=3),
     engine_facts=st.dictionaries(NAME, TEXT, max_size=3),
+    fidelity=st.dictionaries(NAME, FLOAT, max_size=3),
+    fidelity_reason=st.none() | TEXT,
+    placement=st.dictionaries(NAME, INT, max_size=3),
+    metrics=METRICS,
     samples=st.lists(SAMPLES, max_size=3).map(tuple),
 )
 ENVIRONMENT = st.builds(

@@ -46,7 +46,7 @@ def test_an_empty_store_answers_every_question(store: Store) -> None:
     assert store.query("SELECT count(*) AS n FROM metrics").to_pylist() == [{"n": 0}]
     assert store.query_readonly("SELECT latency_ns, shape FROM results").num_rows == 0
     assert store.check().clean
-    assert [table.version for table in store.info().tables] == [None] * 5
+    assert [table.version for table in store.info().tables] == [None] * 6
     with pytest.raises(NotFoundError, match="no runs yet"):
         store.find_run("last")
     with pytest.raises(NotFoundError, match="no environment 'e'"):

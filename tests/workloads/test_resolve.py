@@ -418,3 +418,63 @@ def test_a_hub_model_that_cannot_be_reached(tmp_path: Path) -> None:
     assert empty.startswith("The saved model '' could not be loaded: ")
     assert deep.startswith("The saved model 'a/b/c' could not be loaded: ")
     assert unreachable.endswith("It needs a config.json that transformers knows and weights as .safetensors.")
+
+
+# -- where a factory's module is looked for ------------------------------------------------------------------
+
+
+def _make_in_a_worker(folder: Path, ref: str, *, before: str = "") -> subprocess.CompletedProcess[str]:
+    """Bring a factory in a fresh process as a worker does: nothing of the folder is on the path (``-P``)."""
+    code = (
+        f"{before}\n"
+        "import sys\n"
+        "from assay.core.errors import AssayError\n"
+        "from assay.workloads.resolve import resolve_workload\n"
+        f"workload = resolve_workload({ref!r})\n"
+        "try:\n"
+        "    made, inputs = workload.family.bring(workload.size, 1, {}, 'float32')\n"
+        "    print(made(*inputs))\n"
+        "except AssayError as error:\n"
+        "    print(error)\n"
+    )
+    command = [sys.executable, "-P", "-c", code]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+
+
+def test_a_file_beside_the_factory_replaces_no_package(tmp_path: Path) -> None:
+    (tmp_path / "colorsys.py").write_text("raise AssertionError('not the library')\n")
+    (tmp_path / "own_helper.py").write_text("word = 'helped'\n")
+    text = "import colorsys, own_helper\ndef make(): return (lambda: (own_helper.word, colorsys.ONE_THIRD > 0)), ()\n"
+    (tmp_path / "own_model.py").write_text(text)
+    assert _make_in_a_worker(tmp_path, "own_model:make").stdout == "('helped', True)\n"
+
+
+def test_the_module_that_was_named_is_the_users(tmp_path: Path) -> None:
+    # The library has a module `test`, and installed packages may have any name.
+    (tmp_path / "test.py").write_text("def make(): return (lambda: 'mine'), ()\n")
+    assert _make_in_a_worker(tmp_path, "test:make").stdout == "mine\n"
+    package = tmp_path / "colorsys"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "deep.py").write_text("def make(): return (lambda: 'mine too'), ()\n")
+    assert _make_in_a_worker(tmp_path, "colorsys.deep:make").stdout == "mine too\n"
+
+
+def test_a_package_in_use_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "colorsys.py").write_text("def make(): return (lambda: 'mine'), ()\n")
+    said = _make_in_a_worker(tmp_path, "colorsys:make", before="import colorsys").stdout
+    assert said == (
+        "The factory 'colorsys:make' cannot be imported: 'colorsys' is a package in use already, and colorsys.py here "
+        "has its name. Rename the file.\n"
+    )
+
+
+def test_a_module_that_fails_leaves_nothing_half_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "own_broken.py").write_text("raise RuntimeError('at once')\n")
+    workload = resolve_workload("own_broken:make")
+    assert workload.family.bring is not None
+    with pytest.raises(RuntimeError, match="at once"):
+        workload.family.bring(workload.size, 1, {}, "float32")
+    assert "own_broken" not in sys.modules

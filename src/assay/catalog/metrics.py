@@ -79,3 +79,60 @@ FIRST_INFER_TIME = _define(
 SPAWN_TIME = _define(
     "spawn_ns", "ns", Direction.LOWER, "Time from starting the worker process to its first word", "median over launches",
 )  # fmt: skip
+COMPILE_TIME = _define(
+    "compile_ns", "ns", Direction.LOWER, "Time to compile the model for the device, counted apart from loading", "median over launches",
+)  # fmt: skip
+COMPILE_CACHED_TIME = _define(
+    "compile_cached_ns", "ns", Direction.LOWER, "Time to load what was compiled before, where at least one graph came from the compiler's cache", "median over the launches that hit the cache",
+)  # fmt: skip
+EXPORT_TIME = _define(
+    "export_ns", "ns", Direction.LOWER, "Time to export, convert and quantize the model for the engine, in a process of its own", "sum over the artefacts of the case, as it was when each was made",
+)  # fmt: skip
+MODEL_SIZE = _define(
+    "model_bytes", "B", Direction.LOWER, "Size of the model that is run: its weights as stored, quantized or not", "bytes of the model file, or of all tensors of the module",
+)  # fmt: skip
+FIDELITY_MAX_ERROR = _define(
+    "fidelity_max_relative_error", "1", Direction.LOWER, "Largest difference from the float32 reference, relative to the largest magnitude of that output", "max over outputs of max|got - expected| / max|expected|; the worst launch",
+)  # fmt: skip
+FIDELITY_MEAN_ERROR = _define(
+    "fidelity_mean_relative_error", "1", Direction.LOWER, "Mean difference from the float32 reference, relative to the largest magnitude of that output", "max over outputs of mean|got - expected| / max|expected|; the worst launch",
+)  # fmt: skip
+FIDELITY_COSINE = _define(
+    "fidelity_cosine", "1", Direction.HIGHER, "Cosine similarity of an output with the float32 reference", "min over outputs of <got, expected> / (|got| |expected|); the worst launch",
+)  # fmt: skip
+FIDELITY_TOP1 = _define(
+    "fidelity_top1_agreement", "1", Direction.HIGHER, "Share of positions whose largest entry is the same as in the float32 reference", "min over outputs of mean(argmax got == argmax expected) along the last axis; the worst launch",
+)  # fmt: skip
+TOKEN_AGREEMENT = _define(
+    "token_agreement", "1", Direction.HIGHER, "Share of the generated tokens that are those of float32 eager greedy decoding; texts that part once seldom meet again", "min over launches of mean(token == reference token)",
+)  # fmt: skip
+TOKENS_IN_COMMON = _define(
+    "tokens_before_difference", "1", Direction.HIGHER, "Tokens that every text has in common with its reference before the first that differs", "min over launches and texts",
+)  # fmt: skip
+FIDELITY_TOLERANCE = _define(
+    "fidelity_tolerance", "1", Direction.NEITHER, "Largest relative error that passes at the precision asked for", "docs/method.md, by precision",
+)  # fmt: skip
+ENERGY_PER_SAMPLE = _define(
+    "energy_j_per_sample", "J", Direction.LOWER, "Energy of one unit of work, what the device draws when idle included", "(energy over the load window) / (calls x units_per_call); docs/telemetry.md",
+)  # fmt: skip
+ENERGY_NET_PER_SAMPLE = _define(
+    "energy_net_j_per_sample", "J", Direction.LOWER, "Energy of one unit of work beyond what the idle device draws", "(energy over the load window - idle power x its length) / (calls x units_per_call)",
+)  # fmt: skip
+ENERGY_PER_CALL = _define(
+    "energy_j_per_call", "J", Direction.LOWER, "Energy of one call, idle draw included", "energy over the load window / calls",
+)  # fmt: skip
+ENERGY_NET_PER_CALL = _define(
+    "energy_net_j_per_call", "J", Direction.LOWER, "Energy of one call beyond the idle draw", "(energy over the load window - idle power x its length) / calls",
+)  # fmt: skip
+AVERAGE_POWER = _define(
+    "average_power_w", "W", Direction.NEITHER, "Mean power over the load window", "energy over the load window / its length",
+)  # fmt: skip
+PEAK_POWER = _define(
+    "peak_power_w", "W", Direction.NEITHER, "Highest power over the load window", "highest reading of the power sensor, else the highest mean over a second of the counter",
+)  # fmt: skip
+IDLE_POWER = _define(
+    "idle_power_w", "W", Direction.NEITHER, "Mean power over the idle window, model loaded", "energy over the idle window / its length",
+)  # fmt: skip
+
+# Metrics of one subject have a module of their own, which registers them when it is imported.
+from assay.catalog import probe_metrics, serving_metrics  # noqa: E402, F401

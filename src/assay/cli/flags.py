@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from assay.core.errors import UsageError
+from assay.core.case import Scalar
+from assay.core.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     from assay.runner.suite_model import Suite
@@ -64,6 +65,107 @@ def read_shape(
     return {name: sizes for name, sizes in shape.items() if sizes}
 
 
+def read_options(values: Sequence[str] | None) -> dict[str, list[Scalar]]:
+    """Case options asked for, by name: ``hint=latency,throughput``. Raises UsageError or UnknownNameError."""
+    from assay.engines.options import read_option
+
+    options: dict[str, list[Scalar]] = {}
+    for text in values or ():
+        name, equals, rest = text.partition("=")
+        if not equals:
+            raise UsageError(f"--option got {text!r}; expected a name and its value, such as hint=throughput.")
+        for part in rest.split(","):
+            number = float(part) if part.replace(".", "", 1).isdecimal() else None
+            options.setdefault(name.strip(), []).append(read_option(name.strip(), part if number is None else number))
+    return options
+
+
+def read_mode_options(scenario: Sequence[str] | None, new_tokens: Sequence[str] | None) -> dict[str, list[Scalar]]:
+    """Options that have flags of their own. Raises UsageError."""
+    from assay.engines.options import read_option
+
+    options: dict[str, list[Scalar]] = {}
+    if scenario:
+        options["scenario"] = [read_option("scenario", word) for word in split_values(scenario)]
+    if new_tokens:
+        options["new_tokens"] = list(read_integers("new-tokens", new_tokens))
+    return options
+
+
+def implied_mode(scenario: Sequence[str] | None, new_tokens: Sequence[str] | None) -> list[str]:
+    """The mode that a flag which only one mode has stands for; none where there is no such flag."""
+    return [mode for mode, flag in (("serving", scenario), ("generation", new_tokens)) if flag]
+
+
+def complete_mode(incomplete: str) -> list[str]:
+    """Modes that begin so, for the shell."""
+    from assay.core.words import Mode
+
+    return [mode.value for mode in Mode if mode.value.startswith(incomplete)]
+
+
+def complete_scenario(incomplete: str) -> list[str]:
+    """Serving scenarios that begin so, for the shell."""
+    from assay.engines.options import OPTIONS
+
+    return [word for word in OPTIONS["scenario"].choices if word.startswith(incomplete)]
+
+
+def complete_option(incomplete: str) -> list[str]:
+    """Options that begin so, with their values where there are few, for the shell."""
+    from assay.engines.options import OPTIONS
+
+    texts = [f"{option.name}={value}" for option in OPTIONS.values() for value in option.choices or ("",)]
+    return [text for text in texts if text.startswith(incomplete)]
+
+
+COMPRESSIONS: dict[str, dict[str, Any]] = {
+    "none": {},
+    "bf16": {"precision": ["bf16"]},
+    "fp16": {"precision": ["fp16"]},
+    "int8": {"precision": ["int8"]},
+    "int8-dynamic": {"precision": ["int8"], "options": {"quantization": ["dynamic"]}},
+    "int8-static": {"precision": ["int8"], "options": {"quantization": ["static"]}},
+    "int8-weight": {"precision": ["int8"], "options": {"quantization": ["weight-only"]}},
+    "int4-weight": {"precision": ["int4"], "options": {"quantization": ["weight-only"]}},
+}
+"""What ``--compress`` takes, and the case keys that each word stands for; ``prune-KIND:SHARE`` beside them."""
+
+_PRUNE = "prune-"
+
+
+def complete_compression(incomplete: str) -> list[str]:
+    """Words for ``--compress`` that begin so, for the shell."""
+    words = [*COMPRESSIONS, f"{_PRUNE}magnitude:0.5", f"{_PRUNE}structured:0.3"]
+    return [word for word in words if word.startswith(incomplete)]
+
+
+def compress_suite(suite: Suite, words: Sequence[str]) -> Suite:
+    """Return the suite with every entry once as it is and once for each compression. Raises UsageError."""
+    from assay.runner.suite_flags import FlagPositions
+    from assay.runner.suite_model import build_suite, suite_to_dict
+
+    content = suite_to_dict(suite)
+    variants = [_read_compression(word) for word in dict.fromkeys(["none", *words])]
+    content["cases"] = [_lay_compression(entry, variant) for entry in content["cases"] for variant in variants]
+    return build_suite(content, positions=FlagPositions())
+
+
+def _read_compression(word: str) -> dict[str, Any]:
+    if word.startswith(_PRUNE):
+        from assay.engines.options import read_option
+
+        return {"options": {"prune": [read_option("prune", word.removeprefix(_PRUNE))]}}
+    if word not in COMPRESSIONS:
+        raise UnknownNameError("compression", word, [*COMPRESSIONS, "prune-magnitude:SHARE", "prune-structured:SHARE"])
+    return COMPRESSIONS[word]
+
+
+def _lay_compression(entry: dict[str, Any], variant: dict[str, Any]) -> dict[str, Any]:
+    options = {**entry.get("options", {}), **variant.get("options", {})}
+    return {**entry, **variant, **({"options": options} if options else {})}
+
+
 def choose_suite(suite: str | None, asked: dict[str, Any], max_size: str | None) -> Suite:
     """Make the suite meant: models alone are one of their own, anything else goes over a named suite or ``quick``.
 
@@ -86,13 +188,13 @@ def choose_suite(suite: str | None, asked: dict[str, Any], max_size: str | None)
 def _merge(entry: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
     """A flag replaces the suite's key; dimensions replace one by one."""
     merged = {**entry, **asked}
-    if "shape" in asked:
-        merged["shape"] = {**entry.get("shape", {}), **asked["shape"]}
+    for key in ("shape", "options"):
+        if key in asked:
+            merged[key] = {**entry.get(key, {}), **asked[key]}
     return merged
 
 
 def _limit_size(suite: Suite, max_size: str) -> Suite:
-    from assay.core.errors import UnknownNameError
     from assay.workloads.base import Tier
     from assay.workloads.resolve import resolve_workload
 

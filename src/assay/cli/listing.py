@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 _LONGEST_LISTING = 20
 _SQL_ROWS = 200
+PROBE_SUITE = "probe"
+"""Runs of `assay probe` have a table of their own."""
 _STATUS_STYLES = {"ok": "green", "failed": "red", "interrupted": "yellow"}
 
 
@@ -40,10 +43,9 @@ def list_runs(
 ) -> None:
     """List runs, newest first."""
     from assay.cli.plain import RUN_COLUMNS, run_row
-    from assay.store import Store
 
     form = choose_form(as_json=as_json, as_csv=as_csv)
-    opened = Store.open(store)
+    opened = _open(store)
     runs = opened.runs(limit=limit, suite=suite)
     if form is Form.JSON:
         print_json([run_row(run) for run in runs])
@@ -54,6 +56,16 @@ def list_runs(
     else:
         _print_runs(opened, runs)
     _mention_orphans(opened)
+
+
+def _open(location: str | None) -> Store:
+    """Open the store to look at it. One named by the flag must be there; the usual one may be yet to be filled."""
+    from assay.store import Store
+    from assay.store.location import refuse_absent
+
+    if location is not None and location != os.environ.get("ASSAY_STORE"):  # typer hands that over as if it were given
+        refuse_absent(location)
+    return Store.open(location)
 
 
 def _print_runs(store: Store, runs: Sequence[RunRecord]) -> None:
@@ -76,8 +88,13 @@ def _print_runs(store: Store, runs: Sequence[RunRecord]) -> None:
 
 
 def _count_results(store: Store, run_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    # Not Store.query: Arrow takes longer to import than all of this takes.
+    from assay.store.query import fetch_rows
+    from assay.store.schema import ENVIRONMENTS, RESULTS
+
     marks = ", ".join("?" * len(run_ids))
-    table = store.query(
+    rows = fetch_rows(
+        store.location,
         f"""
         SELECT runs.run_id, any_value(runs.superseded) AS superseded,
                any_value(environments.hardware_class) AS hardware,
@@ -91,8 +108,9 @@ def _count_results(store: Store, run_ids: Sequence[str]) -> dict[str, dict[str, 
         WHERE runs.run_id IN ({marks}) GROUP BY runs.run_id
         """,  # noqa: S608  (only question marks are inserted)
         list(run_ids),
+        tables=[RESULTS, ENVIRONMENTS],
     )
-    return {row["run_id"]: row for row in table.to_pylist()}
+    return {row["run_id"]: row for row in rows}
 
 
 def _result_counts(run: RunRecord, count: dict[str, Any]) -> str:
@@ -116,16 +134,18 @@ def show(
     store: StoreOption = None,
     launches: Annotated[bool, typer.Option("--launches", help="Also every launch, with what disturbed it.")] = False,
     environment: Annotated[bool, typer.Option("--environment", help="Also every fact of the environment.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Also what bounds each result, by the newest probe of its device.")
+    ] = False,
     samples: Annotated[bool, typer.Option("--samples", help="With --json: also every raw sample.")] = False,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
     """Show one run: its results, and where every number comes from."""
     from assay.cli.plain import RESULT_COLUMNS, environment_row, launch_row, result_row, run_row
-    from assay.store import Store
 
     form = choose_form(as_json=as_json, as_csv=as_csv)
-    opened = Store.open(store)
+    opened = _open(store)
     run = opened.find_run(ref)
     # Ids are made in the order of the plan.
     results = sorted(opened.results(run_id=run.run_id), key=lambda result: result.result_id)
@@ -135,16 +155,34 @@ def show(
         return
     made = opened.launches(run_id=run.run_id, with_samples=samples) if launches or form is Form.JSON else []
     if form is Form.JSON:
-        print_json({
+        content = {
             "run": run_row(run), "environment": environment_row(surroundings),
             "results": [result_row(result) for result in results], "launches": [launch_row(one) for one in made],
-        })  # fmt: skip
+        }  # fmt: skip
+        print_json(content | (_explanations(results, surroundings, opened) if explain else {}))
         return
-    print_run(run, results, surroundings, store_location=opened.location)
+    if run.suite == PROBE_SUITE and results:
+        from assay.cli.probe import print_probe
+
+        print_probe(results[0], opened.launches(run_id=run.run_id), surroundings, opened)
+    else:
+        print_run(run, results, surroundings, store_location=opened.location)
+    if explain:
+        from assay.cli.explain import print_explanations
+
+        print_explanations(results, surroundings, opened)
     if launches:
         _print_launches(results, made)
     if environment:
         _print_facts(surroundings)
+
+
+def _explanations(
+    results: Sequence[ResultRecord], environment: EnvironmentRecord, store: Store
+) -> dict[str, list[dict[str, Any]]]:
+    from assay.cli.explain import explain_results, explain_row
+
+    return {"explanations": [explain_row(one) for one in explain_results(results, environment, store)]}
 
 
 def print_run(
@@ -240,11 +278,9 @@ def sql(
 
       assay sql "SELECT workload, batch, latency_ns / 1e6 AS ms FROM results WHERE status = 'ok' ORDER BY ms"
     """
-    from assay.store import Store
-
     form = choose_form(as_json=as_json, as_csv=as_csv)
     # One row more than asked tells whether there are more.
-    table = Store.open(store).query_readonly(query, max_rows=limit + 1, timeout_s=timeout)
+    table = _open(store).query_readonly(query, max_rows=limit + 1, timeout_s=timeout)
     rows = table.slice(0, limit).to_pylist()
     if form is Form.JSON:
         print_json(rows)

@@ -21,7 +21,7 @@ from assay.cli.tables import verdict_text
 from assay.core.records import ResultRecord
 from assay.core.units import format_duration_ns, format_elapsed
 from assay.core.words import Status
-from assay.runner.execute import Event, LaunchBegan, LaunchEnded, LaunchSaid
+from assay.runner.execute import Event, LaunchBegan, LaunchEnded, LaunchSaid, Preparing
 from assay.runner.protocol import PhaseBegan, SamplesSoFar
 
 if TYPE_CHECKING:
@@ -62,9 +62,12 @@ class LiveRun:
         """Take in one event of the run."""
         if self._live is None:
             return
-        row = self._rows[event.scheduled.planned.case.case_id]
+        planned = event.planned if isinstance(event, Preparing) else event.scheduled.planned
+        row = self._rows[planned.case.case_id]
         urgent = True
         match event:
+            case Preparing(_, what):
+                row.activity = f"making {what}"
             case LaunchBegan(_, number, total):
                 self._done, self._total = number - 1, total
                 row.activity = "starting"

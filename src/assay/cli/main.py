@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 from assay import __version__
-from assay.cli import doctor, listing, run, store, suite
+from assay.cli import cache, doctor, listing, probe, run, store, suite, sweep
 from assay.core.errors import AssayError
 
 EXIT_OK = 0
@@ -51,10 +51,13 @@ def _shared(
 
 
 run.register(app)
+sweep.register(app)
+probe.register(app)
 listing.register(app)
 doctor.register(app)
 app.add_typer(suite.app, name="suite")
 app.add_typer(store.app, name="store")
+cache.register(app)
 
 
 def main() -> None:

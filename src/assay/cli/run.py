@@ -13,12 +13,20 @@ import typer
 
 from assay.cli.flags import (
     choose_suite,
+    complete_compression,
     complete_engine,
+    complete_mode,
     complete_model,
+    complete_option,
+    complete_scenario,
     complete_suite,
+    compress_suite,
+    implied_mode,
     override_suite,
     read_duration,
     read_integers,
+    read_mode_options,
+    read_options,
     read_shape,
     split_values,
 )
@@ -59,22 +67,54 @@ def run(  # noqa: PLR0913  (a command has as many options as people need)
         typer.Option(
             "--model",
             "-m",
-            help="family/size, hf:org/name, ./folder or module:function; several with commas.",
+            help="family/size, hf:org/name, ./folder, ./file.onnx or module:function; many by commas.",
             autocompletion=complete_model,
         ),
     ] = None,
     engine: Annotated[
         list[str] | None,
-        typer.Option("--engine", "-e", help="torch, or an engine of a plugin.", autocompletion=complete_engine),
+        typer.Option(
+            "--engine", "-e", help="torch, torch-compile, onnxruntime, openvino.", autocompletion=complete_engine
+        ),
     ] = None,
     device: Annotated[list[str] | None, typer.Option("--device", "-d", help="cpu, cuda:0, mps ... or auto.")] = None,
-    precision: Annotated[list[str] | None, typer.Option("--precision", "-p", help="fp32, bf16, fp16.")] = None,
+    precision: Annotated[
+        list[str] | None, typer.Option("--precision", "-p", help="fp32, tf32, bf16, fp16, int8, int4.")
+    ] = None,
+    mode: Annotated[
+        list[str] | None,
+        typer.Option("--mode", help="inference, generation or serving.", autocompletion=complete_mode),
+    ] = None,
     batch: Annotated[list[str] | None, typer.Option("--batch", "-b", help="Batch sizes: 1,8.")] = None,
     seq: Annotated[list[str] | None, typer.Option("--seq", help="Sequence lengths: 128,512.")] = None,
     image: Annotated[list[str] | None, typer.Option("--image", help="Image sides in pixels.")] = None,
     shape: Annotated[list[str] | None, typer.Option("--shape", help="Any other dimension: seconds=10.")] = None,
     threads: Annotated[
         list[str] | None, typer.Option("--threads", help="CPU threads: 1,2. Default: physical cores.")
+    ] = None,
+    compress: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--compress",
+            help="Beside the model as it is, these: int8-dynamic, int8-static, int4-weight, prune-structured:0.3 ...",
+            autocompletion=complete_compression,
+        ),
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", "-o", help="A case option: hint=throughput.", autocompletion=complete_option),
+    ] = None,
+    scenario: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--scenario",
+            help="Serving: single-stream, multi-stream, server, offline. Implies --mode serving.",
+            autocompletion=complete_scenario,
+        ),
+    ] = None,
+    new_tokens: Annotated[
+        list[str] | None,
+        typer.Option("--new-tokens", help="Generation: tokens after the prompt. Implies --mode generation."),
     ] = None,
     max_size: Annotated[
         str | None, typer.Option("--max-size", help="Leave out larger sizes: tiny, small, base, large.")
@@ -91,6 +131,10 @@ def run(  # noqa: PLR0913  (a command has as many options as people need)
     ] = None,
     seed: Annotated[
         int | None, typer.Option("--seed", help="Seed of weights, inputs and the order of launches.")
+    ] = None,
+    energy: Annotated[
+        bool | None,
+        typer.Option("--energy/--no-energy", help="Read joules in a pass of their own, where there is a meter."),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan and how long it will take; run nothing.")
@@ -128,16 +172,21 @@ def run(  # noqa: PLR0913  (a command has as many options as people need)
         "model": split_values(model), "engine": split_values(engine),
         "device": split_values(device), "precision": split_values(precision),
         "batch": read_integers("batch", batch), "threads": read_integers("threads", threads),
-        "shape": read_shape(seq=seq, image=image, others=shape),
+        "shape": read_shape(seq=seq, image=image, others=shape), "mode": split_values(mode) or implied_mode(
+            scenario, new_tokens
+        ),
+        "options": read_options(option) | read_mode_options(scenario, new_tokens),
     }  # fmt: skip
     asked = {key: value for key, value in asked.items() if value}
     if resume is not None:
-        others = (suite, max_size, launches, min_time, max_time, launch_limit, seed, skip_fresh)
+        others = (suite, compress, max_size, launches, min_time, max_time, launch_limit, seed, skip_fresh)
         _refuse_beside_resume(asked, others)
         inheritance, chosen = _inherit(opened, resume, environment)
     else:
         chosen = choose_suite(suite, asked, max_size)
+        chosen = compress_suite(chosen, split_values(compress)) if compress else chosen
         chosen = override_suite(chosen, launches, min_time, max_time, launch_limit, seed)
+        chosen = chosen if energy is None else replace(chosen, energy=energy)
     plan = make_plan(chosen, machine)
     if not plan.cases:
         raise UsageError("The plan is empty: nothing of this suite is within --max-size.")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 from assay.cli.output import new_table
 from assay.core.records import ResultRecord
 from assay.core.units import MISSING, format_bytes, format_duration_ns, format_significant
-from assay.core.words import Status, Verdict
+from assay.core.words import Fidelity, Mode, Status, Verdict
 
 VERDICT_STYLES = {Verdict.TRUSTED: "green", Verdict.NOISY: "yellow", Verdict.CONTAMINATED: "red"}
 _READABLE_RATIO = 2.0
@@ -66,7 +66,10 @@ def _columns(results: Sequence[ResultRecord]) -> list[_Column]:
         _Column("median", _median, right=True),
         _Column("95 % CI", _interval, right=True),
         _Column("throughput", _throughput, right=True),
+        *([_Column("serving", _serving)] if any(result.case.mode is Mode.SERVING for result in results) else []),
         _Column("memory", _memory, right=True),
+        *([_Column("model size", _model_size, right=True)] if _any_metric(results, "model_bytes", "max") else []),
+        *([_Column("fidelity", _fidelity)] if any(_is_judged(result) for result in results) else []),
         _Column("launches", _launches, right=True),
         _Column("verdict", verdict_text),
     ]
@@ -79,7 +82,9 @@ def _shared_value(column: _Column, results: Sequence[ResultRecord]) -> str | Non
 
 def _precision(result: ResultRecord) -> str:
     requested, effective = result.case.precision.value, result.effective_precision
-    return requested if effective in {None, requested, "unknown"} else f"{requested} (ran {effective})"
+    # "int8 static (30 of 30 products)" tells more of what was asked for; only another type is news here.
+    is_same = effective in {None, "unknown"} or str(effective).split()[0] == requested
+    return requested if is_same else f"{requested} (ran {effective})"
 
 
 def _shape(result: ResultRecord) -> str:
@@ -130,6 +135,48 @@ def _memory(result: ResultRecord) -> str:
     return format_bytes(memory.value) if memory else MISSING
 
 
+_SERVED = ("serving_rate_per_s", "serving_early_stopping_latency_ns", "serving_throughput_per_s")
+"""The figure of each scenario that LoadGen's verdict is about; None with that verdict where it is INVALID."""
+
+
+def _serving(result: ResultRecord) -> str | Text:
+    """LoadGen's verdict, and the rate that held where one was searched for."""
+    found = [metric for metric in result.metrics if metric.name in _SERVED]
+    if not found:
+        return MISSING
+    figure = min(found, key=lambda metric: _SERVED.index(metric.name))
+    if figure.value is None:
+        return Text("INVALID", style="red")
+    rate = f" {format_significant(figure.value)} queries/s" if figure.name == _SERVED[0] else ""
+    return Text(f"VALID{rate}", style="green")
+
+
+def _model_size(result: ResultRecord) -> str:
+    size = result.metric("model_bytes", stat="max")
+    return format_bytes(size.value) if size else MISSING
+
+
+def _any_metric(results: Sequence[ResultRecord], name: str, stat: str) -> bool:
+    return any(result.metric(name, stat=stat) is not None for result in results)
+
+
+def _is_judged(result: ResultRecord) -> bool:
+    """True where there is something to say of fidelity beyond "this is the reference"."""
+    return result.fidelity in {Fidelity.PASSED, Fidelity.FAILED} or result.fidelity_reason is not None
+
+
+def _fidelity(result: ResultRecord) -> str | Text:
+    if result.fidelity is None:
+        return Text("unknown" if result.fidelity_reason else MISSING, style="dim")
+    if result.fidelity is Fidelity.REFERENCE:
+        return Text("reference", style="dim")
+    error = result.metric("fidelity_max_relative_error", stat="worst")
+    number = "" if error is None or error.value is None else f" {error.value:.1e}"
+    if result.fidelity is Fidelity.PASSED:
+        return Text(f"✓{number}", style="green")
+    return Text(f"✗{number} failed", style="red")
+
+
 def _launches(result: ResultRecord) -> str:
     return f"{result.launches_ok}/{result.launches_planned}"
 
@@ -150,6 +197,14 @@ def result_notes(results: Sequence[ResultRecord]) -> list[str]:
             # The reason itself says when it was the memory or the time, so here a failure is just that.
             word = "failed" if result.status.is_failure else result.status.text
             notes.append(f"{result.case.label}: {word}: {result.reason}")
-        elif result.verdict is not Verdict.TRUSTED:
+            continue
+        if result.verdict is not Verdict.TRUSTED:
             notes.extend(f"{result.case.label}: {reason}" for reason in result.verdict_reasons)
+        served = next((one for one in result.metrics if one.name in _SERVED and one.value is None), None)
+        if served is not None:
+            notes.append(f"{result.case.label}: {served.name}: {served.reason}")
+        if result.fidelity is Fidelity.FAILED:
+            notes.append(f"{result.case.label}: fidelity failed: {result.fidelity_reason}")
+        elif result.fidelity is None and result.fidelity_reason:
+            notes.append(f"{result.case.label}: fidelity unknown: {result.fidelity_reason}")
     return notes

@@ -12,9 +12,9 @@ from datetime import datetime
 from typing import Any
 
 from assay.core.case import Case
-from assay.core.words import Provenance, RunStatus, Status, Verdict
+from assay.core.words import Fidelity, Provenance, RunStatus, Status, Verdict
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,11 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class ResultRecord:
-    """One case in one run: how it ended, whether to believe it, and its numbers."""
+    """One case in one run: how it ended, whether to believe it, and its numbers.
+
+    ``fidelity`` says whether its answers are right (None where that is not known); ``fidelity_reason`` why they are
+    not, or why it is not known.
+    """
 
     result_id: str
     run_id: str
@@ -90,7 +94,8 @@ class ResultRecord:
     verdict: Verdict | None = None
     verdict_reasons: tuple[str, ...] = ()
     effective_precision: str | None = None
-    fidelity: str | None = None
+    fidelity: Fidelity | None = None
+    fidelity_reason: str | None = None
     hardware: str | None = None
     parameters: int | None = None
     units_per_call: float | None = None
@@ -126,6 +131,24 @@ class SampleSeries:
 
 
 @dataclass(frozen=True, slots=True)
+class TelemetrySeries:
+    """One sensor of one device over a launch, as the supervisor read it beside the worker.
+
+    The i-th reading was taken ``t0_ns`` after the launch began, plus the sum of ``dt_ns`` up to and with i. A value
+    that was not read is None. ``source`` is who was asked, ``scope`` what the sensor covers.
+    """
+
+    sensor: str
+    device: str
+    unit: str
+    source: str
+    scope: str
+    t0_ns: int
+    dt_ns: tuple[int, ...]
+    values: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LaunchRecord:
     """One fresh worker process timing one case.
 
@@ -133,7 +156,10 @@ class LaunchRecord:
     memory pass read, ``witnesses`` what could have disturbed the timing (shares in 0..1, counts, MHz). Keys and
     units are listed in docs/measuring.md. ``engine_facts`` is what the engine said of itself in the worker (library
     builds, instruction set in use, the device's own name). ``origin_run_id`` is the run that made the launch, which
-    differs from ``run_id`` when a resumed run took it over.
+    differs from ``run_id`` when a resumed run took it over. ``fidelity`` holds the numbers of METHOD 4 (empty where
+    there was nothing to compare with; ``fidelity_reason`` then says why, if there should have been), ``placement``
+    how many nodes of the graph each provider or device executed, ``metrics`` numbers of this launch that no series of
+    samples holds (a rate that was searched for).
     """
 
     launch_id: str
@@ -157,6 +183,11 @@ class LaunchRecord:
     memory_bytes: Mapping[str, int] = field(default_factory=dict)
     witnesses: Mapping[str, float] = field(default_factory=dict)
     engine_facts: Mapping[str, str] = field(default_factory=dict)
+    fidelity: Mapping[str, float] = field(default_factory=dict)
+    fidelity_reason: str | None = None
+    placement: Mapping[str, int] = field(default_factory=dict)
+    metrics: tuple[MetricValue, ...] = ()
+    telemetry: tuple[TelemetrySeries, ...] = ()
     samples: tuple[SampleSeries, ...] = ()
     schema_version: int = SCHEMA_VERSION
 

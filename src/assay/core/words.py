@@ -51,6 +51,14 @@ class Verdict(StrEnum):
         return max(verdicts, key=order.index, default=cls.TRUSTED)
 
 
+class Fidelity(StrEnum):
+    """Whether the answers of a measured case are right (METHOD: fidelity gate)."""
+
+    REFERENCE = "reference"
+    PASSED = "passed"
+    FAILED = "failed"
+
+
 class Provenance(StrEnum):
     """Where a number comes from. Nothing converts one into another."""
 
@@ -63,6 +71,7 @@ class Mode(StrEnum):
     """What kind of work is timed."""
 
     INFERENCE = "inference"
+    GENERATION = "generation"
     TRAINING = "training"
     DATA = "data"
     SERVING = "serving"

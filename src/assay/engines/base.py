@@ -1,19 +1,25 @@
 """What an engine is: ``load -> warm -> infer -> unload``, plus what it can do as data.
 
-The supervisor reads ``Capabilities`` without importing the engine's libraries; only a worker calls ``load``.
-May import: core, workloads.
+The supervisor reads ``Capabilities`` and ``plan_artefacts`` without importing the engine's libraries; only a worker
+calls ``load``. May import: core, workloads, artefacts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
+from assay.artefacts.base import ArtefactRequest
 from assay.core.absence import Unavailable
+from assay.core.case import Scalar
 from assay.core.registry import Registry
-from assay.core.words import Precision
+from assay.core.words import Mode, Precision
 from assay.workloads.base import Workload
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +28,17 @@ class Capabilities:
 
     ``precisions`` maps a device kind (``cpu``, ``cuda``, ...) to what runs there at all; ``native`` to what the
     hardware really has (None: ask the device). A precision that runs but is not native is emulated, slower than
-    fp32, and is listed only when asked for.
+    fp32, and is listed only when asked for. ``options`` are the case options it understands
+    (`assay.engines.options`), ``modes`` what it can do besides timing one call after another. ``reads_outputs`` says
+    that its sessions give their outputs back, so that a reference is worth making.
     """
 
     precisions: Mapping[str, tuple[Precision, ...]]
     packages: tuple[str, ...]
     install_hint: str
+    options: tuple[str, ...] = ()
+    modes: tuple[Mode, ...] = (Mode.INFERENCE,)
+    reads_outputs: bool = False
 
     @property
     def device_kinds(self) -> tuple[str, ...]:
@@ -37,7 +48,11 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class LoadRequest:
-    """Everything a worker needs to make one case ready to be timed."""
+    """Everything a worker needs to make one case ready to be timed.
+
+    ``options`` are the case's (``quantization``, ``prune``, ``hint`` ...). ``artefacts`` are the folders of what
+    ``plan_artefacts`` asked for, by recipe; empty while planning.
+    """
 
     workload: Workload
     device: str
@@ -46,6 +61,8 @@ class LoadRequest:
     shape: Mapping[str, int]
     threads: int
     seed: int
+    options: Mapping[str, Scalar] = field(default_factory=dict)
+    artefacts: Mapping[str, Path] = field(default_factory=dict)
 
 
 class EventTimer(Protocol):
@@ -65,6 +82,32 @@ class EventTimer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Placement:
+    """What really ran where: how many nodes of the graph each provider or device executed.
+
+    ``wanted`` is the word in ``nodes`` for what the case asked for; ``source`` says how it was found out.
+    """
+
+    wanted: str
+    nodes: Mapping[str, int]
+    source: str
+
+    @property
+    def share(self) -> float | None:
+        """Share of the nodes that ran where they were meant to; None where there are none."""
+        total = sum(self.nodes.values())
+        return self.nodes.get(self.wanted, 0) / total if total else None
+
+    @property
+    def fallback(self) -> str | None:
+        """Say that nothing ran where it was meant to, None where something did."""
+        if self.nodes.get(self.wanted, 0):
+            return None
+        found = ", ".join(f"{count} on {name}" for name, count in sorted(self.nodes.items())) or "none anywhere"
+        return f"no node ran on {self.wanted}: {found} (by {self.source})"
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """A loaded model with its inputs in place.
 
@@ -72,6 +115,10 @@ class Session:
     has finished, and is None where calls are synchronous, so that a CPU loop pays for no empty call.
     ``event_timer`` is the device's own clock, where there is one. ``device_memory`` reads
     named allocator counters in bytes after ``reset_device_memory``.
+
+    ``costs_ns`` are parts of loading that count apart (``compile``). ``read_outputs`` turns what ``infer`` returned
+    into host arrays in the reference's order (`assay.workloads.outputs`), floating ones as float32; None where
+    outputs cannot be compared. ``find_placement`` is asked once, after all timing, and may load the model again.
     """
 
     infer: Callable[[], Any]
@@ -85,6 +132,9 @@ class Session:
     event_timer: EventTimer | None = None
     reset_device_memory: Callable[[], None] | None = None
     device_memory: Callable[[], Mapping[str, int]] | None = None
+    costs_ns: Mapping[str, int] = field(default_factory=dict)
+    read_outputs: Callable[[Any], Sequence[NDArray[Any]]] | None = None
+    find_placement: Callable[[], Placement] | None = None
 
 
 class Engine(Protocol):
@@ -95,6 +145,13 @@ class Engine(Protocol):
 
     def availability(self, device_kind: str) -> Unavailable | None:
         """Say why this engine cannot drive such a device here, cheaply and without importing it; None if it can."""
+        ...
+
+    def plan_artefacts(self, request: LoadRequest) -> tuple[ArtefactRequest, ...]:
+        """Name what must lie on disk before ``load``, cheaply and importing nothing heavy.
+
+        Raises UnsupportedError for a workload, precision or option that this engine cannot do at all.
+        """
         ...
 
     def import_libraries(self, workload: Workload) -> None:

@@ -13,8 +13,11 @@ from datetime import datetime
 from assay.catalog.metrics import metrics as registry
 from assay.core.case import series_id
 from assay.core.records import LaunchRecord, MetricValue, ResultRecord
-from assay.core.words import Status, Verdict
-from assay.runner.plan import PlannedCase
+from assay.core.words import Fidelity, Mode, Status, Verdict
+from assay.runner.generate_summary import summarise_generation
+from assay.runner.modes import merge_launch_metrics
+from assay.runner.plan import PlannedCase, is_own_reference
+from assay.stats.fidelity import TOLERANCES, judge_fidelity
 from assay.stats.summary import (
     PERCENTILE_MINIMUM_N,
     coefficient_of_variation,
@@ -22,9 +25,18 @@ from assay.stats.summary import (
     median_absolute_deviation,
     percentile,
 )
+from assay.workloads.generation import count_prompt_tokens
 
 _METHOD_SAMPLES = 30
-_COSTS = {"spawn_ns": "spawn", "import_ns": "import", "load_ns": "load", "first_infer_ns": "first_infer"}
+_COSTS = {
+    "spawn_ns": "spawn",
+    "import_ns": "import",
+    "load_ns": "load",
+    "compile_ns": "compile",
+    "compile_cached_ns": "compile_cached",
+    "first_infer_ns": "first_infer",
+}
+_PREPARING = "prepare_"
 _MEMORY = {
     "memory_peak_bytes": "peak",
     "memory_load_peak_bytes": "load_peak",
@@ -60,6 +72,7 @@ def summarise_case(
     bad = next((launch for launch in launches if launch.status is not Status.OK), None)
     status, reason = _judge_status(planned, good, bad, identity.launches_planned)
     verdict, reasons = judge_launches(good) if status is Status.OK else (None, ())
+    fidelity, fidelity_reason = _judge_fidelity(planned, good) if status is Status.OK else (None, None)
     return ResultRecord(
         result_id=identity.result_id,
         run_id=identity.run_id,
@@ -71,10 +84,12 @@ def summarise_case(
         verdict=verdict,
         verdict_reasons=reasons,
         effective_precision=good[0].effective_precision if good else None,
+        fidelity=fidelity,
+        fidelity_reason=fidelity_reason,
         hardware=identity.hardware,
         parameters=parameters if parameters is not None else planned.workload.size.parameters,
         units_per_call=planned.units_per_call,
-        unit_of_work=planned.workload.family.unit.value,
+        unit_of_work=planned.unit_of_work,
         launches_planned=identity.launches_planned,
         launches_ok=len(good),
         metrics=tuple(_summarise(planned, good)) if status is Status.OK else (),
@@ -92,6 +107,28 @@ def _judge_status(
     if not good:
         return Status.SKIPPED, "interrupted before its first launch"
     return Status.OK, None
+
+
+def _judge_fidelity(planned: PlannedCase, launches: Sequence[LaunchRecord]) -> tuple[Fidelity | None, str | None]:
+    """METHOD 4: the worst launch decides. None where no launch was compared, with the reason."""
+    compared = [launch.fidelity for launch in launches if launch.fidelity]
+    if not compared:
+        reason = next((launch.fidelity_reason for launch in launches if launch.fidelity_reason), None)
+        if reason is None and is_own_reference(planned):
+            return Fidelity.REFERENCE, None
+        return None, reason
+    if planned.case.mode is Mode.GENERATION:
+        share = min(numbers["token_agreement"] for numbers in compared)
+        before = min(numbers["tokens_before_difference"] for numbers in compared)
+        return (
+            None,
+            f"texts are compared, not judged: {100 * share:.0f} % of the tokens agree, the first {before:.0f} all",
+        )
+    for numbers in compared:
+        passed, reason = judge_fidelity(numbers, planned.case.precision)
+        if not passed:
+            return Fidelity.FAILED, reason
+    return Fidelity.PASSED, None
 
 
 def judge_launches(launches: Sequence[LaunchRecord]) -> tuple[Verdict, tuple[str, ...]]:
@@ -132,17 +169,55 @@ def _summarise(planned: PlannedCase, launches: Sequence[LaunchRecord]) -> Iterab
     yield _metric("latency_ns", coefficient_of_variation(medians), stat="cv", n=n, reason="needs 2 launches", unit="1")
     yield from _latency_of_calls(launches)
     per_ns = planned.units_per_call * 1e9
-    yield _metric(
-        "throughput_per_s",
-        per_ns / latency,
-        ci_lo=per_ns / hi if hi else None,
-        ci_hi=per_ns / lo if lo else None,
-        n=n,  # in the registry's unit, which the store's column has; what is counted is the result's unit of work
-    )
+    if planned.case.mode is not Mode.SERVING:  # where queries wait, the latency of one says nothing of how many
+        yield _metric(
+            "throughput_per_s",
+            per_ns / latency,
+            ci_lo=per_ns / hi if hi else None,
+            ci_hi=per_ns / lo if lo else None,
+            n=n,  # in the registry's unit, which the store's column has; what is counted is the result's unit of work
+        )
+    yield from merge_launch_metrics([launch.metrics for launch in launches])
+    if planned.case.mode is Mode.GENERATION:
+        prompt = count_prompt_tokens(planned.workload, dict(planned.case.shape))
+        yield from summarise_generation(
+            launches, batch=planned.case.batch, new_tokens=planned.new_tokens, prompt_tokens=prompt
+        )
     for name, key in _COSTS.items():
         yield from _over_launches(name, key, launches, statistics.median, "median")
     for name, key in _MEMORY.items():
         yield from _over_launches(name, key, launches, max, "max")
+    yield from _preparation(launches)
+    yield from _fidelity(planned, launches)
+
+
+def _preparation(launches: Sequence[LaunchRecord]) -> Iterable[MetricValue]:
+    """What making the artefacts took, and how large the model is that runs."""
+    takes = [value for name, value in launches[0].costs_ns.items() if name.startswith(_PREPARING)]
+    if takes:
+        yield _metric("export_ns", float(sum(takes)), n=1)
+    sizes = [int(text) for name, text in launches[0].engine_facts.items() if name == "model_bytes" and text.isdecimal()]
+    if sizes:
+        yield _metric("model_bytes", float(sizes[0]), stat="max", n=1)
+
+
+def _fidelity(planned: PlannedCase, launches: Sequence[LaunchRecord]) -> Iterable[MetricValue]:
+    compared = [launch.fidelity for launch in launches if launch.fidelity]
+    if not compared:
+        return
+    if planned.case.mode is Mode.GENERATION:
+        for name in ("token_agreement", "tokens_before_difference"):
+            yield _metric(name, min(numbers[name] for numbers in compared), stat="worst", n=len(compared))
+        return
+    worst: dict[str, Callable[[list[float]], float]] = {
+        "max_relative_error": max, "mean_relative_error": max, "cosine": min, "top1_agreement": min,
+    }  # fmt: skip
+    for name, reduce in worst.items():
+        values = [numbers[name] for numbers in compared if name in numbers]
+        value = reduce(values) if values else None
+        yield _metric(f"fidelity_{name}", value, stat="worst", n=len(compared), reason="not defined for these outputs")
+    tolerance = TOLERANCES[planned.case.precision]
+    yield _metric("fidelity_tolerance", tolerance, stat="bound", n=len(compared))
 
 
 def _latency_of_calls(launches: Sequence[LaunchRecord]) -> Iterable[MetricValue]:

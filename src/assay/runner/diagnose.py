@@ -40,6 +40,22 @@ print(json.dumps({
     "onednn": torch.backends.mkldnn.is_available(),
 }))
 """
+_ASK_RUNTIMES = {
+    "onnxruntime": "import onnxruntime as r; print('providers', ', '.join(r.get_available_providers()))",
+    # Without the first statement OpenVINO leaves a client id in the user's home folder.
+    "openvino": (
+        "import sys; sys.modules['openvino_telemetry'] = None; import openvino as r; "
+        "print('devices', ', '.join(r.Core().available_devices))"
+    ),
+}
+"""What each runtime can drive is known to itself alone; asked in a process of its own."""
+_TOOLS = (
+    ("onnx", "exporting to ONNX", "pip install 'assay[onnx]'"),
+    ("onnxscript", "exporting to ONNX", "pip install 'assay[onnx]'"),
+    ("nncf", "int8 and int4 on openvino", "pip install 'assay[openvino]'"),
+    ("torchao", "int8 and int4 on torch and torch-compile", "pip install 'assay[torchao]'"),
+    ("mlperf_loadgen", "serving scenarios", "pip install 'assay[mlperf]'"),
+)
 _ASK_TRANSFORMERS = "from transformers.models.bert.modeling_bert import BertModel"
 
 
@@ -96,9 +112,21 @@ def _diagnose_engines(torch: Mapping[str, Any] | None) -> Iterator[Finding]:
         elif name == "torch" and (torch is None or "error" in torch):
             reason = torch["error"] if torch else "it did not answer"
             yield Finding(area, "error", f"torch: installed, but it cannot be imported: {reason}", "reinstall torch")
+        elif name in _ASK_RUNTIMES:
+            yield _diagnose_runtime(area, name, _versions(engine.capabilities.packages))
         else:
             yield Finding(area, "ok", f"{name}: {_versions(engine.capabilities.packages)}")
     yield from _diagnose_packages(area, torch)
+    for module, purpose, hint in _TOOLS:
+        if importlib.util.find_spec(module) is None:
+            yield Finding(area, "missing", f"{module}: needed for {purpose}", hint)
+
+
+def _diagnose_runtime(area: str, name: str, versions: str) -> Finding:
+    answer, error = _run_python(_ASK_RUNTIMES[name])
+    if error:
+        return Finding(area, "error", f"{name}: installed, but it cannot be used: {error}", f"reinstall {name}")
+    return Finding(area, "ok", f"{name}: {versions}; {answer.strip()}")
 
 
 def _diagnose_packages(area: str, torch: Mapping[str, Any] | None) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ launch that was going on. May import: core, store, probes, runner.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,13 +15,23 @@ from typing import Any
 
 from assay import __version__
 from assay.core.ids import new_id
-from assay.core.records import EnvironmentRecord, LaunchRecord, ResultRecord, RunBundle, RunRecord, SampleSeries
+from assay.core.records import (
+    EnvironmentRecord,
+    LaunchRecord,
+    ResultRecord,
+    RunBundle,
+    RunRecord,
+    SampleSeries,
+    TelemetrySeries,
+)
 from assay.core.words import RunStatus, Status
 from assay.probes.environment import hardware_class, source_hash
 from assay.probes.noise import judge_noise
 from assay.runner.collect import CaseIdentity, summarise_case
-from assay.runner.plan import Plan, PlannedCase
-from assay.runner.protocol import Job, Measured, Message
+from assay.runner.meters import ENERGY_PASS_S, Meters, Watch, read_witnesses, telemetry_series
+from assay.runner.plan import Obstacle, Plan, PlannedCase
+from assay.runner.prepare import Preparation, describe_recipe, open_workshop, prepare_case
+from assay.runner.protocol import Failed, Job, Measured, Message, Prepared
 from assay.runner.repository import read_repository
 from assay.runner.schedule import ScheduledLaunch, schedule_launches
 from assay.runner.suite_model import suite_to_dict
@@ -36,6 +46,14 @@ class LaunchBegan:
     scheduled: ScheduledLaunch
     number: int
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Preparing:
+    """Before the first launch of a case something is being made: ``what`` says what (an exported graph, say)."""
+
+    planned: PlannedCase
+    what: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +73,11 @@ class LaunchEnded:
     result: ResultRecord
 
 
-Event = LaunchBegan | LaunchSaid | LaunchEnded
+Event = Preparing | LaunchBegan | LaunchSaid | LaunchEnded
 Listener = Callable[[Event], None]
 Launcher = Callable[..., LaunchOutcome]
+Schedule = Callable[..., Iterator[ScheduledLaunch]]
+StopRule = Callable[[PlannedCase, Sequence[ResultRecord]], Obstacle | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +91,11 @@ class Inheritance:
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """What to execute and what to write beside it."""
+    """What to execute and what to write beside it.
+
+    ``schedule`` orders the launches. ``stop_rule`` is asked before a case is prepared, with all results so far: it
+    returns why the case is not to be run, or None.
+    """
 
     plan: Plan
     environment: EnvironmentRecord
@@ -79,6 +103,8 @@ class RunRequest:
     note: str | None = None
     inheritance: Inheritance | None = None
     folder: Path = field(default_factory=Path.cwd)
+    schedule: Schedule = schedule_launches
+    stop_rule: StopRule | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +130,8 @@ def execute_plan(
     progress = _Run(request, store, listener, launcher)
     with progress.journal:  # however this ends, the journal is let go, so that it can be recovered
         try:
-            status = progress.make_launches()
+            with progress.meters:
+                status = progress.make_launches()
         except KeyboardInterrupt:
             status = RunStatus.INTERRUPTED
         return progress.publish(status)
@@ -130,6 +157,11 @@ class _Run:
         }
         self._launches: dict[str, list[LaunchRecord]] = {case_id: [] for case_id in self._identities}
         self._parameters: dict[str, int] = {}
+        self._preparations: dict[str, Preparation] = {}
+        self.meters = Meters(wants_energy=request.plan.suite.energy)
+        self._workshop = open_workshop(
+            scope=self._header.run_id, limit_s=request.plan.suite.launch_limit_s, launcher=launcher
+        )
         self.journal: Journal = store.journal(self._header.run_id)
         self.journal.record(self._header)
         self.journal.record(request.environment)
@@ -142,12 +174,17 @@ class _Run:
         """Make what is left to make. A case that failed once is not tried again in this run."""
         suite = self._request.plan.suite
         done = {case_id: len(launches) for case_id, launches in self._launches.items()}
-        todo = list(schedule_launches(self._request.plan.ready, launches=suite.launches, seed=suite.seed, done=done))
+        schedule = self._request.schedule
+        todo = list(schedule(self._request.plan.ready, launches=suite.launches, seed=suite.seed, done=done))
         total = len(todo)
         failed: set[str] = set()
         for number, scheduled in enumerate(todo, start=1):
             case_id = scheduled.planned.case.case_id
             if case_id in failed:
+                continue
+            if self._prepare(scheduled.planned).obstacle is not None:
+                failed.add(case_id)
+                self.journal.record(self._summarise(scheduled.planned))
                 continue
             self._listener(LaunchBegan(scheduled, number, total))
             launch = self._make_launch(scheduled)
@@ -168,8 +205,26 @@ class _Run:
         self._store.publish(RunBundle(run, self._request.environment, results, launches), self.journal)
         return FinishedRun(run, results)
 
+    def _prepare(self, planned: PlannedCase) -> Preparation:
+        """Have made what the case needs, before its first launch in this run."""
+        case_id = planned.case.case_id
+        rule = self._request.stop_rule
+        if rule is not None and case_id not in self._preparations:
+            obstacle = rule(planned, self._results())
+            if obstacle is not None:
+                self._preparations[case_id] = Preparation(obstacle=obstacle)
+        if case_id not in self._preparations:
+            self._preparations[case_id] = prepare_case(
+                planned,
+                self._request.plan.suite.seed,
+                self._workshop,
+                on_message=lambda recipe, _message: self._listener(Preparing(planned, describe_recipe(recipe))),
+            )
+        return self._preparations[case_id]
+
     def _make_launch(self, scheduled: ScheduledLaunch) -> LaunchRecord:
         planned, suite = scheduled.planned, self._request.plan.suite
+        preparation = self._prepare(planned)
         job = Job(
             case=planned.case,
             shape=dict(planned.case.shape),
@@ -177,22 +232,45 @@ class _Run:
             seed=suite.seed,
             timing=suite.timing,
             spawned_ns=perf_counter_ns(),
+            artefacts={recipe: str(made.folder) for recipe, made in preparation.artefacts.items()},
+            reference=None if preparation.reference is None else str(preparation.reference),
+            energy_load_s=self.meters.load_s(planned.case.device),
         )
-        outcome = self._launcher(
-            job,
-            limit_s=suite.launch_limit_s,
-            on_message=lambda message: self._listener(LaunchSaid(scheduled, message)),
-        )
+        device = planned.case.device
+        with self.meters.watch(device) as watch:
+            outcome = self._launcher(
+                job,
+                limit_s=suite.launch_limit_s + (ENERGY_PASS_S + job.energy_load_s if job.energy_load_s else 0.0),
+                on_message=lambda message: self._listener(LaunchSaid(scheduled, message)),
+            )
         identity = self._identities[planned.case.case_id]
         if isinstance(outcome.outcome, Measured) and outcome.outcome.parameters is not None:
             self._parameters[planned.case.case_id] = outcome.outcome.parameters
-        return record_launch(outcome, scheduled.ordinal, run_id=self._header.run_id, result_id=identity.result_id)
+        launch = record_launch(
+            outcome,
+            scheduled.ordinal,
+            run_id=self._header.run_id,
+            result_id=identity.result_id,
+            telemetry=telemetry_series(watch),
+            more_witnesses=self._read_witnesses(outcome.outcome, watch, device),
+        )
+        if isinstance(outcome.outcome, Measured):
+            energy = self.meters.measure_energy(
+                outcome.outcome, watch, device=device, units_per_call=planned.units_per_call
+            )
+            launch = replace(launch, metrics=(*launch.metrics, *energy))
+        return describe_preparation(launch, preparation)
+
+    @staticmethod
+    def _read_witnesses(said: object, watch: Watch, device: str) -> Mapping[str, float]:
+        return read_witnesses(said, watch, device=device) if isinstance(said, Measured) else {}
 
     def _summarise(self, planned: PlannedCase) -> ResultRecord:
         case_id = planned.case.case_id
+        preparation = self._preparations.get(case_id, Preparation())
         return summarise_case(
             self._identities[case_id],
-            planned,
+            planned if preparation.obstacle is None else replace(planned, obstacle=preparation.obstacle),
             self._launches[case_id],
             now=datetime.now(UTC),
             parameters=self._parameters.get(case_id),
@@ -224,10 +302,18 @@ class _Run:
             self.journal.record(adopted)
 
 
-def record_launch(outcome: LaunchOutcome, ordinal: int, *, run_id: str, result_id: str) -> LaunchRecord:
-    """Turn what the supervisor got into the row that is kept."""
+def record_launch(
+    outcome: LaunchOutcome,
+    ordinal: int,
+    *,
+    run_id: str,
+    result_id: str,
+    telemetry: tuple[TelemetrySeries, ...] = (),
+    more_witnesses: Mapping[str, float] | None = None,
+) -> LaunchRecord:
+    """Turn what the supervisor got, and read meanwhile, into the row that is kept."""
     said = outcome.outcome
-    witnesses: dict[str, float] = {"supervisor_cpu_share": outcome.supervisor_cpu_share}
+    witnesses: dict[str, float] = {"supervisor_cpu_share": outcome.supervisor_cpu_share, **(more_witnesses or {})}
     identity: dict[str, Any] = {
         "launch_id": new_id(),
         "run_id": run_id,
@@ -236,8 +322,11 @@ def record_launch(outcome: LaunchOutcome, ordinal: int, *, run_id: str, result_i
         "ordinal": ordinal,
         "started_at": outcome.started_at,
         "wall_ns": outcome.wall_ns,
+        "telemetry": telemetry,
     }
-    if not isinstance(said, Measured):
+    if isinstance(said, Prepared):
+        raise TypeError("a launch answered as if it had made an artefact")
+    if isinstance(said, Failed):
         return LaunchRecord(**identity, status=said.status, reason=said.reason, witnesses=witnesses)
     witnesses |= said.witnesses
     verdict, reasons = judge_noise(witnesses)
@@ -256,11 +345,37 @@ def record_launch(outcome: LaunchOutcome, ordinal: int, *, run_id: str, result_i
         memory_bytes=said.memory_bytes,
         witnesses=witnesses,
         engine_facts={**said.facts, **({"device_name": said.hardware} if said.hardware else {})},
+        fidelity=said.fidelity,
+        fidelity_reason=said.fidelity_reason,
+        placement=said.placement,
+        metrics=said.metrics,
         samples=_sample_series(said),
     )
 
 
+def describe_preparation(launch: LaunchRecord, preparation: Preparation) -> LaunchRecord:
+    """Note on a launch what it started from: what making that took, and what its makers said of it."""
+    if launch.status is not Status.OK:
+        return launch
+    costs = {f"prepare_{recipe}": made.total_ns for recipe, made in preparation.artefacts.items()}
+    facts = {
+        f"{recipe}: {name}": text for recipe, made in preparation.artefacts.items() for name, text in made.facts.items()
+    }
+    made_here = {
+        f"{recipe}: made": "in this run" if not made.was_cached else f"{made.made_at:%Y-%m-%d}, kept in the cache"
+        for recipe, made in preparation.artefacts.items()
+    }
+    return replace(
+        launch,
+        costs_ns={**launch.costs_ns, **costs},
+        engine_facts={**launch.engine_facts, **facts, **made_here},
+        fidelity_reason=launch.fidelity_reason or preparation.reference_reason,
+    )
+
+
 def _sample_series(said: Measured) -> tuple[SampleSeries, ...]:
+    if not said.values:
+        return said.series
     wall = SampleSeries("latency", "ns", said.values, said.calls_per_sample)
     if not said.device_values:
         return (wall,)

@@ -7,24 +7,34 @@ matrix that cannot be met becomes a row of its own. May import: core, engines, w
 from __future__ import annotations
 
 import contextlib
+import functools
+import importlib.metadata
 import itertools
 import math
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
+from assay.artefacts.base import ArtefactRequest, recipes
 from assay.core.case import Case, Scalar
-from assay.core.errors import AssayError, SuiteError
+from assay.core.errors import AssayError, SuiteError, UnsupportedError, UsageError
 from assay.core.units import format_bytes
 from assay.core.words import Mode, Precision, Status
-from assay.engines.base import Engine, device_kind, engines
+from assay.engines.base import Engine, LoadRequest, device_kind, engines
+from assay.engines.generation import plan_generation
+from assay.engines.options import DEFAULT_NEW_TOKENS, OPTIONS
 from assay.probes.cgroup import read_cpu_quota
 from assay.probes.devices import Device
+from assay.runner.serving_mode import plan_serving
 from assay.runner.suite_model import CaseMatrix, Suite
-from assay.workloads.base import Workload
+from assay.workloads.base import UnitOfWork, Workload
+from assay.workloads.files import refuse_batch
 from assay.workloads.resolve import resolve_workload, weight_bytes
 
 AUTO_DEVICE = "auto"
+_QUANTIZED = (Precision.INT8, Precision.INT4)
+_DETECTED = ("cpu", "cuda", "rocm", "mps", "xpu")
+"""Kinds of device that the probes find; others (``openvino:NPU``) only their engine can see, in a worker."""
 _WEIGHT_MARGIN = 1.05
 """Weights are not all: buffers, activations and the allocator take a little more, even at batch 1."""
 
@@ -49,8 +59,20 @@ class PlannedCase:
 
     @property
     def units_per_call(self) -> float:
-        """Units of work in one call."""
+        """Units of work in one call; of a generation, the tokens it makes."""
+        if self.case.mode is Mode.GENERATION:
+            return float(self.case.batch * self.new_tokens)
         return self.workload.units_per_call(self.case.batch, dict(self.case.shape))
+
+    @property
+    def unit_of_work(self) -> str:
+        """What throughput counts."""
+        return UnitOfWork.TOKEN.value if self.case.mode is Mode.GENERATION else self.workload.family.unit.value
+
+    @property
+    def new_tokens(self) -> int:
+        """Tokens that a generation makes after its prompt."""
+        return int(dict(self.case.options).get("new_tokens", DEFAULT_NEW_TOKENS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +148,12 @@ def _expand(suite: Suite, index: int, matrix: CaseMatrix, machine: Machine) -> I
         batches = matrix.batches or workload.batches
         threads = matrix.threads or (None,)
         shapes = tuple(_expand_shapes(suite, index, matrix, workload))
-        for engine, device, mode, precision, shape, batch, thread_count in itertools.product(
-            found, devices, matrix.modes, matrix.precisions, shapes, batches, threads
+        chosen = tuple(itertools.product(*([(name, one) for one in values] for name, values in matrix.options)))
+        for engine, device, mode, precision, shape, batch, thread_count, asked in itertools.product(
+            found, devices, matrix.modes, matrix.precisions, shapes, batches, threads, chosen
         ):
             options: dict[str, Scalar] = {} if thread_count is None else {"threads": thread_count}
+            options |= _options_for(engine, mode, precision, dict(asked))
             case = Case.make(
                 workload=workload.name,
                 engine=engine.name,
@@ -140,8 +164,22 @@ def _expand(suite: Suite, index: int, matrix: CaseMatrix, machine: Machine) -> I
                 shape=shape,
                 options=options,
             )
-            obstacle = _find_obstacle(case, engine, workload, machine)
-            yield PlannedCase(case, workload, thread_count or machine.threads, obstacle)
+            planned = PlannedCase(case, workload, thread_count or machine.threads)
+            yield replace(planned, obstacle=_find_obstacle(planned, engine, suite.seed, machine))
+
+
+def _options_for(engine: Engine, mode: Mode, precision: Precision, asked: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """Keep the options that this engine, or this mode, understands and that mean something at this precision.
+
+    As with dimensions: an option that another engine of the same entry has is left out here, so that one entry can
+    span engines.
+    """
+    return {
+        name: value
+        for name, value in asked.items()
+        if (name in engine.capabilities.options or OPTIONS[name].mode is mode)
+        and (name != "quantization" or precision in _QUANTIZED)
+    }
 
 
 def _expand_shapes(suite: Suite, index: int, matrix: CaseMatrix, workload: Workload) -> Iterator[dict[str, int]]:
@@ -174,36 +212,104 @@ def _settle_device(name: str, machine: Machine, wanted: Sequence[Engine]) -> str
     return device_meant.name if device_meant is not None else name
 
 
-def _find_obstacle(case: Case, engine: Engine, workload: Workload, machine: Machine) -> Obstacle | None:
+def load_request(planned: PlannedCase, seed: int) -> LoadRequest:
+    """What the engine will be asked to load, as far as it is known before anything is prepared."""
+    case = planned.case
+    return LoadRequest(
+        workload=planned.workload,
+        device=case.device,
+        precision=case.precision,
+        batch=case.batch,
+        shape=dict(case.shape),
+        threads=planned.threads,
+        seed=seed,
+        options=dict(case.options),
+    )
+
+
+def is_own_reference(planned: PlannedCase) -> bool:
+    """True for float32 eager on the CPU, unchanged: what everything else is compared with."""
+    case = planned.case
+    changed = any(OPTIONS[name].changes_model for name, _ in case.options if name in OPTIONS)
+    return (
+        case.engine == "torch" and case.device == "cpu" and case.precision is Precision.FP32 and not changed
+        and planned.workload.family.format in ("torch", "torch-export")
+    )  # fmt: skip
+
+
+def _find_obstacle(planned: PlannedCase, engine: Engine, seed: int, machine: Machine) -> Obstacle | None:
+    case = planned.case
     kind = device_kind(case.device)
     device = machine.find_device(case.device)
     absence = engine.availability(kind)
     if absence is not None and (device is not None or kind not in engine.capabilities.device_kinds):
         return Obstacle(Status.UNSUPPORTED, str(absence), "device" if engine.availability("cpu") is None else "engine")
-    if case.mode is not Mode.INFERENCE:
-        reason = f"engine {engine.name} does inference only, and {case.mode} was asked for"
+    if case.mode not in engine.capabilities.modes:
+        able = ", ".join(engine.capabilities.modes)
+        reason = f"engine {engine.name} does {able} only, and {case.mode} was asked for"
         return Obstacle(Status.UNSUPPORTED, reason, "mode")
     possible = engine.capabilities.precisions[kind]
     if case.precision not in possible:
         return Obstacle(Status.UNSUPPORTED, _precision_reason(engine.name, kind, case.precision, possible), "precision")
-    if device is None:
+    if device is None and kind in _DETECTED:
         here = ", ".join(known.name for known in machine.devices)
         return Obstacle(Status.UNSUPPORTED, f"there is no device {case.device!r} here; found {here}", "device")
-    return _check_memory(case, workload, device, machine)
+    return _check_artefacts(planned, engine, seed) or _check_memory(case, planned.workload, device, machine)
+
+
+def _check_artefacts(planned: PlannedCase, engine: Engine, seed: int) -> Obstacle | None:
+    """Ask the engine what it needs made first, and look whether what makes it is installed."""
+    request = load_request(planned, seed)
+    try:
+        if planned.case.mode is Mode.GENERATION:
+            plan_generation(engine.name, request, new_tokens=planned.new_tokens)
+        if planned.case.mode is Mode.SERVING:
+            plan_serving(request.options, batch=request.batch)
+        refuse_batch(planned.workload, planned.case.batch)
+        requests = engine.plan_artefacts(request)
+    except (UnsupportedError, UsageError) as error:
+        return Obstacle(Status.UNSUPPORTED, str(error), "engine")
+    for wanted in requests:
+        missing = _missing_for(wanted)
+        if missing is not None:
+            return Obstacle(Status.UNSUPPORTED, missing, "engine")
+    return None
+
+
+def _missing_for(request: ArtefactRequest) -> str | None:
+    recipe = recipes.get(request.recipe)
+    for needed in recipe.needs(request):
+        missing = _missing_for(needed)
+        if missing is not None:
+            return missing
+    absent = [name for name in recipe.packages if not _is_installed(name)]
+    if not absent:
+        return None
+    return f"{recipe.description} needs {', '.join(absent)}, not installed here ({recipe.install_hint})"
+
+
+@functools.cache
+def _is_installed(package: str) -> bool:
+    try:
+        importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _precision_reason(engine: str, kind: str, got: Precision, possible: Sequence[Precision]) -> str:
     return f"engine {engine} has no {got} on {kind}; it has {', '.join(possible)} there"
 
 
-def _check_memory(case: Case, workload: Workload, device: Device, machine: Machine) -> Obstacle | None:
+def _check_memory(case: Case, workload: Workload, device: Device | None, machine: Machine) -> Obstacle | None:
     """Refuse what cannot fit before it is built: parameters x bytes are known without any weights."""
     needed = weight_bytes(workload, case.precision.bytes_per_parameter)
     on_host = case.device == "cpu"
-    limit = machine.memory_available_bytes if on_host else device.memory_bytes
+    on_device = device.memory_bytes if device is not None else None
+    limit = machine.memory_available_bytes if on_host else on_device
     if needed is None or limit is None or needed * _WEIGHT_MARGIN <= limit:
         return None
-    whole = machine.memory_limit_bytes if on_host else device.memory_bytes
+    whole = machine.memory_limit_bytes if on_host else limit
     return Obstacle(
         Status.SKIPPED,
         f"does not fit: its {case.precision} weights alone take {format_bytes(needed)}; {case.device} has "

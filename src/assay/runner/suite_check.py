@@ -26,6 +26,7 @@ MAX_CASES = 10_000
 
 _MAX_NAMED = 3
 _SELECTING = ("families", "tiers", "max_size")
+_NAMED_LISTS = ("shape", "options")
 _NO_GRADIENT = (Precision.INT8, Precision.INT4)
 
 
@@ -119,18 +120,18 @@ def _check_entries(faults: Faults, content: Mapping[str, Any]) -> Iterator[CaseM
 
 
 def _read_entry(faults: Faults, where: DataPath, raw: Any) -> _Entry:
-    """The known keys of an entry, each as a tuple of values (``shape`` as pairs), checked against each other."""
+    """The known keys of an entry, each as a tuple of values (``shape`` and ``options`` as pairs), held together."""
     if not isinstance(raw, Mapping):
         return {}
     entry: dict[str, _Given] = {}
     for key in EntryForm.model_fields:
         if key in raw:
             place = (*where, key)
-            values = _read_shape(raw[key]) if key == "shape" else _as_tuple(raw[key])
+            values = _read_named(raw[key]) if key in _NAMED_LISTS else _as_tuple(raw[key])
             entry[key] = _Given(place, values, sound=not faults.concern(place))
     _check_exclusive(faults, where, entry)
     for key, given in entry.items():
-        if key == "shape":
+        if key in _NAMED_LISTS:
             for name, sizes in given.values:
                 _check_repeats(faults, (*given.where, name), sizes)
         else:
@@ -138,7 +139,7 @@ def _read_entry(faults: Faults, where: DataPath, raw: Any) -> _Entry:
     return entry
 
 
-def _read_shape(value: Any) -> tuple[tuple[Any, tuple[Any, ...]], ...]:
+def _read_named(value: Any) -> tuple[tuple[Any, tuple[Any, ...]], ...]:
     return tuple((name, _as_tuple(sizes)) for name, sizes in value.items()) if isinstance(value, Mapping) else ()
 
 
@@ -212,6 +213,7 @@ def _expand(faults: Faults, where: DataPath, entry: _Entry) -> CaseMatrix | None
         "batches": values.get("batch"),
         "shape": tuple(sorted(values.get("shape", ()))),
         "threads": values.get("threads"),
+        "options": tuple(sorted(values.get("options", ()))),
     }
     return CaseMatrix(models=models, **{key: value for key, value in optional.items() if value})
 

@@ -14,6 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from assay.core.case import Scalar
 from assay.core.errors import SuiteError, UnknownNameError
 from assay.core.words import Mode, Precision
 from assay.runner.suite_yaml import MAX_BYTES, Positions, load_yaml, refuse_large
@@ -34,7 +35,8 @@ class CaseMatrix:
     references that the planner resolves: ``hf:...``, a folder, ``module:function``. ``devices`` may hold ``auto``.
     ``batches`` None means each workload's own default batches; ``threads`` None means the planner's choice.
     ``shape`` has one ``(dimension, sizes)`` pair for each dimension given, sorted by name, each of which at least one
-    of the models has (a reference may have any); a model varies the dimensions that it has.
+    of the models has (a reference may have any); a model varies the dimensions that it has. ``options`` has one
+    ``(name, values)`` pair for each option given, sorted by name.
     """
 
     models: tuple[str, ...]
@@ -45,6 +47,7 @@ class CaseMatrix:
     batches: tuple[int, ...] | None = None
     shape: tuple[tuple[str, tuple[int, ...]], ...] = ()
     threads: tuple[int, ...] | None = None
+    options: tuple[tuple[str, tuple[Scalar, ...]], ...] = ()
 
     @property
     def combinations(self) -> int:
@@ -52,7 +55,7 @@ class CaseMatrix:
         spans = (self.models, self.engines, self.devices, self.modes, self.precisions)
         return math.prod(
             [*map(len, spans), len(self.batches or (0,)), len(self.threads or (0,))]
-            + [len(sizes) for _, sizes in self.shape]
+            + [len(values) for _, values in (*self.shape, *self.options)]
         )
 
 
@@ -71,6 +74,7 @@ class Suite:
     timing: Timing = field(default_factory=Timing)
     launch_limit_s: float = DEFAULT_LAUNCH_LIMIT_S
     seed: int = DEFAULT_SEED
+    energy: bool = False
     positions: Positions = field(default_factory=lambda: Positions("command line"), compare=False, repr=False)
 
     def position_of(self, matrix_index: int, key: str, item: int | str | None = None) -> str:
@@ -130,6 +134,7 @@ def build_suite(content: Any, *, positions: Positions | None = None) -> Suite:
         timing=Timing(**checked.timing.model_dump()),
         launch_limit_s=checked.launch_limit_s,
         seed=checked.seed,
+        energy=checked.energy,
         positions=where,
     )
 
@@ -144,6 +149,7 @@ def suite_to_dict(suite: Suite) -> dict[str, Any]:
         "timing": suite.timing.to_dict(),
         "launch_limit_s": suite.launch_limit_s,
         "seed": suite.seed,
+        "energy": suite.energy,
         "cases": [_matrix_to_dict(matrix) for matrix in suite.cases],
     }
 
@@ -168,6 +174,7 @@ def _matrix_to_dict(matrix: CaseMatrix) -> dict[str, Any]:
         "batch": matrix.batches and list(matrix.batches),
         "shape": {name: list(sizes) for name, sizes in matrix.shape},
         "threads": matrix.threads and list(matrix.threads),
+        "options": {name: list(values) for name, values in matrix.options},
     }
     return content | {key: value for key, value in optional.items() if value}
 

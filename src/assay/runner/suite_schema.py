@@ -19,6 +19,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from assay.core.errors import AssayError, UnknownNameError
 from assay.core.words import Mode, Precision
 from assay.engines.base import engines
+from assay.engines.options import OPTIONS, Option, read_option
 from assay.runner import suite_model
 from assay.runner.timing import Timing
 from assay.workloads.base import Tier, families, find_workload
@@ -31,7 +32,7 @@ MAX_SECONDS = 1_000_000
 MAX_TEXT = 500
 ALL_FAMILIES = "all"
 _SHOWN_TEXT = 60
-_REFERENCE = re.compile(r"(\.{0,2}[/\\]|~[/\\]).+|[^:]+:.+", re.DOTALL)
+_REFERENCE = re.compile(r"(\.{0,2}[/\\]|~[/\\]).+|[^:]+:.+|.+\.(onnx|xml|pt2)", re.DOTALL)
 _DEFAULT_TIMING = Timing()
 
 
@@ -177,6 +178,7 @@ Share = Annotated[
     float, Field(strict=True, gt=0, lt=1, allow_inf_nan=False), Expect("a fraction between 0 and 1, such as 0.01")
 ]
 Seed = Annotated[int, Field(strict=True, ge=0, le=MAX_SEED), Expect(f"a whole number from 0 to {MAX_SEED}")]
+Flag = Annotated[bool, Field(strict=True), Expect("true or false")]
 Slug = Annotated[
     str,
     Field(strict=True, pattern=r"^[a-z0-9-]{1,100}$"),
@@ -211,6 +213,46 @@ Shape = Annotated[
     dict[Annotated[str, Field(strict=True)], Many[Count]],
     Field(strict=True, min_length=1),
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class OptionLists:
+    """Annotation on a mapping of options: each value must be one that its option takes."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Look at the mapping before its lists are validated."""
+
+        def look_up(value: Any) -> Any:
+            if not isinstance(value, dict) or not value:
+                raise _refuse(f"got {describe_value(value)}, expected a mapping of options to their values.")
+            for name, entry in value.items():
+                for one in entry if isinstance(entry, (list, tuple)) else (entry,):
+                    try:
+                        read_option(str(name), one)
+                    except AssayError as error:
+                        raise _refuse(str(error)) from None
+            return value
+
+        return core_schema.no_info_before_validator_function(look_up, handler(source))
+
+    def __get_pydantic_json_schema__(self, _schema: CoreSchema, _handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """The options there are, to an editor."""
+        return {
+            "type": "object",
+            "additionalProperties": False,
+            "minProperties": 1,
+            "properties": {name: _describe_option(option) for name, option in OPTIONS.items() if name != "threads"},
+        }
+
+
+def _describe_option(option: Option) -> dict[str, Any]:
+    one: dict[str, Any] = {"type": {int: "integer", float: "number", str: "string"}[option.kind]}
+    if option.choices:
+        one["enum"] = list(option.choices)
+    return {"description": option.description, "anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}
+
+
+Options = Annotated[dict[str, Many[str | int | float]], OptionLists()]
 
 
 class Form(BaseModel):
@@ -260,6 +302,9 @@ class EntryForm(Form):
         default_factory=dict, description="Free dimensions of the inputs, by name; a model takes those that it has."
     )
     threads: Many[Count] = Field(default_factory=list, description="CPU threads that the engine may use.")
+    options: Options = Field(
+        default_factory=dict, description="What else changes the computation, by name; an engine takes those it has."
+    )
 
 
 class SuiteForm(Form):
@@ -276,6 +321,9 @@ class SuiteForm(Form):
     )
     seed: Seed = Field(
         default=suite_model.DEFAULT_SEED, description="Seed of weights, inputs and the order of launches."
+    )
+    energy: Flag = Field(
+        default=False, description="Read joules in a pass of their own, some 17 s a launch, where there is a meter."
     )
     defaults: EntryForm = Field(default_factory=EntryForm, description="Case keys for entries that do not give them.")
     cases: Annotated[list[EntryForm], Field(min_length=1)] = Field(

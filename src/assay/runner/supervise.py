@@ -24,7 +24,17 @@ from typing import IO
 
 from assay.core.units import format_elapsed
 from assay.core.words import Status
-from assay.runner.protocol import Failed, Job, Measured, Message, PhaseBegan, decode, make_printable
+from assay.runner.protocol import (
+    Failed,
+    Job,
+    Measured,
+    Message,
+    PhaseBegan,
+    Prepared,
+    PrepareJob,
+    decode,
+    make_printable,
+)
 
 _TICK_S = 1.0
 _LAST_WORDS = 400
@@ -41,7 +51,7 @@ _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS
 class LaunchOutcome:
     """What became of one launch."""
 
-    outcome: Measured | Failed
+    outcome: Measured | Prepared | Failed
     started_at: datetime
     wall_ns: int
     supervisor_cpu_share: float
@@ -52,19 +62,19 @@ class LaunchOutcome:
 class _Heard:
     """All that listening gave: the last word, if any, the phase reached, and whether the pipe came to its end."""
 
-    last_word: Measured | Failed | None
+    last_word: Measured | Prepared | Failed | None
     phase: str
     pipe_ended: bool = False
 
 
 def run_launch(
-    job: Job,
+    job: Job | PrepareJob,
     *,
     limit_s: float,
     on_message: Callable[[Message | None], None] = lambda _message: None,
     environ: Mapping[str, str] | None = None,
 ) -> LaunchOutcome:
-    """Make one launch. ``on_message`` gets each message, and None about once a second while nothing is said.
+    """Make one launch, or one artefact. ``on_message`` gets each message, and None about once a second of silence.
 
     A KeyboardInterrupt kills the worker and goes on up.
     """
@@ -77,7 +87,7 @@ def run_launch(
         try:
             heard = _listen(process, begin_ns + round(limit_s * 1e9), on_message)
             outcome = heard.last_word or _explain_silence(process, heard, limit_s, stderr, kills_before)
-            patience_s = _EXIT_PATIENCE_S if isinstance(outcome, Measured) else 0.0
+            patience_s = 0.0 if isinstance(outcome, Failed) else _EXIT_PATIENCE_S
         finally:
             _end(process, patience_s)
     wall_ns = time.perf_counter_ns() - begin_ns
@@ -99,10 +109,11 @@ def worker_environment(environ: Mapping[str, str], threads: int) -> dict[str, st
     return clean
 
 
-def _spawn(job: Job, stderr: IO[bytes], environ: dict[str, str]) -> subprocess.Popen[bytes]:
+def _spawn(job: Job | PrepareJob, stderr: IO[bytes], environ: dict[str, str]) -> subprocess.Popen[bytes]:
+    module = "assay.runner.worker" if isinstance(job, Job) else "assay.runner.prepare_worker"
     process = subprocess.Popen(
         # -P: a file of the user's that is called random.py must not replace the standard library's in the worker.
-        [sys.executable, "-P", "-m", "assay.runner.worker"],
+        [sys.executable, "-P", "-m", module],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=stderr,
@@ -141,7 +152,7 @@ def _listen(process: subprocess.Popen[bytes], deadline_ns: int, on_message: Call
         if isinstance(message, PhaseBegan):
             phase = message.phase
         on_message(message)
-        if isinstance(message, (Measured, Failed)):
+        if isinstance(message, (Measured, Prepared, Failed)):
             return _Heard(message, phase)
     return _Heard(None, phase)
 

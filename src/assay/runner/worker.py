@@ -7,68 +7,40 @@ workloads, probes, stats.
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import faulthandler
+import functools
 import os
 import sys
 import time
-import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay.core.errors import AssayError, UnsupportedError
-from assay.core.words import Status
-from assay.runner.protocol import Failed, Job, Measured, Message, PhaseBegan, SamplesSoFar, encode, make_printable
+from assay.core.errors import AssayError, EngineError
+from assay.core.words import Mode
+from assay.runner.child import Speaker, become_child, describe_failure
+from assay.runner.launch_modes import Loaded, load_for_mode
+from assay.runner.protocol import Job, Measured
 
 if TYPE_CHECKING:
-    from assay.core.registry import Registry
     from assay.engines.base import Engine, Session
-    from assay.runner.measure import Progress
     from assay.workloads.base import Workload
 
-_PR_SET_PDEATHSIG = 1
-_SIGKILL = 9
-_REPORT_EVERY_NS = 500_000_000
 _MEMORY_PASS_CALLS = 3
-_LONGEST_REASON = 2000
-
-
-class _Speaker:
-    """The pipe to the supervisor, and the phase we are in, for failure reports."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self.phase = "start"
-
-    def say(self, message: Message) -> None:
-        data = encode(message)
-        while data:
-            data = data[os.write(self._descriptor, data) :]
-
-    def begin(self, phase: str) -> None:
-        self.phase = phase
-        self.say(PhaseBegan(phase))
 
 
 def main() -> None:
     """Read one job from standard input, do it, say the outcome, exit 0 (also where the case failed)."""
     hello_ns = time.perf_counter_ns()
-    # Whatever a model prints must not reach the supervisor as a message: stdout becomes stderr.
-    descriptor = os.dup(1)
-    os.dup2(2, 1)
-    faulthandler.enable()
-    die_with_parent()
-    volunteer_for_the_oom_killer()
-    speaker = _Speaker(descriptor)
+    speaker = become_child()
     job = Job.from_line(sys.stdin.readline())
     try:
         speaker.say(run_job(job, speaker, hello_ns))
     except BaseException as error:  # noqa: BLE001  (a model may raise anything; all of it is a result)
-        speaker.say(describe_failure(error, job, speaker.phase))
+        out_of_memory = functools.partial(is_out_of_memory, job.case.engine)
+        speaker.say(describe_failure(error, speaker.phase, is_out_of_memory=out_of_memory))
 
 
-def run_job(job: Job, speaker: _Speaker, hello_ns: int) -> Measured:
+def run_job(job: Job, speaker: Speaker, hello_ns: int) -> Measured:
     """All of METHOD 2 and the memory pass of METHOD 3."""
     from assay.engines.base import engines
     from assay.probes.memory import rss_bytes
@@ -87,16 +59,19 @@ def run_job(job: Job, speaker: _Speaker, hello_ns: int) -> Measured:
     speaker.begin("load")
     memory: dict[str, int] = {}
     _keep_known(memory, "baseline", rss_bytes(), 0)
-    session, costs["load"] = _load(engine, workload, job, memory, clock)
+    marks = {"load": clock()}
+    loaded, load_ns = _load(engine, workload, job, memory, clock)
+    session = loaded.session
+    costs |= {"load": load_ns - sum(session.costs_ns.values()), **session.costs_ns}
     try:
-        return _measure(session, job, speaker, costs, memory)
+        return _measure(loaded, job, speaker, costs, memory, marks)
     finally:
         session.unload()
 
 
 def _load(
     engine: Engine, workload: Workload, job: Job, memory: dict[str, int], clock: Callable[[], int]
-) -> tuple[Session, int]:
+) -> tuple[Loaded, int]:
     from assay.engines.base import LoadRequest
     from assay.probes.memory import peak_rss_bytes, reset_peak_rss
 
@@ -108,47 +83,61 @@ def _load(
         shape=job.shape,
         threads=job.threads,
         seed=job.seed,
+        options=dict(job.case.options),
+        artefacts={recipe: Path(folder) for recipe, folder in job.artefacts.items()},
     )
     peak_is_fresh = reset_peak_rss()
     begin = clock()
-    session = engine.load(request)
-    if session.synchronize is not None:
-        session.synchronize()
+    loaded = load_for_mode(engine, request, job)
+    if loaded.session.synchronize is not None:
+        loaded.session.synchronize()
     duration = clock() - begin
     if peak_is_fresh:
         _keep_known(memory, "load_peak", peak_rss_bytes(), memory.get("baseline"))
-    return session, duration
+    return loaded, duration
 
 
-def _measure(session: Session, job: Job, speaker: _Speaker, costs: dict[str, int], memory: dict[str, int]) -> Measured:
+def _measure(
+    loaded: Loaded,
+    job: Job,
+    speaker: Speaker,
+    costs: dict[str, int],
+    memory: dict[str, int],
+    marks: dict[str, int],
+) -> Measured:
     from assay.probes.noise import measure_noise, take_snapshot
-    from assay.runner.measure import take_samples, time_call, warm_up
+    from assay.runner.measure import time_call
 
+    session = loaded.session
     speaker.begin("first_infer")
     costs["first_infer"] = time_call(session)
-    speaker.begin("warmup")
-    warm = warm_up(session, job.timing)
-    costs["warmup"] = warm.wall_ns
+    snapshots = []
 
-    speaker.begin("measure")
-    before = take_snapshot()
-    timed = take_samples(session, job.timing, call_ns=warm.last_call_ns, report=_throttled_report(speaker))
+    def before_measuring() -> None:
+        marks["measure_begin"] = time.perf_counter_ns()
+        snapshots.append(take_snapshot())
+
+    timed = loaded.time(job, speaker, before_measuring)
     after = take_snapshot()
+    marks["measure_end"] = time.perf_counter_ns()
     witnesses = measure_noise(
-        before, after, samples=len(timed.values), threads=session.threads, cpus=os.cpu_count() or 1
+        snapshots[-1], after, samples=timed.readings, threads=session.threads, cpus=os.cpu_count() or 1
     )
-    costs["measure"] = timed.wall_ns
+    costs |= {"warmup": timed.warmup_ns, "measure": timed.wall_ns}
 
     speaker.begin("memory")
     _memory_pass(session, memory)
+    energy = _energy_pass(session, job, speaker)
+    fidelity, fidelity_reason = _compare_with_reference(session, job, speaker)
+    placement = _find_placement(session, speaker)
     return Measured(
         values=timed.values,
         device_values=timed.device_values,
         calls_per_sample=timed.calls_per_sample,
         stop_reason=timed.stop_reason,
-        median_ns=timed.median_call_ns,
-        warmup_calls=warm.calls,
-        warmup_converged=warm.converged,
+        median_ns=timed.median_ns,
+        warmup_calls=timed.warmup_calls,
+        warmup_converged=timed.warmup_converged,
         costs_ns=costs,
         memory_bytes=memory,
         witnesses=witnesses,
@@ -156,8 +145,62 @@ def _measure(session: Session, job: Job, speaker: _Speaker, costs: dict[str, int
         threads=session.threads,
         hardware=session.hardware,
         parameters=session.parameters,
-        facts=session.facts,
+        facts={**session.facts, **timed.facts},
+        fidelity=fidelity,
+        fidelity_reason=fidelity_reason,
+        placement=placement,
+        series=timed.series,
+        metrics=timed.metrics,
+        marks_ns=marks,
+        energy=energy,
     )
+
+
+def _energy_pass(session: Session, job: Job, speaker: Speaker) -> dict[str, int]:
+    """METHOD 3: be idle, then work, and say when; the supervisor reads the meters meanwhile."""
+    if job.energy_load_s is None:
+        return {}
+    from assay.probes.telemetry.load import run_energy_pass
+    from assay.runner.measure import time_call
+
+    speaker.begin("energy")
+    return run_energy_pass(lambda: time_call(session), load_s=job.energy_load_s).to_dict()
+
+
+def _compare_with_reference(session: Session, job: Job, speaker: Speaker) -> tuple[dict[str, float], str | None]:
+    """METHOD 4: the numbers of the comparison, or why there are none."""
+    if job.reference is None:
+        return {}, None
+    speaker.begin("fidelity")
+    if session.read_outputs is None:
+        return {}, f"the outputs of engine {job.case.engine} cannot be read back"
+    from assay.artefacts.reference import read_reference
+    from assay.runner.generate_summary import compare_tokens
+    from assay.stats.fidelity import compare_outputs
+
+    outputs = session.infer()
+    if session.synchronize is not None:
+        session.synchronize()
+    try:
+        reference, answers = read_reference(Path(job.reference)), session.read_outputs(outputs)
+        if job.case.mode is Mode.GENERATION:
+            agreement = compare_tokens(answers[0], reference[0])
+            return {"token_agreement": agreement.share, "tokens_before_difference": float(agreement.before)}, None
+        compared = compare_outputs(reference, answers)
+    except (ValueError, OSError) as error:
+        return {}, f"cannot be compared: {error}"
+    return compared.to_dict(), None
+
+
+def _find_placement(session: Session, speaker: Speaker) -> dict[str, int]:
+    """Ask the runtime what ran where. Raises EngineError where nothing ran on what was asked for."""
+    if session.find_placement is None:
+        return {}
+    speaker.begin("placement")
+    placement = session.find_placement()
+    if placement.fallback is not None:
+        raise EngineError(f"silent fallback: {placement.fallback}")
+    return dict(placement.nodes)
 
 
 def _memory_pass(session: Session, memory: dict[str, int]) -> None:
@@ -182,68 +225,20 @@ def _keep_known(memory: dict[str, int], name: str, value: int | None, baseline: 
         memory[name] = value - baseline
 
 
-def _throttled_report(speaker: _Speaker) -> Callable[[Progress], None]:
-    last_ns = 0
-
-    def report(progress: Progress) -> None:
-        nonlocal last_ns
-        now = time.perf_counter_ns()
-        if now - last_ns >= _REPORT_EVERY_NS:
-            last_ns = now
-            speaker.say(SamplesSoFar(progress.samples, progress.median_call_ns, progress.half_width))
-
-    return report
-
-
-def describe_failure(error: BaseException, job: Job, phase: str) -> Failed:
-    """Turn whatever was raised into a status and a reason that a person can act on."""
+def is_out_of_memory(engine: str, error: BaseException) -> bool:
+    """Ask the engine of the case; what is broken there has its own message."""
     from assay.engines.base import engines
 
-    words = _first_line(error)
-    if isinstance(error, UnsupportedError):
-        return Failed(Status.UNSUPPORTED, words, phase)
-    if isinstance(error, MemoryError) or _is_out_of_memory(engines, job.case.engine, error):
-        return Failed(Status.OOM, f"out of memory in {phase}{words and ': '}{words}", phase)
-    if isinstance(error, AssayError):
-        return Failed(Status.FAILED, words, phase)
-    return Failed(Status.FAILED, f"{type(error).__name__} in {phase}{words and ': '}{words}{_place(error)}", phase)
-
-
-def _is_out_of_memory(engines: Registry[Engine], name: str, error: BaseException) -> bool:
     try:
-        return engines.get(name).is_out_of_memory(error)
+        return engines.get(engine).is_out_of_memory(error)
     except AssayError:
         return False
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return make_printable(lines[0])[:_LONGEST_REASON] if lines else ""
-
-
-def _place(error: BaseException) -> str:
-    """Where it was raised, for a person whose own code it may be: `` (model.py:12)``."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return f" ({make_printable(os.path.basename(frames[-1].filename))}:{frames[-1].lineno})" if frames else ""  # noqa: PTH119
 
 
 def _timed(action: Callable[[], object], clock: Callable[[], int]) -> int:
     begin = clock()
     action()
     return clock() - begin
-
-
-def die_with_parent() -> None:
-    """Ask Linux to kill this process when its supervisor dies, however it dies."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
-
-
-def volunteer_for_the_oom_killer() -> None:
-    """Have the kernel take the worker, and nobody else's process, when memory runs out."""
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:  # noqa: PTH123
-        file.write("1000")
 
 
 if __name__ == "__main__":

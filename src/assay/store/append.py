@@ -29,11 +29,11 @@ def append_bundle(location: str, bundle: RunBundle) -> None:
     writing = create_locked(Path(location) / WRITING / write_id)
     try:
         _append_environment(location, bundle)
-        for table in (schema.RESULTS, schema.LAUNCHES, schema.SAMPLES, schema.RUNS):
+        for table in (schema.RESULTS, schema.LAUNCHES, schema.SAMPLES, schema.TELEMETRY, schema.RUNS):
             append_rows(location, table, rows[table])
     finally:
         writing.remove()
-    for table in (schema.RESULTS, schema.LAUNCHES, schema.SAMPLES, schema.RUNS):
+    for table in (schema.RESULTS, schema.LAUNCHES, schema.SAMPLES, schema.TELEMETRY, schema.RUNS):
         compact_if_scattered(location, table)
 
 

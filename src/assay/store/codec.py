@@ -13,8 +13,16 @@ from typing import Any
 
 from assay.core.case import Case
 from assay.core.errors import StoreError
-from assay.core.records import EnvironmentRecord, LaunchRecord, MetricValue, ResultRecord, RunRecord, SampleSeries
-from assay.core.words import Provenance, RunStatus, Status, Verdict
+from assay.core.records import (
+    EnvironmentRecord,
+    LaunchRecord,
+    MetricValue,
+    ResultRecord,
+    RunRecord,
+    SampleSeries,
+    TelemetrySeries,
+)
+from assay.core.words import Fidelity, Provenance, RunStatus, Status, Verdict
 
 Record = RunRecord | EnvironmentRecord | LaunchRecord | ResultRecord
 
@@ -61,7 +69,7 @@ def _plain(value: Any) -> Any:
             plain = value.isoformat()
         case Case():
             plain = value.to_dict()
-        case MetricValue() | SampleSeries():
+        case MetricValue() | SampleSeries() | TelemetrySeries():
             plain = {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
         case Mapping():
             plain = {key: _plain(entry) for key, entry in value.items()}
@@ -80,8 +88,20 @@ def _optional_verdict(word: str | None) -> Verdict | None:
     return None if word is None else Verdict(word)
 
 
+def _fidelity(value: str | dict[str, float] | None) -> Fidelity | dict[str, float] | None:
+    """A word of a result, numbers of a launch."""
+    return Fidelity(value) if isinstance(value, str) else value
+
+
 def _samples(entries: list[dict[str, Any]]) -> tuple[SampleSeries, ...]:
     return tuple(SampleSeries(**{**entry, "values": tuple(entry["values"])}) for entry in entries)
+
+
+def _telemetry(entries: list[dict[str, Any]]) -> tuple[TelemetrySeries, ...]:
+    return tuple(
+        TelemetrySeries(**{**entry, "dt_ns": tuple(entry["dt_ns"]), "values": tuple(entry["values"])})
+        for entry in entries
+    )
 
 
 def _metrics(entries: list[dict[str, Any]]) -> tuple[MetricValue, ...]:
@@ -95,9 +115,11 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "first_seen_at": datetime.fromisoformat,
     "case": Case.from_dict,
     "verdict": _optional_verdict,
+    "fidelity": _fidelity,
     "verdict_reasons": tuple,
     "tags": tuple,
     "provenance": Provenance,
     "samples": _samples,
+    "telemetry": _telemetry,
     "metrics": _metrics,
 }

@@ -6,13 +6,26 @@ May import: core and store.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any, TypeVar
 
-from assay.core.records import EnvironmentRecord, LaunchRecord, ResultRecord, RunRecord, SampleSeries
+from assay.core.records import EnvironmentRecord, LaunchRecord, ResultRecord, RunRecord
 from assay.store import schema
 from assay.store.query import fetch_rows
-from assay.store.rows import environment_from_row, launch_from_row, result_from_row, run_from_row, sample_from_row, utc
+from assay.store.rows import (
+    environment_from_row,
+    launch_from_row,
+    result_from_row,
+    run_from_row,
+    sample_from_row,
+    telemetry_from_row,
+    utc,
+)
+from assay.store.tables import live_files
+
+Series = TypeVar("Series")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +44,8 @@ def read_runs(
     location: str, *, limit: int | None = None, suite: str | None = None, since: datetime | None = None
 ) -> list[RunRecord]:
     """Return runs, newest first."""
+    if not live_files(location, schema.RUNS):
+        return []  # a store that is yet to be filled needs no query engine, which takes long to import
     rows = fetch_rows(
         location,
         """
@@ -82,8 +97,11 @@ def read_launches(location: str, run_id: str, *, with_samples: bool = False) -> 
         [run_id],
         tables=[schema.LAUNCHES],
     )
-    samples = _read_samples(location, run_id) if with_samples else {}
-    return [launch_from_row(row, samples.get(row["launch_id"], ())) for row in rows]
+    samples = _read_series(location, run_id, schema.SAMPLES, sample_from_row) if with_samples else {}
+    telemetry = _read_series(location, run_id, schema.TELEMETRY, telemetry_from_row) if with_samples else {}
+    return [
+        launch_from_row(row, samples.get(row["launch_id"], ()), telemetry.get(row["launch_id"], ())) for row in rows
+    ]
 
 
 def read_environment(location: str, env_id: str) -> EnvironmentRecord | None:
@@ -92,16 +110,19 @@ def read_environment(location: str, env_id: str) -> EnvironmentRecord | None:
     return environment_from_row(rows[0]) if rows else None
 
 
-def _read_samples(location: str, run_id: str) -> dict[str, list[SampleSeries]]:
+def _read_series(
+    location: str, run_id: str, table: str, read: Callable[[Mapping[str, Any]], Series]
+) -> dict[str, list[Series]]:
+    """Read what launches of a run have many of, by launch."""
     rows = fetch_rows(
         location,
-        "SELECT * FROM samples WHERE run_id = ? ORDER BY launch_id, ordinal",
+        f"SELECT * FROM {table} WHERE run_id = ? ORDER BY launch_id, ordinal",  # noqa: S608  (a table of ours)
         [run_id],
-        tables=[schema.SAMPLES],
+        tables=[table],
     )
-    found: dict[str, list[SampleSeries]] = defaultdict(list)
+    found: dict[str, list[Series]] = defaultdict(list)
     for row in rows:
-        found[row["launch_id"]].append(sample_from_row(row))
+        found[row["launch_id"]].append(read(row))
     return found
 
 

@@ -10,6 +10,7 @@ import errno
 import json
 import os
 import secrets
+import shlex
 from pathlib import Path
 
 from assay import __version__
@@ -71,6 +72,22 @@ def open_location(location: str | os.PathLike[str] | None, *, create: bool) -> s
         raise StoreError(f"The store {folder} cannot be read: {reason_of(error)}.", hint=_ELSEWHERE) from error
     _check_version(found, marker)
     return str(folder)
+
+
+def refuse_absent(location: str | os.PathLike[str]) -> None:
+    """Raise StoreError where there is nothing at all: reading must not make an empty store of a mistyped path."""
+    text = os.fspath(location)
+    if "://" in text:
+        return  # opening it says what is wrong
+    folder = Path(text).expanduser().absolute()
+    try:
+        folder.lstat()
+    except FileNotFoundError:
+        raise StoreError(
+            f"There is no store in {folder}.", hint=f"`assay run --store {shlex.quote(text)}` makes one."
+        ) from None
+    except OSError:
+        return  # the same
 
 
 def check_writable(location: str) -> None:

@@ -20,7 +20,7 @@ from assay.store.query import ALL_TABLES, fetch_rows, quote
 from assay.store.recovery import UNREADABLE_SUFFIX
 from assay.store.tables import folder_bytes, live_files, open_table, table_path
 
-STAMPED_TABLES = (schema.RESULTS, schema.LAUNCHES, schema.SAMPLES)
+STAMPED_TABLES = (schema.RESULTS, schema.LAUNCHES, schema.SAMPLES, schema.TELEMETRY)
 _DRAFT_AGE_S = 3600.0
 
 

@@ -23,13 +23,14 @@ from assay.store.schema import (
     RUNS,
     SAMPLES,
     TABLES,
+    TELEMETRY,
     arrow_schema,
     headline_columns,
 )
 from assay.store.tables import live_files
 
 METRICS_VIEW = "metrics"
-ALL_TABLES = (RUNS, RESULTS, LAUNCHES, SAMPLES, ENVIRONMENTS)
+ALL_TABLES = (RUNS, RESULTS, LAUNCHES, SAMPLES, TELEMETRY, ENVIRONMENTS)
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -64,7 +65,7 @@ def connect(location: str, tables: Sequence[str] = ALL_TABLES, *, through_arrow:
         _add_raw(connection, table, files[table], through_arrow=through_arrow)
     _run(connection, _RUNS_VIEW, location)
     for table in wanted:
-        if table in (RESULTS, LAUNCHES, SAMPLES):
+        if table in (RESULTS, LAUNCHES, SAMPLES, TELEMETRY):
             _run(connection, _visible_view(table), location)
     if ENVIRONMENTS in wanted:
         _run(connection, _ENVIRONMENTS_VIEW, location)

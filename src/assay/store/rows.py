@@ -16,14 +16,16 @@ from assay.core.errors import StoreError
 from assay.core.records import (
     EnvironmentRecord,
     LaunchRecord,
+    MetricValue,
     ResultRecord,
     RunBundle,
     RunRecord,
     SampleSeries,
+    TelemetrySeries,
 )
-from assay.core.words import Mode, Precision, Provenance, RunStatus, Status, Verdict
+from assay.core.words import Fidelity, Mode, Precision, Provenance, RunStatus, Status, Verdict
 from assay.store.headline import metric_columns, metrics_from_row
-from assay.store.schema import LAUNCHES, RESULTS, RUNS, SAMPLES
+from assay.store.schema import LAUNCHES, METRIC_FIELDS, RESULTS, RUNS, SAMPLES, TELEMETRY
 
 Row = dict[str, Any]
 
@@ -35,6 +37,7 @@ def bundle_rows(bundle: RunBundle, write_id: str) -> dict[str, list[Row]]:
         RESULTS: [result_row(result) for result in bundle.results],
         LAUNCHES: [launch_row(launch) for launch in bundle.launches],
         SAMPLES: samples,
+        TELEMETRY: [row for launch in bundle.launches for row in telemetry_rows(launch)],
         RUNS: [
             run_row(bundle.run)
             | {
@@ -145,7 +148,8 @@ def result_row(result: ResultRecord) -> Row:
         "verdict": _word(result.verdict),
         "verdict_reasons": list(result.verdict_reasons),
         "effective_precision": result.effective_precision,
-        "fidelity": result.fidelity,
+        "fidelity": None if result.fidelity is None else result.fidelity.value,
+        "fidelity_reason": result.fidelity_reason,
         "hardware": result.hardware,
         "parameters": result.parameters,
         "units_per_call": result.units_per_call,
@@ -183,7 +187,8 @@ def result_from_row(row: Mapping[str, Any]) -> ResultRecord:
         verdict=_verdict(row["verdict"]),
         verdict_reasons=tuple(row["verdict_reasons"]),
         effective_precision=row["effective_precision"],
-        fidelity=row["fidelity"],
+        fidelity=None if row["fidelity"] is None else Fidelity(row["fidelity"]),
+        fidelity_reason=row["fidelity_reason"],
         hardware=row["hardware"],
         parameters=row["parameters"],
         units_per_call=row["units_per_call"],
@@ -221,12 +226,18 @@ def launch_row(launch: LaunchRecord) -> Row:
         "memory_bytes": dict(launch.memory_bytes),
         "witnesses": dict(launch.witnesses),
         "engine_facts": dict(launch.engine_facts),
+        "fidelity": dict(launch.fidelity),
+        "fidelity_reason": launch.fidelity_reason,
+        "placement": dict(launch.placement),
+        "metrics": [{name: getattr(metric, name) for name in METRIC_FIELDS} for metric in launch.metrics],
         "schema_version": launch.schema_version,
     }
 
 
-def launch_from_row(row: Mapping[str, Any], samples: Sequence[SampleSeries] = ()) -> LaunchRecord:
-    """Read back a launch, with the sample series read for it (none unless asked for)."""
+def launch_from_row(
+    row: Mapping[str, Any], samples: Sequence[SampleSeries] = (), telemetry: Sequence[TelemetrySeries] = ()
+) -> LaunchRecord:
+    """Read back a launch, with the series read for it (none unless asked for)."""
     return LaunchRecord(
         launch_id=row["launch_id"],
         run_id=row["run_id"],
@@ -249,6 +260,11 @@ def launch_from_row(row: Mapping[str, Any], samples: Sequence[SampleSeries] = ()
         memory_bytes=dict(row["memory_bytes"]),
         witnesses=dict(row["witnesses"]),
         engine_facts=dict(row["engine_facts"]),
+        fidelity=dict(row["fidelity"]),
+        fidelity_reason=row["fidelity_reason"],
+        placement=dict(row["placement"]),
+        metrics=tuple(MetricValue(**metric) for metric in row["metrics"]),
+        telemetry=tuple(telemetry),
         samples=tuple(samples),
         schema_version=row["schema_version"],
     )
@@ -271,6 +287,27 @@ def sample_rows(launch: LaunchRecord) -> list[Row]:
         }
         for ordinal, series in enumerate(launch.samples)
     ]
+
+
+def telemetry_rows(launch: LaunchRecord) -> list[Row]:
+    """Return one row for each sensor read beside a launch, in order."""
+    return [
+        {
+            "run_id": launch.run_id,
+            "result_id": launch.result_id,
+            "launch_id": launch.launch_id,
+            "ordinal": ordinal,
+            **{name: getattr(series, name) for name in TelemetrySeries.__dataclass_fields__},
+            "schema_version": launch.schema_version,
+        }
+        for ordinal, series in enumerate(launch.telemetry)
+    ]
+
+
+def telemetry_from_row(row: Mapping[str, Any]) -> TelemetrySeries:
+    """Read back one sensor's readings."""
+    fields = {name: row[name] for name in TelemetrySeries.__dataclass_fields__}
+    return TelemetrySeries(**{**fields, "dt_ns": tuple(row["dt_ns"]), "values": tuple(row["values"])})
 
 
 def sample_from_row(row: Mapping[str, Any]) -> SampleSeries:

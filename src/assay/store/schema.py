@@ -16,6 +16,7 @@ RUNS = "runs"
 RESULTS = "results"
 LAUNCHES = "launches"
 SAMPLES = "samples"
+TELEMETRY = "telemetry"
 ENVIRONMENTS = "environments"
 
 
@@ -36,6 +37,7 @@ DUCKDB_TYPES = {
     "time": "TIMESTAMP",
     "texts": "VARCHAR[]",
     "ints": "BIGINT[]",
+    "floats": "DOUBLE[]",
     "positions": "SMALLINT[]",
     "int map": "MAP(VARCHAR, BIGINT)",
     "float map": "MAP(VARCHAR, DOUBLE)",
@@ -125,6 +127,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("verdict_reasons", "texts", required=True),
         Column("effective_precision", "text"),
         Column("fidelity", "text"),
+        Column("fidelity_reason", "text"),
         Column("hardware", "text"),
         Column("parameters", "int"),
         Column("units_per_call", "float"),
@@ -162,6 +165,10 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("memory_bytes", "int map", required=True),
         Column("witnesses", "float map", required=True),
         Column("engine_facts", "text map", required=True),
+        Column("fidelity", "float map", required=True),
+        Column("fidelity_reason", "text"),
+        Column("placement", "int map", required=True),
+        Column("metrics", "metrics", required=True),
         _SCHEMA_VERSION,
         _WRITE_ID,
     ),
@@ -175,6 +182,22 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("calls_per_sample", "int", required=True),
         Column("rank", "int", required=True),
         Column("values", "ints", required=True),
+        _SCHEMA_VERSION,
+        _WRITE_ID,
+    ),
+    TELEMETRY: (
+        Column("run_id", "text", required=True),
+        Column("result_id", "text", required=True),
+        Column("launch_id", "text", required=True),
+        Column("ordinal", "int", required=True),
+        Column("sensor", "text", required=True),
+        Column("device", "text", required=True),
+        Column("unit", "text", required=True),
+        Column("source", "text", required=True),
+        Column("scope", "text", required=True),
+        Column("t0_ns", "int", required=True),
+        Column("dt_ns", "ints", required=True),
+        Column("values", "floats", required=True),
         _SCHEMA_VERSION,
         _WRITE_ID,
     ),
@@ -204,6 +227,7 @@ def arrow_schema(table: str) -> Any:
         "time": pa.timestamp("us", tz="UTC"),
         "texts": pa.list_(text),
         "ints": pa.list_(pa.int64()),
+        "floats": pa.list_(floating),
         "positions": pa.list_(pa.int16()),
         "int map": pa.map_(text, pa.int64()),
         "float map": pa.map_(text, floating),

@@ -21,6 +21,7 @@ from assay.store.codec import record_to_json
 from assay.store.journal import FINAL, Journal, orphaned_journals
 from assay.store.location import check_writable, open_location
 from assay.store.query import fetch_arrow
+from assay.store.upgrade import upgrade_if_older
 
 
 class Store:
@@ -34,9 +35,12 @@ class Store:
         """Open a store: ``location``, or ``$ASSAY_STORE``, or ``store`` in the user's data folder.
 
         Raises StoreError where there is none (``create=False``) or it cannot be made, StoreVersionError where a
-        newer assay wrote it. Reading works on a read-only medium.
+        newer assay wrote it. One that an older assay wrote is upgraded, which needs write access once; other reading
+        works on a read-only medium.
         """
-        return cls(open_location(location, create=create))
+        found = open_location(location, create=create)
+        upgrade_if_older(found)
+        return cls(found)
 
     def check_writable(self) -> None:
         """Prove that a run could be kept here, before time is spent on one. Raises StoreError saying why not."""

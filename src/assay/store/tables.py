@@ -16,6 +16,7 @@ from urllib.parse import unquote
 
 from assay.core.errors import StoreError
 from assay.store.location import free_bytes
+from assay.store.log import read_log
 from assay.store.schema import TABLES, arrow_schema
 
 # Fifteen retries, deltalake's default, were exceeded ten times in 800 appends by eight writers on two cores.
@@ -134,6 +135,9 @@ def arrow_table(table: str, rows: Sequence[Mapping[str, Any]]) -> Any:
 
 def live_files(location: str, table: str) -> list[str]:
     """Return the paths of the files that make up the newest snapshot of a table."""
+    found = read_log(table_path(location, table))
+    if found is not None:
+        return found
     opened = open_table(location, table)
     # deltalake answers percent-encoded paths where the folder has spaces or letters beyond ASCII
     return [] if opened is None else [unquote(uri.removeprefix("file://")) for uri in opened.file_uris()]

@@ -121,6 +121,8 @@ class Family:
     """Python packages that ``build`` imports."""
     bring: Bring | None = None
     """For models of the user's own, which come with weights and inputs: used instead of ``build`` and ``inputs``."""
+    format: str = "torch"
+    """What its model is: a torch module, or a file in onnx, openvino or torch-export form."""
 
 
 families: Registry[Family] = Registry("workload")

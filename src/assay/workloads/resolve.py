@@ -1,4 +1,4 @@
-"""From a name to a workload: a registered family, a hub id, a local folder, or the user's own factory.
+"""From a name to a workload: a registered family, a hub id, a local folder, a model file, or the user's own factory.
 
 What is not a family brings its own weights and inputs, and is only built inside a worker. May import: core,
 workloads.base; torch and transformers inside functions.
@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.machinery
+import importlib.util
 import inspect
 import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from assay.core.errors import UnknownNameError, WorkloadError
 from assay.workloads.base import Family, Size, Tier, UnitOfWork, Workload, find_workload, per_sample
+from assay.workloads.files import FORMATS, describe_file, is_model_file
 
 HUB_PREFIX = "hf:"
 
@@ -27,12 +31,15 @@ def resolve_workload(ref: str) -> Workload:
     - ``bert/base``: a registered family and size;
     - ``package.module:function``: called as ``function(batch=...)``, returns ``(module, inputs)``;
     - ``./folder`` or ``/folder``: a model saved by transformers' ``save_pretrained`` (safetensors only);
+    - ``./model.onnx``, ``./model.xml``, ``./model.pt2``: a file in ONNX, OpenVINO or torch.export form;
     - ``hf:org/name``: the same from the hub.
 
     Nothing is built or downloaded here. Raises UnknownNameError or WorkloadError.
     """
     if ref.startswith(HUB_PREFIX):
         return _pretrained(ref, ref.removeprefix(HUB_PREFIX), None)
+    if is_model_file(ref):
+        return describe_file(ref)
     if ref.startswith((".", "/", "~")) or Path(ref).is_absolute():  # Windows' C: is not a module's colon
         return _folder(ref)
     if ":" in ref:
@@ -44,6 +51,9 @@ def weight_bytes(workload: Workload, bytes_per_parameter: float) -> int | None:
     """Bytes of the weights alone, known without building anything; None where only building would tell."""
     if workload.size.parameters is not None:
         return int(workload.size.parameters * bytes_per_parameter)
+    file_bytes = workload.size.config.get("weight_bytes")
+    if file_bytes is not None:
+        return int(file_bytes)  # as stored: what a runtime makes of them in another precision is its own affair
     folder = workload.size.config.get("folder")
     if folder is None:
         return None
@@ -100,11 +110,9 @@ def _factory(ref: str) -> Workload:
 def _bring_from_factory(
     module_name: str, function_name: str, _size: Size, batch: int, _shape: Mapping[str, int], _dtype: str
 ) -> tuple[Any, Any]:
-    if "" not in sys.path:
-        sys.path.insert(0, "")  # the user's module is looked for where the user stands, as `python -m` does
     ref = f"{module_name}:{function_name}"
     try:
-        module = importlib.import_module(module_name)
+        module = _import_user_module(ref, module_name)
     except ModuleNotFoundError as error:
         raise WorkloadError(
             f"The factory {ref!r} could not be imported: {error}.",
@@ -130,11 +138,54 @@ def _bring_from_factory(
     return made
 
 
+def _import_user_module(ref: str, name: str) -> ModuleType:
+    """Import the module a factory is in: from where the user stands, as ``python -m`` does.
+
+    Unlike there, the folder comes last on the path. Only the module that the user named is taken from it first: any
+    other file there that happens to be called like a package (``tokenizers.py``, ``random.py``) would otherwise be
+    what torch and transformers import from now on, and be timed as if it were theirs.
+    """
+    here = str(Path.cwd())
+    if here not in sys.path and "" not in sys.path:
+        sys.path.append(here)
+    top = name.partition(".")[0]
+    spec = importlib.machinery.PathFinder.find_spec(top, [here])
+    if spec is None or spec.loader is None or spec.origin is None:  # a folder without __init__.py is nobody's own
+        return importlib.import_module(name)
+    known = sys.modules.get(top)
+    if known is None:
+        _execute_module(spec)
+    elif getattr(known, "__file__", None) != spec.origin:
+        raise WorkloadError(
+            f"The factory {ref!r} cannot be imported: {top!r} is a package in use already, and "
+            f"{Path(spec.origin).name} here has its name.",
+            hint="Rename the file.",
+        )
+    return importlib.import_module(name)
+
+
+def _execute_module(spec: importlib.machinery.ModuleSpec) -> None:
+    """Import what a specification says, leaving nothing half made where that fails."""
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        if spec.loader is not None:
+            spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(spec.name, None)
+        raise
+
+
 # -- transformers' saved models ------------------------------------------------------------------------------
 
 
 def _folder(ref: str) -> Workload:
     folder = Path(ref).expanduser()
+    if folder.is_file():
+        raise WorkloadError(
+            f"{ref!r} is a file of no kind that can be run.",
+            hint=f"Expected one that ends in {', '.join(FORMATS)}, or a folder that save_pretrained wrote.",
+        )
     if not (folder / "config.json").is_file():
         raise WorkloadError(
             f"{ref!r} is not a model folder: it has no config.json.",

@@ -6,12 +6,13 @@ then ``seq`` tokens of text.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from assay.workloads.base import Family, Fill, InputSpec, Size, Tier, UnitOfWork, families
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 _VISION = {"num_channels": 3, "patch_size": 14, "hidden_act": "quick_gelu", "layer_norm_eps": 1e-5}
@@ -106,7 +107,36 @@ def build(size: Size) -> nn.Module:
 
 def forward(model: Any, inputs: Mapping[str, Any]) -> Any:
     """Prefill without keeping keys and values: nothing is generated from them."""
+    import torch
+
+    if torch.compiler.is_exporting():
+        return prefill_spliced(model, inputs, lambda features: features)
     return model(**inputs, use_cache=False)
+
+
+def prefill_spliced(
+    model: Any, inputs: Mapping[str, Any], arrange: Callable[[torch.Tensor], torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """Do what the model does, in a form that can be exported; the outputs are equal bit for bit.
+
+    The model counts placeholders, compares that with the features and scatters these to where the placeholders are:
+    all of it depends on data, which a graph cannot hold. Our prompts begin with their placeholders, so the features
+    simply come first. ``arrange`` brings projected patches, (crops of all images, patches, width), into the order of
+    the placeholders: (batch, image_tokens, width).
+    """
+    import torch
+
+    inner = model.model
+    pixels = inputs["pixel_values"]
+    images = pixels.flatten(0, 1) if pixels.ndim == 5 else pixels  # noqa: PLR2004  (crops have an axis of their own)
+    seen = inner.vision_tower(images, output_hidden_states=True, return_dict=True)
+    patches = seen.hidden_states[model.config.vision_feature_layer][:, 1:]
+    features = arrange(inner.multi_modal_projector(patches))
+    words = inner.get_input_embeddings()(inputs["input_ids"])[:, features.shape[1] :]
+    output = inner.language_model(
+        inputs_embeds=torch.cat((features, words), dim=1), attention_mask=inputs["attention_mask"], use_cache=False
+    )
+    return {"logits": model.lm_head(output.last_hidden_state), "image_hidden_states": features.flatten(0, 1)}
 
 
 def units_per_call(size: Size, batch: int, shape: Mapping[str, int]) -> float:

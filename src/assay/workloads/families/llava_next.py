@@ -8,13 +8,15 @@ crops, so ``image_tokens`` = p^2 + 2p (2p + 1): 2928 for p = 24. A square image 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from assay.workloads.base import Family, Fill, InputSpec, Size, Tier, UnitOfWork, families
-from assay.workloads.families.llava import ATTENTION_MASK, PROMPT, TINY, VICUNA_7B, forward, units_per_call
+from assay.workloads.families.llava import ATTENTION_MASK, PROMPT, TINY, VICUNA_7B, prefill_spliced, units_per_call
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 _GRIDS = ((1, 2), (2, 1), (2, 2), (3, 1), (1, 3))
@@ -43,6 +45,32 @@ def build(size: Size) -> nn.Module:
             tie_word_embeddings=False,
         )
     )
+
+
+def forward(model: Any, inputs: Mapping[str, Any]) -> Any:
+    """Prefill without keeping keys and values: nothing is generated from them."""
+    import torch
+
+    if not torch.compiler.is_exporting():
+        return model(**inputs, use_cache=False)
+    batch, crops = inputs["pixel_values"].shape[:2]
+    newline = model.model.image_newline
+
+    def arrange(features: torch.Tensor) -> torch.Tensor:
+        """Overview first, then the crops as one picture, row by row, with a line break after each row.
+
+        The model works the grid out from ``image_sizes``, whose values a graph cannot depend on: it is square here.
+        """
+        patches, width = features.shape[1:]
+        grid, side = math.isqrt(crops - 1), math.isqrt(patches)
+        each = features.view(batch, crops, patches, width)
+        tiles = each[:, 1:].view(batch, grid, grid, side, side, width)
+        picture = tiles.permute(0, 1, 3, 2, 4, 5).reshape(batch, grid * side, grid * side, width)
+        breaks = newline.to(picture.dtype).expand(batch, grid * side, 1, width)
+        rows = torch.cat((picture, breaks), dim=2).flatten(1, 2)
+        return torch.cat((each[:, 0], rows), dim=1)
+
+    return prefill_spliced(model, inputs, arrange)
 
 
 def _with_padding(config: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:

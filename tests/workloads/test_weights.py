@@ -13,15 +13,15 @@ from typing import Any
 
 import pytest
 
-from assay.engines.weights import build_seeded, fill_parameters, without_initialisation
 from assay.workloads.base import families, find_workload
+from assay.workloads.weights import build_seeded, fill_parameters, without_initialisation
 
 pytestmark = pytest.mark.usefixtures("settings")
 
 HASH = """
 import functools, hashlib, sys, torch
 from assay.engines.base import engines
-from assay.engines.weights import build_seeded
+from assay.workloads.weights import build_seeded
 from assay.workloads.base import find_workload
 torch.set_num_threads(2)
 for name in ("bert/tiny", "unet/tiny"):
@@ -176,7 +176,7 @@ def test_what_is_imported_meanwhile_is_not_left_with_the_no_ops(torch: Any) -> N
 
 TRANSFORMERS_LATE = """
 import sys, torch
-from assay.engines.weights import build_seeded
+from assay.workloads.weights import build_seeded
 def build():
     import transformers.initialization
     return torch.nn.Linear(2, 2)

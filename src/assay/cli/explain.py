@@ -1,0 +1,244 @@
+"""``assay show RUN --explain``: what bounds each result, and how near it comes to what the device gave the probe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from assay.core.absence import Unavailable
+from assay.core.words import Mode, Precision, Status
+
+if TYPE_CHECKING:
+    from assay.core.records import EnvironmentRecord, ResultRecord
+    from assay.runner.probe_device import ProbeRates
+    from assay.stats.roofline import Explanation, Work
+    from assay.store import Store
+    from assay.workloads.cost_count import Cost
+
+_COST_LIMIT_S = 300.0
+_DISPATCHING_ENGINE = "torch"
+"""The engine whose operations the cost model counts one by one; others fuse them, or start a whole graph at once."""
+
+CostSource = Callable[["ResultRecord"], "Cost | Unavailable"]
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedResult:
+    """One result with what explains it: the cost of a call and the roof it is held under, or why not."""
+
+    result: ResultRecord
+    cost: Cost | None
+    explanation: Explanation | None
+    text: str
+
+
+def explain_results(
+    results: Sequence[ResultRecord],
+    environment: EnvironmentRecord,
+    store: Store,
+    *,
+    find_cost: CostSource | None = None,
+) -> list[ExplainedResult]:
+    """Explain every result that worked. ``find_cost`` gives the cost of a result's call (default: from the cache)."""
+    return list(_explain(results, environment, store, find_cost or cached_cost))
+
+
+def print_explanations(results: Sequence[ResultRecord], environment: EnvironmentRecord, store: Store) -> None:
+    """Print one line a result."""
+    from rich.text import Text
+
+    from assay.cli.output import make_console
+
+    console = make_console()
+    console.print(Text("what bounds each result", style="bold"))
+    for line in explain_lines(explain_results(results, environment, store)):
+        console.print(Text(line), soft_wrap=True)
+
+
+def explain_lines(explained: Sequence[ExplainedResult]) -> list[str]:
+    """One line a result, and below them what the words mean and which probe the roofs are of."""
+    lines = []
+    for one in explained:
+        figures = f": {_figures(one.cost, one.explanation)}" if one.cost is not None else ""
+        lines.append(f"  {one.result.case.label}{figures}{'; ' if figures else ': '}{one.text}")
+    if any(one.explanation is not None for one in explained):
+        lines.append(
+            "  share: least possible time under the roofs of `assay probe`, over the measured time; bytes: what any "
+            "execution must move (weights once, inputs, outputs), in parentheses what one operation at a time moves"
+        )
+    return lines
+
+
+def explain_row(one: ExplainedResult) -> dict[str, Any]:
+    """An explanation as plain values, for ``--json``."""
+    cost, found = one.cost, one.explanation
+    return {
+        "result_id": one.result.result_id,
+        "text": one.text,
+        "flops": cost.flops if cost else None,
+        "bytes_compulsory": cost.bytes_compulsory if cost else None,
+        "bytes_unfused": cost.bytes_unfused if cost else None,
+        "kernels": cost.kernels if cost else None,
+        "uncounted": list(cost.uncounted) if cost else None,
+        "flops_per_s": found.flops_per_s if found else None,
+        "bytes_per_s": found.bytes_per_s if found else None,
+        "bound": found.bound.value if found else None,
+        "share": found.share if found else None,
+        "attainable_ns": found.attainable_ns if found else None,
+        "roof_flops_per_s": found.roofline.flops_per_s if found else None,
+        "roof_bytes_per_s": found.roofline.bytes_per_s if found else None,
+    }
+
+
+def cached_cost(result: ResultRecord) -> Cost | Unavailable:
+    """Return the cost from the cache of artefacts, counting it in a process of its own where it is not there."""
+    from assay.artefacts.cache import cache_location, find_artefact, read_artefact
+    from assay.artefacts.cost import read_cost, request_cost
+    from assay.core.errors import AssayError
+    from assay.runner.protocol import Failed, Prepared, PrepareJob
+    from assay.runner.supervise import run_launch
+    from assay.workloads.resolve import resolve_workload
+
+    root = cache_location()
+    try:
+        workload = resolve_workload(result.case.workload)
+        request = request_cost(workload, result.case, scope=result.run_id)
+        found = find_artefact(request, workload, root)
+        if found is None:
+            said = run_launch(PrepareJob(request, str(root), 1), limit_s=_COST_LIMIT_S).outcome
+            if isinstance(said, Failed):
+                return Unavailable(said.reason)
+            found = read_artefact(root / said.key) if isinstance(said, Prepared) else None
+        return Unavailable("it was counted, but is not in the cache") if found is None else read_cost(found.folder)
+    except AssayError as error:
+        return Unavailable(str(error))
+
+
+def _explain(
+    results: Sequence[ResultRecord], environment: EnvironmentRecord, store: Store, find_cost: CostSource
+) -> Iterator[ExplainedResult]:
+    from assay.runner.probe_device import WORKLOAD, latest_probe
+
+    probes: dict[tuple[str, int | None], ProbeRates | None] = {}
+    threads_of = _threads_by_result(results, store)
+    for result in results:
+        if result.status is not Status.OK or result.case.workload == WORKLOAD:
+            continue
+        key = (result.case.device, threads_of.get(result.result_id) if result.case.device == "cpu" else None)
+        if key not in probes:
+            probes[key] = latest_probe(store, environment, key[0], threads=key[1])
+        yield _explain_one(result, probes[key], key[1], environment, find_cost)
+
+
+def _threads_by_result(results: Sequence[ResultRecord], store: Store) -> dict[str, int | None]:
+    run_ids = {result.run_id for result in results}
+    return {
+        launch.result_id: launch.threads
+        for run_id in run_ids
+        for launch in store.launches(run_id=run_id)
+        if launch.threads is not None
+    }
+
+
+def _explain_one(
+    result: ResultRecord,
+    probe: ProbeRates | None,
+    threads: int | None,
+    environment: EnvironmentRecord,
+    find_cost: CostSource,
+) -> ExplainedResult:
+    from assay.stats.roofline import explain
+
+    reason = _why_not(result)
+    if reason is not None:
+        return ExplainedResult(result, None, None, reason)
+    cost = find_cost(result)
+    if isinstance(cost, Unavailable):
+        return ExplainedResult(result, None, None, f"cost unknown: {cost}")
+    cost = _in_precision(cost, result)
+    if probe is None:
+        flags = [] if result.case.device == "cpu" else [f" --device {result.case.device}"]
+        flags += [f" --threads {threads}"] if dict(result.case.options).get("threads") else []
+        with_threads = f" with {threads} threads" if threads is not None else ""
+        text = f"no probe of this device{with_threads} in the store: run `assay probe{''.join(flags)}`"
+        return ExplainedResult(result, cost, None, text)
+    latency = result.metric("latency_ns")
+    if latency is None or latency.value is None:
+        return ExplainedResult(result, cost, None, "it has no latency")
+    found = explain(_work(cost, result), probe.rates, latency.value, _arithmetic(result))
+    if isinstance(found, Unavailable):
+        return ExplainedResult(result, cost, None, str(found))
+    return ExplainedResult(result, cost, found, "; ".join([found.text, *_caveats(cost, probe, environment)]))
+
+
+def _why_not(result: ResultRecord) -> str | None:
+    """Costs are those of one plain call."""
+    options = dict(result.case.options)
+    if result.case.mode is not Mode.INFERENCE:
+        return f"cost unknown: only one call of inference is counted, and this is {result.case.mode}"
+    for name in ("new_tokens", "scenario"):
+        if name in options:
+            return f"cost unknown: only one plain call is counted, and this has {name}={options[name]}"
+    return None
+
+
+def _in_precision(cost: Cost, result: ResultRecord) -> Cost:
+    """Weights and activations in the bytes that this result really had; int8 and int4 keep activations in fp32."""
+    precision = _effective(result)
+    weights = precision.bytes_per_parameter
+    return cost.with_sizes(weight_bytes=weights, activation_bytes=weights if weights >= 2 else 4.0)  # noqa: PLR2004
+
+
+def _effective(result: ResultRecord) -> Precision:
+    """What it ran in, where the engine said so in our words, else what was asked for."""
+    try:
+        return Precision(result.effective_precision or "")
+    except ValueError:
+        return result.case.precision
+
+
+def _arithmetic(result: ResultRecord) -> str:
+    """The precision of the products: weights alone in int8 or int4 are unpacked, and fp32 does the arithmetic."""
+    precision = _effective(result)
+    is_weight_only = dict(result.case.options).get("quantization") == "weight-only" or precision is Precision.INT4
+    return Precision.FP32.value if is_weight_only else precision.value
+
+
+def _work(cost: Cost, result: ResultRecord) -> Work:
+    from assay.stats.roofline import Work
+
+    convolution = cost.by_op_class.get("convolution")
+    return Work(
+        flops=cost.flops,
+        bytes_compulsory=cost.bytes_compulsory,
+        bytes_unfused=cost.bytes_unfused,
+        convolution_flops=convolution.flops if convolution is not None else 0,
+        kernels=cost.kernels if result.case.engine == _DISPATCHING_ENGINE else None,
+    )
+
+
+def _figures(cost: Cost, found: Explanation | None) -> str:
+    from assay.core.units import format_bytes, format_significant
+
+    parts = [f"{format_significant(cost.flops / 1e9)} GFLOP"]
+    moved = f"{format_bytes(cost.bytes_compulsory)} ({format_bytes(cost.bytes_unfused)}) a call"
+    if found is None:
+        return ", ".join([*parts, moved])
+    parts += [
+        moved,
+        f"{format_significant(found.flops_per_s / 1e9)} GFLOP/s",
+        f"{format_significant(found.bytes_per_s / 1e9)} GB/s",
+    ]
+    return ", ".join(parts)
+
+
+def _caveats(cost: Cost, probe: ProbeRates, environment: EnvironmentRecord) -> Iterator[str]:
+    if cost.uncounted:
+        yield f"operations not counted: {', '.join(cost.uncounted)}"
+    if cost.guesses:
+        yield f"{cost.guesses} values were guessed while counting"
+    if probe.verdict not in (None, "trusted"):
+        yield f"the probe itself is {probe.verdict}"
+    if probe.host_id != environment.host_id:
+        yield "the probe is of another machine of this class"

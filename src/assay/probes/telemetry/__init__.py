@@ -1,0 +1,1 @@
+"""What the machine does while a worker runs: utilisation, clocks, temperature, throttling, power, energy."""

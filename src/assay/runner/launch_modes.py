@@ -1,0 +1,147 @@
+"""What a worker times, mode by mode: plain calls, whole generations, queries as they arrive.
+
+Each mode has a module of its own that knows how; here they get one form for the worker. May import: core, engines,
+runner.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from assay.core.records import MetricValue, SampleSeries
+from assay.core.words import Mode
+from assay.engines.base import Engine, LoadRequest, Session
+from assay.engines.options import DEFAULT_NEW_TOKENS
+from assay.runner.child import Speaker
+from assay.runner.protocol import Job, SamplesSoFar
+
+if TYPE_CHECKING:
+    from assay.runner.measure import Progress
+    from assay.runner.modes import ModeMeasured
+
+_REPORT_EVERY_NS = 500_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """What timing one launch gave: ``values`` of plain calls, or the ``series`` of another mode."""
+
+    median_ns: float
+    stop_reason: str
+    wall_ns: int
+    warmup_calls: int
+    warmup_converged: bool | None
+    warmup_ns: int
+    values: tuple[int, ...] = ()
+    device_values: tuple[int, ...] = ()
+    calls_per_sample: int = 1
+    series: tuple[SampleSeries, ...] = ()
+    metrics: tuple[MetricValue, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def readings(self) -> int:
+        """How many readings the noise witnesses are spread over."""
+        return len(self.values) or max((len(series.values) for series in self.series), default=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A session, and the way its mode is timed. ``before_measuring`` is called between warm-up and timing."""
+
+    session: Session
+    time: Callable[[Job, Speaker, Callable[[], None]], Timings]
+
+
+def load_for_mode(engine: Engine, request: LoadRequest, job: Job) -> Loaded:
+    """Load what the case's mode needs. Raises what loading raises."""
+    if job.case.mode is Mode.GENERATION:
+        from assay.engines.generation import load_generation
+        from assay.runner.generate import measure_generation
+
+        new_tokens = int(request.options.get("new_tokens", DEFAULT_NEW_TOKENS))
+        generation = load_generation(engine.name, request, new_tokens=new_tokens)
+
+        def time_generation(job: Job, speaker: Speaker, before_measuring: Callable[[], None]) -> Timings:
+            timed = measure_generation(
+                generation,
+                job.timing,
+                report=throttled_report(speaker),
+                began=_announce(speaker, before_measuring),
+            )
+            return _of_mode(timed.measured)
+
+        return Loaded(generation.session, time_generation)
+    session = engine.load(request)
+    if job.case.mode is Mode.SERVING:
+
+        def time_serving(job: Job, speaker: Speaker, before_measuring: Callable[[], None]) -> Timings:
+            from assay.runner.serving_mode import measure_serving, read_serving_options
+
+            asked = read_serving_options(dict(job.case.options))
+            began = _announce(speaker, before_measuring)
+            return _of_mode(measure_serving(session, asked, job.timing, batch=job.case.batch, began=began))
+
+        return Loaded(session, time_serving)
+
+    def time_calls(job: Job, speaker: Speaker, before_measuring: Callable[[], None]) -> Timings:
+        from assay.runner.measure import take_samples, warm_up
+
+        speaker.begin("warmup")
+        warm = warm_up(session, job.timing)
+        speaker.begin("measure")
+        before_measuring()
+        timed = take_samples(session, job.timing, call_ns=warm.last_call_ns, report=throttled_report(speaker))
+        return Timings(
+            median_ns=timed.median_call_ns,
+            stop_reason=timed.stop_reason,
+            wall_ns=timed.wall_ns,
+            warmup_calls=warm.calls,
+            warmup_converged=warm.converged,
+            warmup_ns=warm.wall_ns,
+            values=timed.values,
+            device_values=timed.device_values,
+            calls_per_sample=timed.calls_per_sample,
+        )
+
+    return Loaded(session, time_calls)
+
+
+def throttled_report(speaker: Speaker) -> Callable[[Progress], None]:
+    """Tell the supervisor of progress at most twice a second."""
+    last_ns = 0
+
+    def report(progress: Progress) -> None:
+        nonlocal last_ns
+        now = time.perf_counter_ns()
+        if now - last_ns >= _REPORT_EVERY_NS:
+            last_ns = now
+            speaker.say(SamplesSoFar(progress.samples, progress.median_call_ns, progress.half_width))
+
+    return report
+
+
+def _announce(speaker: Speaker, before_measuring: Callable[[], None]) -> Callable[[str], None]:
+    def began(phase: str) -> None:
+        speaker.begin(phase)
+        if phase == "measure":
+            before_measuring()
+
+    return began
+
+
+def _of_mode(measured: ModeMeasured) -> Timings:
+    return Timings(
+        median_ns=measured.median_ns,
+        stop_reason=measured.stop_reason,
+        wall_ns=measured.wall_ns,
+        warmup_calls=measured.warmup_calls,
+        warmup_converged=measured.warmup_converged,
+        warmup_ns=measured.warmup_ns,
+        series=measured.series,
+        metrics=measured.metrics,
+        facts=measured.facts,
+    )
