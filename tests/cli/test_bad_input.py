@@ -44,7 +44,7 @@ def refused(said: Any) -> str:
         (
             ["--suite", "no.yaml"],
             "Suite file 'no.yaml' cannot be read: No such file or directory.",
-            "Give the path of a YAML file, or one of the shipped suites: quick, standard.",
+            "Give the path of a YAML file, or one of the shipped suites: engines, quick, standard.",
         ),
         (["--max-size", "tny"], "Unknown size limit 'tny'. Did you mean 'tiny'?", ""),
         (["--batch", "1,x"], "--batch got 'x'; expected whole numbers of at least 1, such as 1,8.", ""),
@@ -95,7 +95,7 @@ def test_a_request_that_cannot_be_met(here: Here, arguments: list[str], message:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--precision", "int8"], "engine torch has no int8 on cpu; it has fp32, bf16, fp16 there."),
+        (["--precision", "tf32"], "engine torch has no tf32 on cpu; it has fp32, bf16, fp16, int8, int4 there."),
         (["--device", "cuda:7"], "there is no device 'cuda:7' here; found cpu."),
         (["--device", "toaster"], "PyTorch eager has no device kind 'toaster'; it has cpu, cuda, rocm, mps, xpu."),
     ],
@@ -187,7 +187,7 @@ def test_a_store_of_a_newer_assay(here: Here, tmp_path: Path, command: list[str]
     marker = Path(store.location, MARKER)
     marker.write_text(json.dumps(json.loads(marker.read_text()) | {"schema_version": 42}))
     assert refused(here(*command)) == (
-        f"error: The store {store.location} was written by assay schema 42; this assay reads up to 1.\n"
+        f"error: The store {store.location} was written by assay schema 42; this assay reads up to 2.\n"
         "  Upgrade assay.\n"
     )
 

@@ -59,7 +59,7 @@ def test_doctor_exits_2_where_something_is_broken(here: Here, tmp_path: Path) ->
 
 
 def test_shipped_suites_are_listed(here: Here) -> None:
-    assert [one["name"] for one in json.loads(here("suite", "ls", "--json").out)] == ["quick", "standard"]
+    assert [one["name"] for one in json.loads(here("suite", "ls", "--json").out)] == ["engines", "quick", "standard"]
     assert "standard" in here("suite", "ls").out
 
 

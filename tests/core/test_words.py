@@ -24,7 +24,7 @@ def test_the_words_of_the_store_do_not_change() -> None:
     assert [*RunStatus] == ["ok", "failed", "interrupted"]
     assert [*Verdict] == ["trusted", "noisy", "contaminated"]
     assert [*Provenance] == ["measured", "imported", "predicted"]
-    assert [*Mode] == ["inference", "training", "data", "serving"]
+    assert [*Mode] == ["inference", "generation", "training", "data", "serving"]
     assert [*Precision] == ["fp32", "tf32", "bf16", "fp16", "int8", "int4"]
 
 

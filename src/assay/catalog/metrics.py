@@ -113,25 +113,25 @@ FIDELITY_TOLERANCE = _define(
     "fidelity_tolerance", "1", Direction.NEITHER, "Largest relative error that passes at the precision asked for", "docs/method.md, by precision",
 )  # fmt: skip
 ENERGY_PER_SAMPLE = _define(
-    "energy_j_per_sample", "J", Direction.LOWER, "Energy of one unit of work, what the device draws when idle included", "(energy over the load window) / (calls x units_per_call); docs/telemetry.md",
+    "energy_j_per_sample", "J", Direction.LOWER, "Energy of one unit of work, what the device draws when idle included", "(energy over the load window) / (calls x units_per_call); docs/telemetry.md", source="docs/telemetry.md",
 )  # fmt: skip
 ENERGY_NET_PER_SAMPLE = _define(
-    "energy_net_j_per_sample", "J", Direction.LOWER, "Energy of one unit of work beyond what the idle device draws", "(energy over the load window - idle power x its length) / (calls x units_per_call)",
+    "energy_net_j_per_sample", "J", Direction.LOWER, "Energy of one unit of work beyond what the idle device draws", "(energy over the load window - idle power x its length) / (calls x units_per_call)", source="docs/telemetry.md",
 )  # fmt: skip
 ENERGY_PER_CALL = _define(
-    "energy_j_per_call", "J", Direction.LOWER, "Energy of one call, idle draw included", "energy over the load window / calls",
+    "energy_j_per_call", "J", Direction.LOWER, "Energy of one call, idle draw included", "energy over the load window / calls", source="docs/telemetry.md",
 )  # fmt: skip
 ENERGY_NET_PER_CALL = _define(
-    "energy_net_j_per_call", "J", Direction.LOWER, "Energy of one call beyond the idle draw", "(energy over the load window - idle power x its length) / calls",
+    "energy_net_j_per_call", "J", Direction.LOWER, "Energy of one call beyond the idle draw", "(energy over the load window - idle power x its length) / calls", source="docs/telemetry.md",
 )  # fmt: skip
 AVERAGE_POWER = _define(
-    "average_power_w", "W", Direction.NEITHER, "Mean power over the load window", "energy over the load window / its length",
+    "average_power_w", "W", Direction.NEITHER, "Mean power over the load window", "energy over the load window / its length", source="docs/telemetry.md",
 )  # fmt: skip
 PEAK_POWER = _define(
-    "peak_power_w", "W", Direction.NEITHER, "Highest power over the load window", "highest reading of the power sensor, else the highest mean over a second of the counter",
+    "peak_power_w", "W", Direction.NEITHER, "Highest power over the load window", "highest reading of the power sensor, else the highest mean over a second of the counter", source="docs/telemetry.md",
 )  # fmt: skip
 IDLE_POWER = _define(
-    "idle_power_w", "W", Direction.NEITHER, "Mean power over the idle window, model loaded", "energy over the idle window / its length",
+    "idle_power_w", "W", Direction.NEITHER, "Mean power over the idle window, model loaded", "energy over the idle window / its length", source="docs/telemetry.md",
 )  # fmt: skip
 
 # Metrics of one subject have a module of their own, which registers them when it is imported.

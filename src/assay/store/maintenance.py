@@ -21,6 +21,8 @@ from assay.store.recovery import UNREADABLE_SUFFIX
 from assay.store.tables import folder_bytes, live_files, open_table, table_path
 
 STAMPED_TABLES = (schema.RESULTS, schema.LAUNCHES, schema.SAMPLES, schema.TELEMETRY)
+_COUNTED_TABLES = (schema.RESULTS, schema.LAUNCHES, schema.SAMPLES)
+"""Those whose rows a ``runs`` row counts: what a run's numbers are made of."""
 _DRAFT_AGE_S = 3600.0
 
 
@@ -203,7 +205,7 @@ def _inconsistent_runs(location: str) -> list[Problem]:
         for run_id, write_id in repeated_runs(location)
     ]
     for row in fetch_rows(location, _INCOMPLETE):
-        found = ", ".join(f"{row[table]} of {row[f'{table}_written']} {table}" for table in STAMPED_TABLES)
+        found = ", ".join(f"{row[table]} of {row[f'{table}_written']} {table}" for table in _COUNTED_TABLES)
         problems.append(Problem(Flaw.INCOMPLETE_RUN, row["run_id"], f"the store holds {found}", repairable=False))
     for row in fetch_rows(location, _WITHOUT_ENVIRONMENT, tables=[schema.ENVIRONMENTS]):
         detail = f"its environment {row['env_id']} is not in the store"
