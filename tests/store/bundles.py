@@ -22,6 +22,7 @@ from assay.core.records import (
     RunBundle,
     RunRecord,
     SampleSeries,
+    TelemetrySeries,
 )
 from assay.core.words import RunStatus, Status, Verdict
 from assay.store import Journal, Store
@@ -93,6 +94,9 @@ def make_bundle(
                 memory_bytes={"peak": 4 * 10**8},
                 witnesses={"steal": 0.01},
                 engine_facts={"torch": "2.13.0"},
+                telemetry=(
+                    TelemetrySeries("memory_used_bytes", "cpu", "B", "host", "host", 5, (0, 10**8), (1e9, None)),
+                ),
                 samples=(SampleSeries("latency", "ns", tuple(range(10**6, 10**6 + samples))),),
             )
             for ordinal in range(launches)

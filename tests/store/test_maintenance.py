@@ -95,7 +95,7 @@ def test_info_counts_rows_files_and_bytes(store: Store, make_bundle: MakeBundle)
         "results": 3,
         "launches": 6,
         "samples": 6,
-        "telemetry": 0,
+        "telemetry": 6,
         "environments": 1,
     }
     for table in tables.values():

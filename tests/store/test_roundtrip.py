@@ -23,6 +23,7 @@ from assay.core.records import (
     RunBundle,
     RunRecord,
     SampleSeries,
+    TelemetrySeries,
 )
 from assay.core.words import Fidelity, Mode, Precision, Provenance, RunStatus, Status, Verdict
 from assay.store import Store
@@ -106,6 +107,19 @@ SAMPLES = st.builds(
     calls_per_sample=COUNT,
     rank=COUNT,
 )
+TELEMETRY = st.lists(st.tuples(COUNT, st.none() | FLOAT), max_size=4).flatmap(
+    lambda readings: st.builds(
+        TelemetrySeries,
+        sensor=NAME,
+        device=NAME,
+        unit=NAME,
+        source=NAME,
+        scope=NAME,
+        t0_ns=INT,
+        dt_ns=st.just(tuple(time for time, _ in readings)),
+        values=st.just(tuple(value for _, value in readings)),
+    )
+)
 LAUNCH = st.builds(
     LaunchRecord,
     launch_id=st.uuids().map(str),
@@ -133,6 +147,7 @@ LAUNCH = st.builds(
     fidelity_reason=st.none() | TEXT,
     placement=st.dictionaries(NAME, INT, max_size=3),
     metrics=METRICS,
+    telemetry=st.lists(TELEMETRY, max_size=2).map(tuple),
     samples=st.lists(SAMPLES, max_size=3).map(tuple),
 )
 ENVIRONMENT = st.builds(
@@ -185,7 +200,7 @@ def test_a_run_comes_back_equal(
         assert store.environment(environment.env_id) == environment
         assert _by_id(store.results(run_id=run.run_id)) == _by_id(results)
         assert _by_id(store.launches(run_id=run.run_id, with_samples=True)) == _by_id(launches)
-        bare = [replace(launch, samples=()) for launch in launches]
+        bare = [replace(launch, samples=(), telemetry=()) for launch in launches]
         assert _by_id(store.launches(run_id=run.run_id)) == _by_id(bare)
 
 
