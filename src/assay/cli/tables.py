@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -16,6 +17,7 @@ from assay.cli.output import new_table
 from assay.core.records import ResultRecord
 from assay.core.units import MISSING, format_bytes, format_duration_ns, format_significant
 from assay.core.words import Fidelity, Mode, Status, Verdict
+from assay.stats.fallback import suspect_fallback
 
 VERDICT_STYLES = {Verdict.TRUSTED: "green", Verdict.NOISY: "yellow", Verdict.CONTAMINATED: "red"}
 _READABLE_RATIO = 2.0
@@ -207,4 +209,23 @@ def result_notes(results: Sequence[ResultRecord]) -> list[str]:
             notes.append(f"{result.case.label}: fidelity failed: {result.fidelity_reason}")
         elif result.fidelity is None and result.fidelity_reason:
             notes.append(f"{result.case.label}: fidelity unknown: {result.fidelity_reason}")
+    return notes + _fallback_notes(results)
+
+
+def _fallback_notes(results: Sequence[ResultRecord]) -> list[str]:
+    """Name pairs of devices whose rows are too equal to come from two."""
+    latencies: dict[str, dict[str, float]] = {}
+    for result in results:
+        latency = result.metric("latency_ns")
+        if result.status is Status.OK and latency is not None and latency.value:
+            one = replace(result.case, device="any").case_id
+            latencies.setdefault(one, {})[result.case.device] = latency.value
+    devices = sorted({device for row in latencies.values() for device in row})
+    notes = []
+    for first, second in itertools.combinations(devices, 2):
+        found = suspect_fallback(
+            [(row[first], row[second]) for row in latencies.values() if {first, second} <= row.keys()]
+        )
+        if found.is_suspect:
+            notes.append(f"{first} and {second}: {found.text}")
     return notes
