@@ -27,9 +27,9 @@ from assay.core.records import LaunchRecord, ResultRecord
 from assay.core.units import format_count
 from assay.engines.base import engines
 from assay.runner.collect import CaseIdentity, summarise_case
-from assay.runner.execute import record_launch
 from assay.runner.plan import PlannedCase, default_threads
 from assay.runner.protocol import Job, Measured
+from assay.runner.record import record_launch
 from assay.runner.suite_model import DEFAULT_LAUNCHES, load_suite
 from assay.runner.supervise import LaunchOutcome
 from assay.runner.timing import Timing

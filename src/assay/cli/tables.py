@@ -137,7 +137,7 @@ def _memory(result: ResultRecord) -> str:
     return format_bytes(memory.value) if memory else MISSING
 
 
-_SERVED = ("serving_rate_per_s", "serving_early_stopping_latency_ns", "serving_throughput_per_s")
+_SERVED = ("serving_rate_per_s", "serving_early_stopping_latency_ns", "serving_samples_per_s")
 """The figure of each scenario that LoadGen's verdict is about; None with that verdict where it is INVALID."""
 
 
@@ -149,7 +149,8 @@ def _serving(result: ResultRecord) -> str | Text:
     figure = min(found, key=lambda metric: _SERVED.index(metric.name))
     if figure.value is None:
         return Text("INVALID", style="red")
-    rate = f" {format_significant(figure.value)} queries/s" if figure.name == _SERVED[0] else ""
+    rates = {_SERVED[0]: "queries/s hold", _SERVED[2]: "samples/s"}
+    rate = f" {format_significant(figure.value)} {rates[figure.name]}" if figure.name in rates else ""
     return Text(f"VALID{rate}", style="green")
 
 

@@ -164,8 +164,13 @@ def _expand(suite: Suite, index: int, matrix: CaseMatrix, machine: Machine) -> I
                 shape=shape,
                 options=options,
             )
-            planned = PlannedCase(case, workload, thread_count or machine.threads)
+            planned = PlannedCase(case, workload, thread_count or _threads_for(mode, machine))
             yield replace(planned, obstacle=_find_obstacle(planned, engine, suite.seed, machine))
+
+
+def _threads_for(mode: Mode, machine: Machine) -> int:
+    """One less where queries arrive: LoadGen waits for their time in a loop, which takes a CPU."""
+    return max(1, machine.threads - 1) if mode is Mode.SERVING else machine.threads
 
 
 def _options_for(engine: Engine, mode: Mode, precision: Precision, asked: Mapping[str, Scalar]) -> dict[str, Scalar]:
