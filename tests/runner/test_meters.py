@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -59,7 +60,7 @@ def meters(*sources: FakeSource, wants_energy: bool = True) -> Meters:
 def counter(*points: tuple[float, float]) -> Trace:
     """An energy counter of the package that read so many joules at those seconds."""
     times = [round(time_s * S) for time_s, _ in points]
-    steps = (0, *(later - earlier for earlier, later in zip(times, times[1:], strict=False)))
+    steps = (0, *(later - earlier for earlier, later in pairwise(times)))
     return Trace("energy_j", "cpu:package-0", "rapl", "package", times[0], steps, tuple(joules for _, joules in points))
 
 

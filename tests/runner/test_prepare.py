@@ -162,7 +162,7 @@ def test_anything_else_is_compared(fields: dict[str, Any]) -> None:
 
 def test_what_comes_from_a_users_function_serves_one_run_only(tmp_path: Path) -> None:
     launcher = FakeLauncher()
-    planned = case_of(workload="plain_models:quick", shape={})
+    planned = case_of(workload="plain_models:good", shape={})
     prepare_case(planned, 0, workshop(tmp_path, launcher))
     prepare_case(planned, 0, replace(workshop(tmp_path, launcher), scope="run-2"))
     prepare_case(planned, 0, workshop(tmp_path, launcher))

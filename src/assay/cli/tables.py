@@ -67,6 +67,7 @@ def _columns(results: Sequence[ResultRecord]) -> list[_Column]:
         _Column("batch", lambda result: str(result.case.batch), right=True),
         _Column("median", _median, right=True),
         _Column("95 % CI", _interval, right=True),
+        *(_generation_columns() if any(result.case.mode is Mode.GENERATION for result in results) else []),
         _Column("throughput", _throughput, right=True),
         *([_Column("serving", _serving)] if any(result.case.mode is Mode.SERVING for result in results) else []),
         _Column("memory", _memory, right=True),
@@ -75,6 +76,18 @@ def _columns(results: Sequence[ResultRecord]) -> list[_Column]:
         _Column("launches", _launches, right=True),
         _Column("verdict", verdict_text),
     ]
+
+
+def _generation_columns() -> list[_Column]:
+    return [
+        _Column("first token", functools.partial(_duration, "time_to_first_token_ns"), right=True),
+        _Column("per token", functools.partial(_duration, "time_per_output_token_ns"), right=True),
+    ]
+
+
+def _duration(name: str, result: ResultRecord) -> str:
+    found = result.metric(name)
+    return format_duration_ns(found.value) if found else MISSING
 
 
 def _shared_value(column: _Column, results: Sequence[ResultRecord]) -> str | None:
