@@ -79,10 +79,14 @@ def test_sensors_are_read_while_a_launch_lasts_and_closed_with_the_run() -> None
     assert len(series.dt_ns) == len(series.values)
 
 
-def test_a_launch_that_raises_is_still_read_to_its_end() -> None:
+def be_interrupted() -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_launch_that_is_interrupted_leaves_nothing_open() -> None:
     source = FakeSource()
     with meters(source) as open_meters, pytest.raises(KeyboardInterrupt), open_meters.watch("cpu"):
-        raise KeyboardInterrupt
+        be_interrupted()
     assert source.closed
 
 
