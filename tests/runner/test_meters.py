@@ -71,8 +71,8 @@ def test_sensors_are_read_while_a_launch_lasts_and_closed_with_the_run() -> None
             while len(source.asked) < 3:
                 pass
         (series,) = telemetry_series(watch)
-        assert not source.closed
-    assert source.closed
+        closed_before = source.closed
+    assert (closed_before, source.closed) == (False, True)
     assert (series.sensor, series.unit, series.source) == ("memory_used_bytes", "B", "host")
     assert series.values[:3] == (1.0, 2.0, 3.0)
     assert series.t0_ns >= 0
