@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from assay.probes.devices import Device
+from assay.core.absence import Unavailable
+from assay.probes.devices import Device, detect_devices
 from assay.runner import diagnose as module
 from assay.runner.diagnose import Finding, diagnose
 from assay.store import Store
@@ -155,3 +156,14 @@ def test_code_asked_in_a_process_of_its_own() -> None:
 def test_a_process_that_does_not_answer_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_ASK_TORCH_S", 0.2)
     assert module._run_python("import time; time.sleep(60)") == ("", "no answer within 0.2 s")
+
+
+@pytest.mark.usefixtures("no_processes")
+def test_a_device_without_a_meter_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    absent = {"rapl": Unavailable("no RAPL counter", "modprobe intel_rapl_msr")}
+    monkeypatch.setattr(module, "choose_sources", lambda _device: ([], absent))
+    findings = of(diagnose(str(tmp_path)), "energy")
+    assert [(one.level, one.what, one.advice) for one in findings] == [
+        ("missing", f"{device.name}: rapl: no RAPL counter", "modprobe intel_rapl_msr")
+        for device in detect_devices()
+    ]

@@ -23,6 +23,7 @@ from assay.engines.base import engines
 from assay.probes.devices import detect_devices
 from assay.probes.environment import collect_environment
 from assay.probes.memory import available_memory_bytes
+from assay.probes.telemetry.choose import choose_sources, close_sources
 from assay.runner.plan import default_threads
 from assay.store import Store
 
@@ -76,6 +77,7 @@ def diagnose(store: str | None = None) -> list[Finding]:
     return [
         *_diagnose_hardware(facts, torch),
         *_diagnose_engines(torch),
+        *_diagnose_meters(),
         *_diagnose_timing(facts),
         *_diagnose_store(store),
     ]
@@ -143,6 +145,19 @@ def _diagnose_packages(area: str, torch: Mapping[str, Any] | None) -> Iterator[F
         yield Finding(area, "error", f"transformers' models cannot be imported: {error}", advice)
     elif importlib.util.find_spec("torchvision") is not None:
         yield Finding(area, "note", "torchvision is installed; one that does not match torch breaks transformers")
+
+
+def _diagnose_meters() -> Iterator[Finding]:
+    """Whether joules can be read, device by device; where not, what each source lacks."""
+    area = "energy"
+    for device in detect_devices():
+        sources, absent = choose_sources(device.name)
+        meters = [source.name for source in sources if source.counter_period_s is not None]
+        close_sources(sources)
+        if meters:
+            yield Finding(area, "ok", f"{device.name}: read from {', '.join(meters)} (assay run --energy)")
+        for name, why in absent.items():
+            yield Finding(area, "missing", f"{device.name}: {name}: {why.reason}", why.install_hint)
 
 
 def _diagnose_timing(facts: Mapping[str, Any]) -> Iterator[Finding]:
