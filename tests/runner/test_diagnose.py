@@ -35,7 +35,7 @@ def test_this_machine_can_be_diagnosed(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(module, "_ASK_TRANSFORMERS", "import transformers")  # not its models, which take six seconds
     findings = diagnose(str(tmp_path / "store"))
     assert [finding.area for finding in findings] == sorted(
-        (finding.area for finding in findings), key=["hardware", "engines", "timing", "store"].index
+        (finding.area for finding in findings), key=["hardware", "engines", "energy", "timing", "store"].index
     )
     assert {finding.level for finding in findings} <= LEVELS
     assert of(findings, "hardware")[0].what.startswith("cpu: ")
@@ -164,6 +164,5 @@ def test_a_device_without_a_meter_says_what_it_lacks(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(module, "choose_sources", lambda _device: ([], absent))
     findings = of(diagnose(str(tmp_path)), "energy")
     assert [(one.level, one.what, one.advice) for one in findings] == [
-        ("missing", f"{device.name}: rapl: no RAPL counter", "modprobe intel_rapl_msr")
-        for device in detect_devices()
+        ("missing", f"{device.name}: rapl: no RAPL counter", "modprobe intel_rapl_msr") for device in detect_devices()
     ]
