@@ -27,9 +27,10 @@ format: $(VENV)/.installed-dev ## Rewrite the sources in the house format
 	$(BIN)/ruff check --fix-only --quiet
 	$(BIN)/ruff format
 
-benchmarks: $(VENV)/.installed-dev ## Show the cost of measuring: overhead, start-up, noise
+benchmarks: $(VENV)/.installed-dev ## Show the cost of measuring: overhead, start-up, the runtimes' own tools
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/runtimes.py
 
 install: $(VENV)/.installed ## Make the virtual environment with assay and PyTorch
 install-dev: $(VENV)/.installed-dev ## The same with what linting and testing need
