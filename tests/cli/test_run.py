@@ -154,7 +154,7 @@ def judge_all_as(monkeypatch: pytest.MonkeyPatch, word: str) -> None:
     """Whether a launch on a busy test machine is trusted is not what these tests are about."""
     from assay.core.words import Verdict
 
-    monkeypatch.setattr("assay.runner.execute.judge_noise", lambda _witnesses: (Verdict(word), ()))
+    monkeypatch.setattr("assay.runner.record.judge_noise", lambda _witnesses: (Verdict(word), ()))
 
 
 def test_fresh_cases_are_left_out(here: Here, write_suite: WriteSuite, monkeypatch: pytest.MonkeyPatch) -> None:
