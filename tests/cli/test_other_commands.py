@@ -36,7 +36,7 @@ def test_doctor_says_the_same_to_people_and_programs(here: Here, monkeypatch: py
     assert (said.code, said.err) == (0, "")
     findings = json.loads(said.out)
     assert {"area", "level", "what", "advice"} == set(findings[0])
-    assert {one["area"] for one in findings} == {"hardware", "engines", "timing", "store"}
+    assert {one["area"] for one in findings} == {"hardware", "engines", "energy", "timing", "store"}
     for_people = here("doctor").out
     for finding in findings:
         if "load" not in finding["what"]:  # which changes by the second
