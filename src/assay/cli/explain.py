@@ -187,7 +187,9 @@ def _in_precision(cost: Cost, result: ResultRecord) -> Cost:
     """Weights and activations in the bytes that this result really had; int8 and int4 keep activations in fp32."""
     precision = _effective(result)
     weights = precision.bytes_per_parameter
-    return cost.with_sizes(weight_bytes=weights, activation_bytes=weights if weights >= 2 else 4.0)  # noqa: PLR2004
+    is_quantized = precision in {Precision.INT8, Precision.INT4}
+    activations = Precision.FP32.bytes_per_parameter if is_quantized else weights
+    return cost.with_sizes(weight_bytes=weights, activation_bytes=activations)
 
 
 def _effective(result: ResultRecord) -> Precision:

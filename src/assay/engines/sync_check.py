@@ -8,6 +8,7 @@ inside functions.
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -81,8 +82,7 @@ def judge_sync(device_name: str, work: DeviceWork, clock: Callable[[], int]) -> 
     steps = _calibrate(work, clock)
     most = _MULTIPLES[-1] * steps
     synchronized_ns = tuple(
-        _best_of(lambda steps=steps * multiple: _time(work, steps, work.synchronize, clock))  # type: ignore[misc]
-        for multiple in _MULTIPLES
+        _best_of(functools.partial(_time, work, steps * multiple, work.synchronize, clock)) for multiple in _MULTIPLES
     )
     result_ns = _best_of(lambda: _time(work, most, work.read_result, clock))
     unsynchronized_ns = _best_of(lambda: _time(work, most, _do_nothing, clock))
