@@ -11,7 +11,7 @@ from assay.core.words import Direction
 
 UNIT_OF_SUFFIX = {
     "_flops_per_s": "FLOP/s", "_bytes_per_s": "B/s", "_per_s": "1/s", "_ns": "ns", "_bytes": "B", "_w": "W",
-    "_j_per_sample": "J", "_j_per_call": "J",
+    "_j": "J", "_j_per_sample": "J", "_j_per_call": "J",
 }  # fmt: skip
 
 

@@ -131,7 +131,7 @@ def test_a_run_that_had_ended_is_recovered_as_it_ended(
         raise StoreError("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(appending, "append_rows", refuse)
+        patch.setattr(appending, "append_arrow", refuse)
         with pytest.raises(StoreError):
             store.publish(bundle, journal)
     journal.close()

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from assay.catalog.metrics import metrics as registry
-from assay.core.case import Case
+from assay.core.case import Case, ForeignCase
 from assay.core.records import (
     EnvironmentRecord,
     LaunchRecord,
@@ -25,7 +25,7 @@ from assay.core.records import (
     SampleSeries,
     TelemetrySeries,
 )
-from assay.core.words import Fidelity, Mode, Precision, Provenance, RunStatus, Status, Verdict
+from assay.core.words import Fidelity, Mark, Mode, Precision, Provenance, RunStatus, Status, Verdict
 from assay.store import Store
 from assay.store.codec import KINDS, record_from_json, record_to_json
 from assay.store.headline import metric_columns
@@ -75,29 +75,57 @@ CASE = st.builds(
     # an infinite option has no JSON form, so it has no case id either
     options=st.dictionaries(NAME, TEXT | INT | st.booleans() | FINITE, max_size=3),
 )
+FOREIGN_CASE = st.builds(
+    ForeignCase.make,
+    workload=NAME,
+    engine=st.none() | NAME,
+    device=st.none() | TEXT,
+    mode=st.sampled_from(Mode),
+    precision=st.none() | NAME,
+    batch=st.none() | COUNT,
+    shape=st.dictionaries(NAME, COUNT, max_size=3),
+    options=st.dictionaries(NAME, TEXT | INT | st.booleans() | FINITE, max_size=3),
+)
+_RESULT_FIELDS: dict[str, st.SearchStrategy[Any]] = {
+    "result_id": st.uuids().map(str),
+    "run_id": st.just("the-run"),
+    "series_id": NAME,
+    "status": st.sampled_from(Status),
+    "reason": st.none() | TEXT,
+    "verdict": st.none() | st.sampled_from(Verdict),
+    "verdict_reasons": REASONS,
+    "effective_precision": st.none() | NAME,
+    "fidelity": st.none() | st.sampled_from(Fidelity),
+    "fidelity_reason": st.none() | TEXT,
+    "hardware": st.none() | NAME,
+    "parameters": st.none() | COUNT,
+    "units_per_call": st.none() | FLOAT,
+    "unit_of_work": st.none() | NAME,
+    "launches_planned": COUNT,
+    "launches_ok": COUNT,
+    "metrics": METRICS,
+}
 RESULT = st.builds(
     ResultRecord,
-    result_id=st.uuids().map(str),
-    run_id=st.just("the-run"),
-    series_id=NAME,
     case=CASE,
-    status=st.sampled_from(Status),
     measured_at=TIME,
-    reason=st.none() | TEXT,
-    verdict=st.none() | st.sampled_from(Verdict),
-    verdict_reasons=REASONS,
-    effective_precision=st.none() | NAME,
-    fidelity=st.none() | st.sampled_from(Fidelity),
-    fidelity_reason=st.none() | TEXT,
-    hardware=st.none() | NAME,
-    parameters=st.none() | COUNT,
-    units_per_call=st.none() | FLOAT,
-    unit_of_work=st.none() | NAME,
-    launches_planned=COUNT,
-    launches_ok=COUNT,
-    metrics=METRICS,
-    provenance=st.sampled_from(Provenance),
+    provenance=st.sampled_from([Provenance.MEASURED, Provenance.PREDICTED]),
     source=st.none() | TEXT,
+    **_RESULT_FIELDS,
+)
+IMPORTED = st.builds(
+    ResultRecord,
+    case=FOREIGN_CASE,
+    measured_at=st.none() | TIME,
+    provenance=st.just(Provenance.IMPORTED),
+    source=TEXT,
+    source_place=st.none() | TEXT,
+    source_fields=st.dictionaries(NAME, TEXT | INT | st.none() | st.lists(INT, max_size=2), max_size=3),
+    conversions=st.dictionaries(NAME, st.fixed_dictionaries({"field": NAME, "factor": st.none() | FINITE}), max_size=2),
+    simulated=st.none() | st.booleans(),
+    marks=st.dictionaries(st.sampled_from(Mark), TEXT, max_size=3),
+    fingerprint=st.none() | NAME,
+    **_RESULT_FIELDS,
 )
 SAMPLES = st.builds(
     SampleSeries,
@@ -186,7 +214,7 @@ RUN = st.builds(
 @given(
     run=RUN,
     environment=ENVIRONMENT,
-    results=st.lists(RESULT, max_size=12, unique_by=lambda result: result.result_id),
+    results=st.lists(RESULT | IMPORTED, max_size=12, unique_by=lambda result: result.result_id),
     launches=st.lists(LAUNCH, max_size=6, unique_by=lambda launch: launch.launch_id),
 )
 def test_a_run_comes_back_equal(

@@ -9,6 +9,7 @@ import pytest
 
 from assay.core.errors import UsageError
 from assay.store import Store, sandbox
+from assay.store.schema import TABLES
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def test_reading_is_accepted(filled: Store, sql: str) -> None:
 
 def test_show_tables_lists_the_views_and_nothing_else(filled: Store) -> None:
     names = filled.query_readonly("SHOW TABLES").column(0).to_pylist()
-    assert sorted(names) == ["environments", "launches", "metrics", "results", "runs", "samples", "telemetry"]
+    assert sorted(names) == sorted([*TABLES, "metrics"])
 
 
 @pytest.mark.parametrize(

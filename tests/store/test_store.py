@@ -15,6 +15,7 @@ import pytest
 from assay.core.errors import NotFoundError, StoreError, StoreVersionError, UsageError
 from assay.core.records import SCHEMA_VERSION, RunBundle
 from assay.store import Store
+from assay.store.schema import TABLES
 
 MakeBundle = Callable[..., RunBundle]
 T0 = datetime(2026, 11, 1, tzinfo=UTC)
@@ -46,7 +47,7 @@ def test_an_empty_store_answers_every_question(store: Store) -> None:
     assert store.query("SELECT count(*) AS n FROM metrics").to_pylist() == [{"n": 0}]
     assert store.query_readonly("SELECT latency_ns, shape FROM results").num_rows == 0
     assert store.check().clean
-    assert [table.version for table in store.info().tables] == [None] * 6
+    assert [table.version for table in store.info().tables] == [None] * len(TABLES)
     with pytest.raises(NotFoundError, match="no runs yet"):
         store.find_run("last")
     with pytest.raises(NotFoundError, match="no environment 'e'"):

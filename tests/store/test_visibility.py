@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,12 @@ VIEWS = ("runs", "results", "launches", "samples", "metrics")
 
 
 def fail_at(monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
-    def append_rows(location: str, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    def append_arrow(location: str, table: str, content: Any) -> None:
         if table == broken:
             raise StoreError(f"no more at {broken}")
-        tables.append_rows(location, table, rows)
+        tables.append_arrow(location, table, content)
 
-    monkeypatch.setattr(appending, "append_rows", append_rows)
+    monkeypatch.setattr(appending, "append_arrow", append_arrow)
 
 
 def visible(store: Store) -> dict[str, int]:
@@ -67,11 +67,11 @@ import os, signal, sys
 sys.path.insert(0, sys.argv[2])
 import bundles
 from assay.store import Store, append, tables
-def append_rows(location, table, rows):
+def append_arrow(location, table, content):
     if table == "runs":
         os.kill(os.getpid(), signal.SIGKILL)
-    tables.append_rows(location, table, rows)
-append.append_rows = append_rows
+    tables.append_arrow(location, table, content)
+append.append_arrow = append_arrow
 Store.open(sys.argv[1]).append(bundles.make_bundle())
 """
     command = [sys.executable, "-c", script, store.location, str(Path(__file__).parent)]
@@ -91,13 +91,13 @@ def test_repair_leaves_a_living_writer_alone(
     bundle = make_bundle()
     at_the_last_row, go_on = threading.Event(), threading.Event()
 
-    def append_rows(location: str, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    def append_arrow(location: str, table: str, content: Any) -> None:
         if table == "runs":
             at_the_last_row.set()
             assert go_on.wait(60)
-        tables.append_rows(location, table, rows)
+        tables.append_arrow(location, table, content)
 
-    monkeypatch.setattr(appending, "append_rows", append_rows)
+    monkeypatch.setattr(appending, "append_arrow", append_arrow)
     writer = threading.Thread(target=store.append, args=(bundle,))
     writer.start()
     assert at_the_last_row.wait(60)

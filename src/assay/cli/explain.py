@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from assay.core.absence import Unavailable
-from assay.core.words import Mode, Precision, Status
+from assay.core.words import Mode, Precision, Provenance, Status
 
 if TYPE_CHECKING:
     from assay.core.records import EnvironmentRecord, ResultRecord
@@ -103,7 +103,7 @@ def cached_cost(result: ResultRecord) -> Cost | Unavailable:
     root = cache_location()
     try:
         workload = resolve_workload(result.case.workload)
-        request = request_cost(workload, result.case, scope=result.run_id)
+        request = request_cost(workload, result.own_case, scope=result.run_id)
         found = find_artefact(request, workload, root)
         if found is None:
             said = run_launch(PrepareJob(request, str(root), 1), limit_s=_COST_LIMIT_S).outcome
@@ -123,9 +123,14 @@ def _explain(
     probes: dict[tuple[str, int | None], ProbeRates | None] = {}
     threads_of = _threads_by_result(results, store)
     for result in results:
-        if result.status is not Status.OK or result.case.workload == WORKLOAD:
+        if (
+            result.status is not Status.OK
+            or result.case.workload == WORKLOAD
+            or result.provenance is not Provenance.MEASURED
+        ):
             continue
-        key = (result.case.device, threads_of.get(result.result_id) if result.case.device == "cpu" else None)
+        device = result.own_case.device
+        key = (device, threads_of.get(result.result_id) if device == "cpu" else None)
         if key not in probes:
             probes[key] = latest_probe(store, environment, key[0], threads=key[1])
         yield _explain_one(result, probes[key], key[1], environment, find_cost)
@@ -197,7 +202,7 @@ def _effective(result: ResultRecord) -> Precision:
     try:
         return Precision(result.effective_precision or "")
     except ValueError:
-        return result.case.precision
+        return result.own_case.precision
 
 
 def _arithmetic(result: ResultRecord) -> str:

@@ -79,7 +79,7 @@ class LiveRun:
                 urgent = False
             case LaunchEnded(_, launch, result):
                 self._done += 1
-                self._launch_s.append(launch.wall_ns / 1e9)
+                self._launch_s.append((launch.wall_ns or 0) / 1e9)
                 row.activity, row.result = "", result
             case _:
                 urgent = False

@@ -221,7 +221,7 @@ def _print(finished: FinishedRun, curves: list[tuple[Curve, Scaling]], form: For
 def _point_rows(curve: Curve, scaling: Scaling) -> list[dict[str, Any]]:
     rows = []
     for result, point in zip(curve.results, scaling.points, strict=True):
-        case = result.case
+        case = result.own_case
         numbers = {name: getattr(point, name) for name in ("latency_ns", "latency_lo_ns", "latency_hi_ns", "rate")}
         rows.append({
             "workload": case.workload, "engine": case.engine, "device": case.device, "precision": case.precision.value,
@@ -251,7 +251,7 @@ def _curve_table(curve: Curve, scaling: Scaling) -> Table:
     from assay.cli.tables import verdict_text
     from assay.core.units import MISSING, format_bytes, format_duration_ns, format_significant
 
-    case = curve.results[0].case
+    case = curve.results[0].own_case
     rest = [f"{name} {size}" for name, size in case.shape if name != curve.axis.name]
     rest += [f"batch {case.batch}"] if curve.axis.name != "batch" else []
     rest += [f"{name} {value}" for name, value in case.options if name != curve.axis.name]

@@ -59,8 +59,8 @@ def _columns(results: Sequence[ResultRecord]) -> list[_Column]:
     options = sorted({name for result in results for name, _ in result.case.options})
     return [
         _Column("workload", lambda result: result.case.workload),
-        _Column("engine", lambda result: result.case.engine, foldable=True),
-        _Column("device", lambda result: result.case.device, foldable=True),
+        _Column("engine", lambda result: result.case.engine or MISSING, foldable=True),
+        _Column("device", lambda result: result.case.device or MISSING, foldable=True),
         _Column("precision", _precision, foldable=True),
         *([_Column("shape", _shape)] if dimensions else []),
         *(_Column(name, functools.partial(_option, name)) for name in options),
@@ -96,7 +96,7 @@ def _shared_value(column: _Column, results: Sequence[ResultRecord]) -> str | Non
 
 
 def _precision(result: ResultRecord) -> str:
-    requested, effective = result.case.precision.value, result.effective_precision
+    requested, effective = str(result.case.precision or MISSING), result.effective_precision
     # "int8 static (30 of 30 products)" tells more of what was asked for; only another type is news here.
     is_same = effective in {None, "unknown"} or str(effective).split()[0] == requested
     return requested if is_same else f"{requested} (ran {effective})"
@@ -233,7 +233,7 @@ def _fallback_notes(results: Sequence[ResultRecord]) -> list[str]:
         latency = result.metric("latency_ns")
         if result.status is Status.OK and latency is not None and latency.value:
             one = replace(result.case, device="any").case_id
-            latencies.setdefault(one, {})[result.case.device] = latency.value
+            latencies.setdefault(one, {})[result.case.device or MISSING] = latency.value
     devices = sorted({device for row in latencies.values() for device in row})
     notes = []
     for first, second in itertools.combinations(devices, 2):

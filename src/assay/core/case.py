@@ -96,6 +96,87 @@ class Case:
         return f"{self.workload} {self.engine} {self.device}{mode} {self.precision} b{self.batch}{shape}{options}"
 
 
+@dataclass(frozen=True, slots=True)
+class ForeignCase:
+    """What an imported row says that it measured: as much as its source tells, None for the rest.
+
+    Words are the source's own (``amp``, ``Q4_K_M``, ``NVIDIA H100-SXM-80GB``), brought to one spelling where that is
+    certain. ``options`` holds what else tells rows of the source apart (``scenario``, ``accelerators``).
+    """
+
+    workload: str
+    engine: str | None = None
+    device: str | None = None
+    mode: Mode = Mode.INFERENCE
+    precision: str | None = None
+    batch: int | None = None
+    shape: tuple[tuple[str, int], ...] = ()
+    options: tuple[tuple[str, Scalar], ...] = ()
+
+    @classmethod
+    def make(
+        cls,
+        *,
+        workload: str,
+        engine: str | None = None,
+        device: str | None = None,
+        mode: str = Mode.INFERENCE,
+        precision: str | None = None,
+        batch: int | None = None,
+        shape: Mapping[str, int] | None = None,
+        options: Mapping[str, Scalar | None] | None = None,
+    ) -> ForeignCase:
+        """Build a case from plain values, sorting what has no order; options that are None are not known."""
+        return cls(
+            workload=workload,
+            engine=engine,
+            device=device,
+            mode=Mode(mode),
+            precision=precision,
+            batch=batch,
+            shape=tuple(sorted((shape or {}).items())),
+            options=tuple(
+                sorted((name, _plain(value)) for name, value in (options or {}).items() if value is not None)
+            ),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the case as JSON-able plain values."""
+        return {
+            "workload": self.workload,
+            "engine": self.engine,
+            "device": self.device,
+            "mode": self.mode.value,
+            "precision": self.precision,
+            "batch": self.batch,
+            "shape": dict(self.shape),
+            "options": dict(self.options),
+        }
+
+    @property
+    def case_id(self) -> str:
+        """Hash of the content: 16 hexadecimal digits, never that of a measured case."""
+        return content_hash(["foreign", self.to_dict()])
+
+    @property
+    def family(self) -> str:
+        """The part of the workload name before the size."""
+        return self.workload.partition("/")[0]
+
+    @property
+    def label(self) -> str:
+        """Short text, as of a measured case, without what is not known."""
+        mode = None if self.mode is Mode.INFERENCE else self.mode.value
+        batch = None if self.batch is None else f"b{self.batch}"
+        words = [self.workload, self.engine, self.device, mode, self.precision, batch]
+        words += [f"{name}{size}" for name, size in self.shape]
+        words += [f"{name}={value}" for name, value in self.options]
+        return " ".join(word for word in words if word)
+
+
+AnyCase = Case | ForeignCase
+
+
 def _plain(value: Scalar) -> Scalar:
     """Write a whole number one way: 2.0 equals 2 in Python, so both must have one hash."""
     return int(value) if isinstance(value, float) and value.is_integer() else value

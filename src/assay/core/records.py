@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from assay.core.case import Case
-from assay.core.words import Fidelity, Provenance, RunStatus, Status, Verdict
+from assay.core.case import AnyCase, Case
+from assay.core.errors import AssayError
+from assay.core.words import Fidelity, Mark, Provenance, RunStatus, Status, Verdict
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +83,20 @@ class ResultRecord:
 
     ``fidelity`` says whether its answers are right (None where that is not known); ``fidelity_reason`` why they are
     not, or why it is not known.
+
+    An imported result has a :class:`~assay.core.case.ForeignCase` and says where it is from: ``source`` is the file,
+    ``source_place`` the place in it, ``source_fields`` the record there under its own names, ``conversions`` how each
+    number came from which field (``latency_ns.mean`` -> field, unit, factor). ``simulated`` is the source's own account
+    (None: it does not say), ``marks`` what is to be known before its numbers are used, each with the reason, and
+    ``fingerprint`` a hash that equal measurements share wherever they stand.
     """
 
     result_id: str
     run_id: str
     series_id: str
-    case: Case
+    case: AnyCase
     status: Status
-    measured_at: datetime
+    measured_at: datetime | None
     reason: str | None = None
     verdict: Verdict | None = None
     verdict_reasons: tuple[str, ...] = ()
@@ -105,7 +112,29 @@ class ResultRecord:
     metrics: tuple[MetricValue, ...] = ()
     provenance: Provenance = Provenance.MEASURED
     source: str | None = None
+    source_place: str | None = None
+    source_fields: Mapping[str, Any] = field(default_factory=dict)
+    conversions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    simulated: bool | None = None
+    marks: Mapping[Mark, str] = field(default_factory=dict)
+    fingerprint: str | None = None
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def is_usable(self) -> bool:
+        """True where aggregates and rankings may use its numbers: it went well, and no mark or gate forbids it."""
+        return (
+            self.status is Status.OK
+            and self.fidelity is not Fidelity.FAILED
+            and not any(mark.excludes for mark in self.marks)
+        )
+
+    @property
+    def own_case(self) -> Case:
+        """The case of a result that assay measured. Raises AssayError for one that it did not."""
+        if isinstance(self.case, Case):
+            return self.case
+        raise AssayError(f"{self.case.label} was {self.provenance}, so it is no case that assay could run again.")
 
     def metric(self, name: str, stat: str = "median", phase: str = "steady") -> MetricValue | None:
         """Return one metric of this result, or None where it was not taken."""
@@ -168,8 +197,8 @@ class LaunchRecord:
     origin_run_id: str
     ordinal: int
     status: Status
-    started_at: datetime
-    wall_ns: int
+    started_at: datetime | None
+    wall_ns: int | None
     reason: str | None = None
     verdict: Verdict | None = None
     verdict_reasons: tuple[str, ...] = ()
@@ -200,3 +229,90 @@ class RunBundle:
     environment: EnvironmentRecord
     results: tuple[ResultRecord, ...]
     launches: tuple[LaunchRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRecord:
+    """One file that was imported: which, by what, and what became of its rows.
+
+    ``import_id`` is a hash of the file's content and the format, so the same file twice is the same import.
+    ``rows_refused`` of the ``rows_seen`` are in the table of refusals with their reasons; ``notes`` says what the
+    importer found out about the file as a whole.
+    """
+
+    import_id: str
+    run_id: str
+    source: str
+    format: str
+    sha256: str
+    size_bytes: int
+    imported_at: datetime
+    assay_version: str
+    rows_seen: int
+    rows_taken: int
+    rows_refused: int
+    notes: tuple[str, ...] = ()
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalRecord:
+    """One row of an imported file that was not taken: where it stands, what it says, what is wrong with it."""
+
+    import_id: str
+    run_id: str
+    place: str
+    error: str
+    raw: str
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationRecord:
+    """What a person says of a run, a result or a series, never changed afterwards.
+
+    ``kind`` is one word (``note``, ``accept``, ``mute``, ``split``, ``retract``); a later annotation that retracts one
+    names it in ``retracts``.
+    """
+
+    annotation_id: str
+    kind: str
+    subject_kind: str
+    subject_id: str
+    text: str
+    author: str
+    created_at: datetime
+    metric: str | None = None
+    expires_at: datetime | None = None
+    retracts: str | None = None
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineRecord:
+    """A run pinned under a name, for later ones to be checked against. The newest row of a name counts.
+
+    ``run_id`` None ends the name. ``series_id`` narrows it to one series.
+    """
+
+    baseline_id: str
+    name: str
+    run_id: str | None
+    created_at: datetime
+    author: str
+    series_id: str | None = None
+    note: str | None = None
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotRecord:
+    """A named state of the store: the version of each table, its rows and a checksum of them."""
+
+    name: str
+    created_at: datetime
+    versions: Mapping[str, int]
+    rows: Mapping[str, int]
+    checksums: Mapping[str, str]
+    note: str | None = None
+    schema_version: int = SCHEMA_VERSION

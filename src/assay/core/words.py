@@ -67,6 +67,32 @@ class Provenance(StrEnum):
     PREDICTED = "predicted"
 
 
+class Mark(StrEnum):
+    """What is to be known of an imported row before its numbers are used. The row keeps them whatever its marks."""
+
+    SIMULATED = "simulated"
+    """The source itself says that nothing was measured."""
+    CONSTANT = "constant"
+    """The numbers are invented: written into a program, or equal where no two measurements are equal."""
+    FALLBACK = "suspected fallback"
+    """An accelerator's row that is too equal to the CPU's."""
+    REPEATED = "repeated"
+    """The same measurement is in another row, of this import or an earlier one."""
+    SINGLE_SHOT = "single shot"
+    """One timed call, nothing repeated."""
+    UNVERIFIED = "unverified"
+    """No run stands behind the number that could be looked at."""
+    DERIVED = "derived"
+    """Some numbers of the row were computed from others of it; the conversions say which."""
+    CORRECTED = "corrected"
+    """Some field of the source is known to be wrong and was read as what it must have been."""
+
+    @property
+    def excludes(self) -> bool:
+        """True where every aggregate leaves the row out."""
+        return self in (Mark.SIMULATED, Mark.CONSTANT, Mark.FALLBACK, Mark.REPEATED)
+
+
 class Mode(StrEnum):
     """What kind of work is timed."""
 

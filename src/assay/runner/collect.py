@@ -79,7 +79,7 @@ def summarise_case(
         series_id=series_id(planned.case.case_id, identity.hardware),
         case=planned.case,
         status=status,
-        measured_at=max((launch.started_at for launch in launches), default=now),
+        measured_at=max((launch.started_at for launch in launches if launch.started_at), default=now),
         reason=reason,
         verdict=verdict,
         verdict_reasons=reasons,

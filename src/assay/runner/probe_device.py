@@ -193,7 +193,7 @@ def _read_rates(store: Store, run: RunRecord, result: ResultRecord) -> ProbeRate
         rates=rates_of(result),
         run_id=run.run_id,
         host_id=store.environment(run.env_id).host_id,
-        measured_at=result.measured_at,
+        measured_at=result.measured_at or run.started_at,
         threads=next((launch.threads for launch in launches if launch.threads is not None), None),
         verdict=None if result.verdict is None else result.verdict.value,
     )
@@ -288,7 +288,7 @@ def _summarise(
         series_id=series_id(case.case_id, hardware),
         case=case,
         status=status,
-        measured_at=max((launch.started_at for launch in launches), default=header.started_at),
+        measured_at=max((launch.started_at for launch in launches if launch.started_at), default=header.started_at),
         reason=reason,
         verdict=verdict if status is Status.OK else None,
         verdict_reasons=reasons if status is Status.OK else (),

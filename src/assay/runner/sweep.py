@@ -106,10 +106,10 @@ def stop_when_failed(
     def find_obstacle(planned: PlannedCase, results: Sequence[ResultRecord]) -> Obstacle | None:
         size, curve = axis.of(planned.case), axis.curve_of(planned.case)
         for result in results:
-            other = axis.of(result.case)
+            other = axis.of(result.own_case)
             if size is None or other is None or other >= size or not result.status.is_failure:
                 continue
-            if axis.curve_of(result.case) == curve:
+            if axis.curve_of(result.own_case) == curve:
                 why = result.status.text.removeprefix("failed: ") if result.status is not Status.FAILED else "it failed"
                 return Obstacle(Status.SKIPPED, f"not run: {axis.name} {other} already failed: {why}")
         if time_limit_s is not None and clock() - begin > time_limit_s:
@@ -134,9 +134,9 @@ def read_curves(axis: Axis, results: Sequence[ResultRecord]) -> tuple[Curve, ...
     """Sort results into curves, in the order in which they were planned."""
     groups: dict[str, list[tuple[int, ResultRecord]]] = {}
     for result in results:
-        size = axis.of(result.case)
+        size = axis.of(result.own_case)
         if size is not None:
-            groups.setdefault(axis.curve_of(result.case), []).append((size, result))
+            groups.setdefault(axis.curve_of(result.own_case), []).append((size, result))
     curves = []
     for group in groups.values():
         ordered = sorted(group, key=lambda one: one[0])

@@ -20,7 +20,6 @@ from assay.store.query import ALL_TABLES, fetch_rows, quote
 from assay.store.recovery import UNREADABLE_SUFFIX
 from assay.store.tables import folder_bytes, live_files, open_table, table_path
 
-STAMPED_TABLES = (schema.RESULTS, schema.LAUNCHES, schema.SAMPLES, schema.TELEMETRY)
 _COUNTED_TABLES = (schema.RESULTS, schema.LAUNCHES, schema.SAMPLES)
 """Those whose rows a ``runs`` row counts: what a run's numbers are made of."""
 _DRAFT_AGE_S = 3600.0
@@ -133,7 +132,7 @@ def unfinished_writes(location: str) -> tuple[dict[str, set[str]], int]:
             row["write_id"]
             for row in fetch_rows(location, f"SELECT DISTINCT write_id FROM raw.{table}", tables=[table])  # noqa: S608
         }
-        for table in STAMPED_TABLES
+        for table in schema.STAMPED
     }
     alive = {path.name for path in _writing(location) if is_held(path)}
     finished = {row["write_id"] for row in fetch_rows(location, "SELECT write_id FROM runs", tables=())}

@@ -9,28 +9,27 @@ and show no results. May import: core and store; deltalake, duckdb and pyarrow i
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from assay.core.errors import StoreError
+from assay.core.words import Fidelity, Mark, Status
 from assay.store.schema import (
     DUCKDB_TYPES,
     ENVIRONMENTS,
     HEADLINE_PHASE,
     HEADLINES,
-    LAUNCHES,
     RESULTS,
     RUNS,
-    SAMPLES,
+    STAMPED,
     TABLES,
-    TELEMETRY,
     arrow_schema,
     headline_columns,
 )
 from assay.store.tables import live_files
 
 METRICS_VIEW = "metrics"
-ALL_TABLES = (RUNS, RESULTS, LAUNCHES, SAMPLES, TELEMETRY, ENVIRONMENTS)
+ALL_TABLES = tuple(TABLES)
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -39,24 +38,36 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
 
 
 @contextlib.contextmanager
-def reading(location: str, tables: Sequence[str] = ALL_TABLES) -> Iterator[Any]:
+def reading(
+    location: str, tables: Sequence[str] = ALL_TABLES, *, versions: Mapping[str, int] | None = None
+) -> Iterator[Any]:
     """Give a DuckDB connection with the views of these tables (``runs`` is always among them)."""
-    connection = connect(location, tables)
+    connection = connect(location, tables, versions=versions)
     try:
         yield connection
     finally:
         connection.close()
 
 
-def connect(location: str, tables: Sequence[str] = ALL_TABLES, *, through_arrow: bool = False) -> Any:
+def connect(
+    location: str,
+    tables: Sequence[str] = ALL_TABLES,
+    *,
+    through_arrow: bool = False,
+    versions: Mapping[str, int] | None = None,
+) -> Any:
     """Return a DuckDB connection with its views. The caller closes it.
+
+    ``versions`` asks for an earlier state: the version of each table (-1: before its first write), as a snapshot holds.
 
     ``through_arrow`` lets Arrow read the files and DuckDB see only the batches, so that the connection needs no
     access to files (see ``sandbox``); otherwise DuckDB reads them itself, which is faster.
     """
     # RUNS leads, whatever the caller's order: see the module's docstring.
     wanted = [RUNS, *(table for table in ALL_TABLES if table in tables and table != RUNS)]
-    files = {table: live_files(location, table) for table in wanted}
+    files = {
+        table: live_files(location, table, None if versions is None else versions.get(table, -1)) for table in wanted
+    }
     import duckdb
 
     connection = duckdb.connect(":memory:", config=_CONFIG)
@@ -65,10 +76,14 @@ def connect(location: str, tables: Sequence[str] = ALL_TABLES, *, through_arrow:
         _add_raw(connection, table, files[table], through_arrow=through_arrow)
     _run(connection, _RUNS_VIEW, location)
     for table in wanted:
-        if table in (RESULTS, LAUNCHES, SAMPLES, TELEMETRY):
+        if table == RESULTS:
+            _run(connection, _results_view(), location)
+        elif table in STAMPED:
             _run(connection, _visible_view(table), location)
-    if ENVIRONMENTS in wanted:
-        _run(connection, _ENVIRONMENTS_VIEW, location)
+        elif table == ENVIRONMENTS:
+            _run(connection, _ENVIRONMENTS_VIEW, location)
+        elif table != RUNS:
+            _run(connection, f"CREATE VIEW {table} AS SELECT * FROM raw.{table}", location)  # noqa: S608
     if RESULTS in wanted:
         _run(connection, _metrics_view(), location)
     return connection
@@ -171,6 +186,17 @@ SELECT * FROM raw.environments QUALIFY row_number() OVER (PARTITION BY env_id OR
 
 def _visible_view(table: str) -> str:
     return f"CREATE VIEW {table} AS SELECT * FROM raw.{table} WHERE write_id IN (SELECT write_id FROM runs)"  # noqa: S608
+
+
+def _results_view() -> str:
+    """``usable`` is ``ResultRecord.is_usable``."""
+    excluding = ", ".join(quote(mark.value) for mark in Mark if mark.excludes)
+    return f"""
+    CREATE VIEW {RESULTS} AS
+    SELECT *, status = {quote(Status.OK.value)} AND fidelity IS DISTINCT FROM {quote(Fidelity.FAILED.value)}
+              AND NOT list_has_any(map_keys(marks), [{excluding}]) AS usable
+    FROM raw.{RESULTS} WHERE write_id IN (SELECT write_id FROM runs)
+    """  # noqa: S608  (words of ours)
 
 
 def _metrics_view() -> str:

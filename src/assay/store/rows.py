@@ -11,46 +11,70 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from assay.core.case import Case
+from assay.core.case import AnyCase, Case, ForeignCase
 from assay.core.errors import StoreError
 from assay.core.records import (
     EnvironmentRecord,
+    ImportRecord,
     LaunchRecord,
     MetricValue,
+    RefusalRecord,
     ResultRecord,
     RunBundle,
     RunRecord,
     SampleSeries,
     TelemetrySeries,
 )
-from assay.core.words import Fidelity, Mode, Precision, Provenance, RunStatus, Status, Verdict
+from assay.core.words import Fidelity, Mark, Mode, Precision, Provenance, RunStatus, Status, Verdict
 from assay.store.headline import metric_columns, metrics_from_row
-from assay.store.schema import LAUNCHES, METRIC_FIELDS, RESULTS, RUNS, SAMPLES, TELEMETRY
+from assay.store.schema import LAUNCHES, METRIC_FIELDS, RESULTS, SAMPLES, TELEMETRY
 
 Row = dict[str, Any]
 
 
-def bundle_rows(bundle: RunBundle, write_id: str) -> dict[str, list[Row]]:
-    """Return every row of a run but the environment's, by table, stamped with one attempt's ``write_id``."""
-    samples = [row for launch in bundle.launches for row in sample_rows(launch)]
-    rows = {
+def bundle_rows(bundle: RunBundle) -> dict[str, list[Row]]:
+    """Return every row of a run but its own and the environment's, by table, without the stamp of an attempt."""
+    return {
         RESULTS: [result_row(result) for result in bundle.results],
         LAUNCHES: [launch_row(launch) for launch in bundle.launches],
-        SAMPLES: samples,
+        SAMPLES: [row for launch in bundle.launches for row in sample_rows(launch)],
         TELEMETRY: [row for launch in bundle.launches for row in telemetry_rows(launch)],
-        RUNS: [
-            run_row(bundle.run)
-            | {
-                "results_written": len(bundle.results),
-                "launches_written": len(bundle.launches),
-                "samples_written": len(samples),
-            }
-        ],
     }
-    for table in rows.values():
-        for row in table:
-            row["write_id"] = write_id
-    return rows
+
+
+def import_row(record: ImportRecord) -> Row:
+    """Return the columns of one imported file."""
+    return {
+        "import_id": record.import_id,
+        "run_id": record.run_id,
+        "source": record.source,
+        "format": record.format,
+        "sha256": record.sha256,
+        "size_bytes": record.size_bytes,
+        "imported_at": utc(record.imported_at),
+        "assay_version": record.assay_version,
+        "rows_seen": record.rows_seen,
+        "rows_taken": record.rows_taken,
+        "rows_refused": record.rows_refused,
+        "notes": list(record.notes),
+        "schema_version": record.schema_version,
+    }
+
+
+def import_from_row(row: Mapping[str, Any]) -> ImportRecord:
+    """Read back one imported file."""
+    values = {name: row[name] for name in ImportRecord.__dataclass_fields__}
+    return ImportRecord(**{**values, "imported_at": aware(row["imported_at"]), "notes": tuple(row["notes"])})
+
+
+def refusal_row(record: RefusalRecord) -> Row:
+    """Return the columns of one row that was not taken."""
+    return {name: getattr(record, name) for name in RefusalRecord.__dataclass_fields__}
+
+
+def refusal_from_row(row: Mapping[str, Any]) -> RefusalRecord:
+    """Read back one row that was not taken."""
+    return RefusalRecord(**{name: row[name] for name in RefusalRecord.__dataclass_fields__})
 
 
 def run_row(run: RunRecord) -> Row:
@@ -139,7 +163,7 @@ def result_row(result: ResultRecord) -> Row:
         "engine": case.engine,
         "device": case.device,
         "mode": case.mode.value,
-        "precision": case.precision.value,
+        "precision": None if case.precision is None else str(case.precision),
         "batch": case.batch,
         "shape": dict(case.shape),
         "options": to_json(dict(case.options)),
@@ -156,9 +180,15 @@ def result_row(result: ResultRecord) -> Row:
         "unit_of_work": result.unit_of_work,
         "launches_planned": result.launches_planned,
         "launches_ok": result.launches_ok,
-        "measured_at": utc(result.measured_at),
+        "measured_at": optional_utc(result.measured_at),
         "provenance": result.provenance.value,
         "source": result.source,
+        "source_place": result.source_place,
+        "source_fields": to_json(result.source_fields) if result.source_fields else None,
+        "conversions": to_json(result.conversions) if result.conversions else None,
+        "simulated": result.simulated,
+        "marks": {mark.value: reason for mark, reason in result.marks.items()},
+        "fingerprint": result.fingerprint,
         "schema_version": result.schema_version,
         **metric_columns(result.metrics),
     }
@@ -166,23 +196,13 @@ def result_row(result: ResultRecord) -> Row:
 
 def result_from_row(row: Mapping[str, Any]) -> ResultRecord:
     """Read back a result."""
-    case = Case(
-        workload=row["workload"],
-        engine=row["engine"],
-        device=row["device"],
-        mode=Mode(row["mode"]),
-        precision=Precision(row["precision"]),
-        batch=row["batch"],
-        shape=tuple(sorted(row["shape"].items())),
-        options=tuple(sorted(json.loads(row["options"]).items())),
-    )
     return ResultRecord(
         result_id=row["result_id"],
         run_id=row["run_id"],
         series_id=row["series_id"],
-        case=case,
+        case=case_from_row(row),
         status=Status(row["status"]),
-        measured_at=aware(row["measured_at"]),
+        measured_at=optional_aware(row["measured_at"]),
         reason=row["reason"],
         verdict=_verdict(row["verdict"]),
         verdict_reasons=tuple(row["verdict_reasons"]),
@@ -198,7 +218,40 @@ def result_from_row(row: Mapping[str, Any]) -> ResultRecord:
         metrics=metrics_from_row(row),
         provenance=Provenance(row["provenance"]),
         source=row["source"],
+        source_place=row["source_place"],
+        source_fields=json.loads(row["source_fields"]) if row["source_fields"] else {},
+        conversions=json.loads(row["conversions"]) if row["conversions"] else {},
+        simulated=row["simulated"],
+        marks={Mark(word): reason for word, reason in row["marks"].items()},
+        fingerprint=row["fingerprint"],
         schema_version=row["schema_version"],
+    )
+
+
+def case_from_row(row: Mapping[str, Any]) -> AnyCase:
+    """Read back what a result is of: a case of ours where it was measured, else what its source says."""
+    shape = tuple(sorted(row["shape"].items()))
+    options = tuple(sorted(json.loads(row["options"]).items()))
+    if row["provenance"] == Provenance.IMPORTED:
+        return ForeignCase(
+            workload=row["workload"],
+            engine=row["engine"],
+            device=row["device"],
+            mode=Mode(row["mode"]),
+            precision=row["precision"],
+            batch=row["batch"],
+            shape=shape,
+            options=options,
+        )
+    return Case(
+        workload=row["workload"],
+        engine=row["engine"],
+        device=row["device"],
+        mode=Mode(row["mode"]),
+        precision=Precision(row["precision"]),
+        batch=row["batch"],
+        shape=shape,
+        options=options,
     )
 
 
@@ -212,7 +265,7 @@ def launch_row(launch: LaunchRecord) -> Row:
         "ordinal": launch.ordinal,
         "status": launch.status.value,
         "reason": launch.reason,
-        "started_at": utc(launch.started_at),
+        "started_at": optional_utc(launch.started_at),
         "wall_ns": launch.wall_ns,
         "verdict": _word(launch.verdict),
         "verdict_reasons": list(launch.verdict_reasons),
@@ -245,7 +298,7 @@ def launch_from_row(
         origin_run_id=row["origin_run_id"],
         ordinal=row["ordinal"],
         status=Status(row["status"]),
-        started_at=aware(row["started_at"]),
+        started_at=optional_aware(row["started_at"]),
         wall_ns=row["wall_ns"],
         reason=row["reason"],
         verdict=_verdict(row["verdict"]),
@@ -333,6 +386,16 @@ def utc(time: datetime) -> datetime:
 def aware(time: datetime) -> datetime:
     """Mark a time read from DuckDB, which is UTC without saying so."""
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def optional_utc(time: datetime | None) -> datetime | None:
+    """As :func:`utc`, where the time may not be known."""
+    return None if time is None else utc(time)
+
+
+def optional_aware(time: datetime | None) -> datetime | None:
+    """As :func:`aware`, where the time may not be known."""
+    return None if time is None else aware(time)
 
 
 def to_json(content: Any) -> str:

@@ -18,6 +18,11 @@ LAUNCHES = "launches"
 SAMPLES = "samples"
 TELEMETRY = "telemetry"
 ENVIRONMENTS = "environments"
+IMPORTS = "imports"
+REFUSALS = "import_refusals"
+ANNOTATIONS = "annotations"
+BASELINES = "baselines"
+SNAPSHOTS = "snapshots"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +119,11 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("case_id", "text", required=True),
         Column("workload", "text", required=True),
         Column("family", "text", required=True),
-        Column("engine", "text", required=True),
-        Column("device", "text", required=True),
+        Column("engine", "text"),
+        Column("device", "text"),
         Column("mode", "text", required=True),
-        Column("precision", "text", required=True),
-        Column("batch", "int", required=True),
+        Column("precision", "text"),
+        Column("batch", "int"),
         Column("shape", "int map", required=True),
         Column("options", "text", required=True),
         Column("status", "text", required=True),
@@ -134,12 +139,18 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("unit_of_work", "text"),
         Column("launches_planned", "int", required=True),
         Column("launches_ok", "int", required=True),
-        Column("measured_at", "time", required=True),
+        Column("measured_at", "time"),
         *_headline_block(),
         Column("metrics", "metrics", required=True),
         Column("metric_order", "positions"),
         Column("provenance", "text", required=True),
         Column("source", "text"),
+        Column("source_place", "text"),
+        Column("source_fields", "text"),
+        Column("conversions", "text"),
+        Column("simulated", "bool"),
+        Column("marks", "text map", required=True),
+        Column("fingerprint", "text"),
         _SCHEMA_VERSION,
         _WRITE_ID,
     ),
@@ -151,8 +162,8 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("ordinal", "int", required=True),
         Column("status", "text", required=True),
         Column("reason", "text"),
-        Column("started_at", "time", required=True),
-        Column("wall_ns", "int", required=True),
+        Column("started_at", "time"),
+        Column("wall_ns", "int"),
         Column("verdict", "text"),
         Column("verdict_reasons", "texts", required=True),
         Column("effective_precision", "text"),
@@ -209,8 +220,68 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("first_seen_at", "time", required=True),
         _SCHEMA_VERSION,
     ),
+    IMPORTS: (
+        Column("import_id", "text", required=True),
+        Column("run_id", "text", required=True),
+        Column("source", "text", required=True),
+        Column("format", "text", required=True),
+        Column("sha256", "text", required=True),
+        Column("size_bytes", "int", required=True),
+        Column("imported_at", "time", required=True),
+        Column("assay_version", "text", required=True),
+        Column("rows_seen", "int", required=True),
+        Column("rows_taken", "int", required=True),
+        Column("rows_refused", "int", required=True),
+        Column("notes", "texts", required=True),
+        _SCHEMA_VERSION,
+        _WRITE_ID,
+    ),
+    REFUSALS: (
+        Column("import_id", "text", required=True),
+        Column("run_id", "text", required=True),
+        Column("place", "text", required=True),
+        Column("error", "text", required=True),
+        Column("raw", "text", required=True),
+        _SCHEMA_VERSION,
+        _WRITE_ID,
+    ),
+    ANNOTATIONS: (
+        Column("annotation_id", "text", required=True),
+        Column("kind", "text", required=True),
+        Column("subject_kind", "text", required=True),
+        Column("subject_id", "text", required=True),
+        Column("text", "text", required=True),
+        Column("author", "text", required=True),
+        Column("created_at", "time", required=True),
+        Column("metric", "text"),
+        Column("expires_at", "time"),
+        Column("retracts", "text"),
+        _SCHEMA_VERSION,
+    ),
+    BASELINES: (
+        Column("baseline_id", "text", required=True),
+        Column("name", "text", required=True),
+        Column("run_id", "text"),
+        Column("created_at", "time", required=True),
+        Column("author", "text", required=True),
+        Column("series_id", "text"),
+        Column("note", "text"),
+        _SCHEMA_VERSION,
+    ),
+    SNAPSHOTS: (
+        Column("name", "text", required=True),
+        Column("created_at", "time", required=True),
+        Column("versions", "int map", required=True),
+        Column("rows", "int map", required=True),
+        Column("checksums", "text map", required=True),
+        Column("note", "text"),
+        _SCHEMA_VERSION,
+    ),
 }
 """Every table's columns in order. ``write_id`` names one attempt to append a run (see ``store.Store.append``)."""
+
+STAMPED = tuple(name for name, columns in TABLES.items() if _WRITE_ID in columns and name != RUNS)
+"""Tables whose rows are visible once a ``runs`` row names their ``write_id``. The others show every row."""
 
 
 def arrow_schema(table: str) -> Any:

@@ -80,18 +80,19 @@ def ensure_table(location: str, table: str) -> Any:
         return winner
 
 
-def append_rows(location: str, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Append rows in one commit: all of them are there afterwards, or none. Raises StoreError."""
-    if not rows:
-        return
+def append_arrow(location: str, table: str, content: Any) -> None:
+    """Append a ``pyarrow.Table`` of the table's schema in one commit: all of it is there afterwards, or nothing.
+
+    Raises StoreError.
+    """
     from deltalake import CommitProperties, write_deltalake
     from deltalake.exceptions import CommitFailedError
 
-    content = arrow_table(table, rows)
+    count = content.num_rows
     free, needed = free_bytes(location), content.nbytes + _LOG_BYTES
     if free < needed:  # refused before it begins: a disk that fills up midway costs more than an error
         raise StoreError(
-            f"{len(rows)} rows could not be added to {table!r} of the store {location}: the disk is full "
+            f"{count} rows could not be added to {table!r} of the store {location}: the disk is full "
             f"({free} bytes are free, {needed} are needed).",
             hint=_FREE_SPACE,
         )
@@ -107,9 +108,9 @@ def append_rows(location: str, table: str, rows: Sequence[Mapping[str, Any]]) ->
             raise
         except CommitFailedError as error:  # a conflict, so nothing was committed: look again
             if attempt == _APPEND_ATTEMPTS - 1:
-                raise failure(f"{len(rows)} rows could not be added to {table!r} of {location}", error) from error
+                raise failure(f"{count} rows could not be added to {table!r} of {location}", error) from error
         except Exception as error:
-            raise failure(f"{len(rows)} rows could not be added to {table!r} of {location}", error) from error
+            raise failure(f"{count} rows could not be added to {table!r} of {location}", error) from error
         else:
             return
 
@@ -133,12 +134,23 @@ def arrow_table(table: str, rows: Sequence[Mapping[str, Any]]) -> Any:
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def live_files(location: str, table: str) -> list[str]:
-    """Return the paths of the files that make up the newest snapshot of a table."""
-    found = read_log(table_path(location, table))
-    if found is not None:
-        return found
+def live_files(location: str, table: str, version: int | None = None) -> list[str]:
+    """Return the paths of the files that make up a table's newest snapshot, or that of an earlier ``version``.
+
+    Version -1 is the state before the first write. Raises StoreError where the version is gone.
+    """
+    if version is None:
+        found = read_log(table_path(location, table))
+        if found is not None:
+            return found
+    elif version < 0:
+        return []
     opened = open_table(location, table)
+    if opened is not None and version is not None:
+        try:
+            opened.load_as_version(version)
+        except Exception as error:
+            raise failure(f"Version {version} of the table {table!r} of {location} could not be read", error) from error
     # deltalake answers percent-encoded paths where the folder has spaces or letters beyond ASCII
     return [] if opened is None else [unquote(uri.removeprefix("file://")) for uri in opened.file_uris()]
 

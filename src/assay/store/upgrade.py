@@ -64,9 +64,10 @@ def _add_missing_columns(location: str, table: str) -> None:
     opened = open_table(location, table)
     if opened is None:
         return
-    have = {field.name for field in opened.schema().fields}
+    have = {field.name: field.nullable for field in opened.schema().fields}
     missing = [column for column in TABLES[table] if column.name not in have]
-    if not missing:
+    relaxed = [column for column in TABLES[table] if not column.required and not have.get(column.name, True)]
+    if not missing and not relaxed:
         return
     from deltalake import write_deltalake
 

@@ -1,0 +1,1 @@
+"""Copies of the store in other databases, kept up by repeating one idempotent step."""
