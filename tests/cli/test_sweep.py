@@ -58,7 +58,7 @@ def test_a_curve_to_the_end_of_its_range_is_one_run(grow: Here, here: Here) -> N
     assert (curve["best"], curve["end"], curve["end_x"]) == (8, "the end of the range asked for", 8)
     assert all(point["rate"] > 0 and point["rate_unit"] == "sample/s" for point in curve["points"])
     # The first round grows, so that a sweep that is stopped has its small sizes.
-    results = {result.result_id: result.case.batch for result in Store.open().results(run_id=run.run_id)}
+    results = {result.result_id: result.own_case.batch for result in Store.open().results(run_id=run.run_id)}
     assert [results[launch.result_id] for launch in Store.open().launches(run_id=run.run_id)] == [1, 2, 4, 8]
     assert here("show").code == 0
 

@@ -6,6 +6,7 @@ Opening a store imports neither deltalake nor duckdb nor pyarrow. May import: co
 from assay.store.journal import Journal
 from assay.store.maintenance import CheckReport, Problem, StoreInfo
 from assay.store.recovery import Outcome, RecoveredRun
+from assay.store.results import ResultSet
 from assay.store.store import Store
 
-__all__ = ["CheckReport", "Journal", "Outcome", "Problem", "RecoveredRun", "Store", "StoreInfo"]
+__all__ = ["CheckReport", "Journal", "Outcome", "Problem", "RecoveredRun", "ResultSet", "Store", "StoreInfo"]

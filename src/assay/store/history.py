@@ -6,18 +6,18 @@ May import: core and store.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from assay.core.records import EnvironmentRecord, LaunchRecord, ResultRecord, RunRecord
+from assay.core.records import EnvironmentRecord, ImportRecord, LaunchRecord, RefusalRecord, RunRecord
 from assay.store import schema
-from assay.store.query import fetch_rows
+from assay.store.query import read_failure, reading
 from assay.store.rows import (
     environment_from_row,
+    import_from_row,
     launch_from_row,
-    result_from_row,
+    refusal_from_row,
     run_from_row,
     sample_from_row,
     telemetry_from_row,
@@ -26,27 +26,22 @@ from assay.store.rows import (
 from assay.store.tables import live_files
 
 Series = TypeVar("Series")
-
-
-@dataclass(frozen=True, slots=True)
-class ResultFilter:
-    """Which results are wanted; None means any."""
-
-    run_id: str | None = None
-    case_id: str | None = None
-    series_id: str | None = None
-    env_id: str | None = None
-    since: datetime | None = None
-    include_superseded: bool = False
+Versions = Mapping[str, int]
+"""An earlier state: the version of each table. None is the newest."""
 
 
 def read_runs(
-    location: str, *, limit: int | None = None, suite: str | None = None, since: datetime | None = None
+    location: str,
+    *,
+    limit: int | None = None,
+    suite: str | None = None,
+    since: datetime | None = None,
+    versions: Versions | None = None,
 ) -> list[RunRecord]:
     """Return runs, newest first."""
-    if not live_files(location, schema.RUNS):
+    if versions is None and not live_files(location, schema.RUNS):
         return []  # a store that is yet to be filled needs no query engine, which takes long to import
-    rows = fetch_rows(
+    rows = _fetch(
         location,
         """
         SELECT * FROM runs
@@ -54,76 +49,84 @@ def read_runs(
         ORDER BY started_at DESC, run_id DESC LIMIT ?
         """,
         [suite, _naive(since), limit],
-        tables=(),
+        (),
+        versions,
     )
     return [run_from_row(row) for row in rows]
 
 
-def read_results(location: str, wanted: ResultFilter, *, limit: int | None = None) -> list[ResultRecord]:
-    """Return results, oldest first; with ``limit`` the newest so many."""
-    clauses: list[str] = ["TRUE"]
-    parameters: list[object] = []
-    for column, value in (
-        ("run_id", wanted.run_id),
-        ("case_id", wanted.case_id),
-        ("series_id", wanted.series_id),
-    ):
-        if value is not None:
-            clauses.append(f"{column} = ?")
-            parameters.append(value)
-    if wanted.env_id is not None:
-        clauses.append("run_id IN (SELECT run_id FROM runs WHERE env_id = ?)")
-        parameters.append(wanted.env_id)
-    if wanted.since is not None:
-        clauses.append("measured_at >= ?")
-        parameters.append(_naive(wanted.since))
-    if not wanted.include_superseded:
-        clauses.append("run_id NOT IN (SELECT run_id FROM runs WHERE superseded)")
-    rows = fetch_rows(
-        location,
-        f"SELECT * FROM results WHERE {' AND '.join(clauses)} "  # noqa: S608  (clauses are ours, values are bound)
-        "ORDER BY measured_at DESC, result_id DESC LIMIT ?",
-        [*parameters, limit],
-        tables=[schema.RESULTS],
-    )
-    return [result_from_row(row) for row in reversed(rows)]
-
-
-def read_launches(location: str, run_id: str, *, with_samples: bool = False) -> list[LaunchRecord]:
+def read_launches(
+    location: str, run_id: str, *, with_samples: bool = False, versions: Versions | None = None
+) -> list[LaunchRecord]:
     """Return the launches of a run in the order they began."""
-    rows = fetch_rows(
+    rows = _fetch(
         location,
         "SELECT * FROM launches WHERE run_id = ? ORDER BY started_at, result_id, ordinal, launch_id",
         [run_id],
-        tables=[schema.LAUNCHES],
+        [schema.LAUNCHES],
+        versions,
     )
-    samples = _read_series(location, run_id, schema.SAMPLES, sample_from_row) if with_samples else {}
-    telemetry = _read_series(location, run_id, schema.TELEMETRY, telemetry_from_row) if with_samples else {}
+    samples = _read_series(location, run_id, schema.SAMPLES, sample_from_row, versions) if with_samples else {}
+    telemetry = _read_series(location, run_id, schema.TELEMETRY, telemetry_from_row, versions) if with_samples else {}
     return [
         launch_from_row(row, samples.get(row["launch_id"], ()), telemetry.get(row["launch_id"], ())) for row in rows
     ]
 
 
-def read_environment(location: str, env_id: str) -> EnvironmentRecord | None:
+def read_environment(location: str, env_id: str, *, versions: Versions | None = None) -> EnvironmentRecord | None:
     """Return one environment, or None."""
-    rows = fetch_rows(location, "SELECT * FROM environments WHERE env_id = ?", [env_id], tables=[schema.ENVIRONMENTS])
+    rows = _fetch(location, "SELECT * FROM environments WHERE env_id = ?", [env_id], [schema.ENVIRONMENTS], versions)
     return environment_from_row(rows[0]) if rows else None
 
 
+def read_imports(location: str, *, versions: Versions | None = None) -> list[ImportRecord]:
+    """Return the files that were imported, newest first."""
+    rows = _fetch(location, "SELECT * FROM imports ORDER BY imported_at DESC, source", [], [schema.IMPORTS], versions)
+    return [import_from_row(row) for row in rows]
+
+
+def read_refusals(location: str, import_id: str, *, versions: Versions | None = None) -> list[RefusalRecord]:
+    """Return the rows of an imported file that were not taken, as they stood there."""
+    rows = _fetch(
+        location, "SELECT * FROM import_refusals WHERE import_id = ?", [import_id], [schema.REFUSALS], versions
+    )
+    return [refusal_from_row(row) for row in rows]
+
+
 def _read_series(
-    location: str, run_id: str, table: str, read: Callable[[Mapping[str, Any]], Series]
+    location: str,
+    run_id: str,
+    table: str,
+    read: Callable[[Mapping[str, Any]], Series],
+    versions: Versions | None,
 ) -> dict[str, list[Series]]:
     """Read what launches of a run have many of, by launch."""
-    rows = fetch_rows(
+    rows = _fetch(
         location,
         f"SELECT * FROM {table} WHERE run_id = ? ORDER BY launch_id, ordinal",  # noqa: S608  (a table of ours)
         [run_id],
-        tables=[table],
+        [table],
+        versions,
     )
     found: dict[str, list[Series]] = defaultdict(list)
     for row in rows:
         found[row["launch_id"]].append(read(row))
     return found
+
+
+def _fetch(
+    location: str, sql: str, parameters: Sequence[object], tables: Sequence[str], versions: Versions | None
+) -> list[dict[str, Any]]:
+    """Run a query over the views of an earlier or the newest state. Raises StoreError."""
+    import duckdb
+
+    with reading(location, tables, versions=versions) as connection:
+        try:
+            cursor = connection.cursor().execute(sql, list(parameters))
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        except duckdb.Error as error:
+            raise read_failure(location, error) from error
 
 
 def _naive(time: datetime | None) -> datetime | None:

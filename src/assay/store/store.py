@@ -7,13 +7,13 @@ and store; the heavy libraries are imported by what it calls, never by opening a
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from assay.core.errors import NotFoundError
-from assay.core.records import EnvironmentRecord, LaunchRecord, ResultRecord, RunBundle, RunRecord
+from assay.core.records import EnvironmentRecord, ImportRecord, LaunchRecord, RefusalRecord, RunBundle, RunRecord
 from assay.store import append as appending
 from assay.store import find, history, maintenance, recovery, sandbox
 from assay.store import repair as mending
@@ -21,14 +21,18 @@ from assay.store.codec import record_to_json
 from assay.store.journal import FINAL, Journal, orphaned_journals
 from assay.store.location import check_writable, open_location
 from assay.store.query import fetch_arrow
+from assay.store.results import ResultSet
+from assay.store.selection import Selection, SelectionFields
 from assay.store.upgrade import upgrade_if_older
 
 
 class Store:
     """Runs, results, launches, samples and environments in one folder."""
 
-    def __init__(self, location: str) -> None:
+    def __init__(self, location: str, *, versions: Mapping[str, int] | None = None) -> None:
         self.location = location
+        self.versions = versions
+        """The version of each table, of a store as it was at an earlier time; None is now."""
 
     @classmethod
     def open(cls, location: str | os.PathLike[str] | None = None, *, create: bool = True) -> Self:
@@ -91,7 +95,7 @@ class Store:
         self, *, limit: int | None = None, suite: str | None = None, since: datetime | None = None
     ) -> list[RunRecord]:
         """Return runs, newest first."""
-        return history.read_runs(self.location, limit=limit, suite=suite, since=since)
+        return history.read_runs(self.location, limit=limit, suite=suite, since=since, versions=self.versions)
 
     def find_run(self, ref: str) -> RunRecord:
         """Return the run meant by an id, a unique beginning or end of one, ``last`` or ``last~N``.
@@ -100,38 +104,37 @@ class Store:
         """
         return find.find_run(self.runs(), ref)
 
-    def results(
-        self,
-        *,
-        run_id: str | None = None,
-        case_id: str | None = None,
-        series_id: str | None = None,
-        env_id: str | None = None,
-        since: datetime | None = None,
-        include_superseded: bool = False,
-        limit: int | None = None,
-    ) -> list[ResultRecord]:
+    def results(self, *, limit: int | None = None, **wanted: Unpack[SelectionFields]) -> ResultSet:
         """Return results, oldest first; with ``limit`` the newest so many.
 
-        Runs that a resumed run took over are left out, since it holds their launches too, unless the run is
-        named or ``include_superseded`` is set.
+        Any field of a case, a time, status, verdict or provenance narrows them (docs/api.md); a text may be several,
+        and may have ``*`` in it. Unless ``provenance`` says otherwise only measured results are returned, or those of
+        the run, import or result named. Runs that a resumed run took over are left out, since it holds their launches
+        too, unless the run is named or ``include_superseded`` is set.
+
+        The answer is a sequence of records that reads nothing before it is looked at; its ``arrow``, ``pandas`` and
+        ``polars`` give a table. Raises UsageError for a word or keyword that nobody knows.
         """
-        return history.read_results(
-            self.location,
-            history.ResultFilter(run_id, case_id, series_id, env_id, since, include_superseded or run_id is not None),
-            limit=limit,
-        )
+        return ResultSet(self.location, Selection.of(wanted), limit=limit, versions=self.versions)
 
     def launches(self, *, run_id: str, with_samples: bool = False) -> list[LaunchRecord]:
         """Return the launches of a run in the order they began, with their raw samples where asked."""
-        return history.read_launches(self.location, run_id, with_samples=with_samples)
+        return history.read_launches(self.location, run_id, with_samples=with_samples, versions=self.versions)
 
     def environment(self, env_id: str) -> EnvironmentRecord:
         """Return one environment. Raises NotFoundError."""
-        found = history.read_environment(self.location, env_id)
+        found = history.read_environment(self.location, env_id, versions=self.versions)
         if found is None:
             raise NotFoundError(f"There is no environment {env_id!r} in the store {self.location}.")
         return found
+
+    def imports(self) -> list[ImportRecord]:
+        """Return the files that were imported, newest first."""
+        return history.read_imports(self.location, versions=self.versions)
+
+    def refusals(self, import_id: str) -> list[RefusalRecord]:
+        """Return the rows of an imported file that were not taken."""
+        return history.read_refusals(self.location, import_id, versions=self.versions)
 
     def query(self, sql: str, params: Sequence[object] = ()) -> Any:
         """Run trusted SQL over the views; ``params`` fill its question marks. Returns a ``pyarrow.Table``."""
