@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from assay.cli.output import (
+    AsOfOption,
     CsvOption,
     Form,
     JsonOption,
@@ -17,6 +17,7 @@ from assay.cli.output import (
     format_age,
     make_console,
     new_table,
+    open_for_reading,
     print_csv,
     print_json,
     print_table,
@@ -38,6 +39,7 @@ def list_runs(
     store: StoreOption = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many runs, newest first.")] = _LONGEST_LISTING,
     suite: Annotated[str | None, typer.Option("--suite", help="Only runs of this suite.")] = None,
+    as_of: AsOfOption = None,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
@@ -45,7 +47,7 @@ def list_runs(
     from assay.cli.plain import RUN_COLUMNS, run_row
 
     form = choose_form(as_json=as_json, as_csv=as_csv)
-    opened = _open(store)
+    opened = open_for_reading(store, as_of)
     runs = opened.runs(limit=limit, suite=suite)
     if form is Form.JSON:
         print_json([run_row(run) for run in runs])
@@ -56,16 +58,6 @@ def list_runs(
     else:
         _print_runs(opened, runs)
     _mention_orphans(opened)
-
-
-def _open(location: str | None) -> Store:
-    """Open the store to look at it. One named by the flag must be there; the usual one may be yet to be filled."""
-    from assay.store import Store
-    from assay.store.location import refuse_absent
-
-    if location is not None and location != os.environ.get("ASSAY_STORE"):  # typer hands that over as if it were given
-        refuse_absent(location)
-    return Store.open(location)
 
 
 def _print_runs(store: Store, runs: Sequence[RunRecord]) -> None:
@@ -109,6 +101,7 @@ def _count_results(store: Store, run_ids: Sequence[str]) -> dict[str, dict[str, 
         """,  # noqa: S608  (only question marks are inserted)
         list(run_ids),
         tables=[RESULTS, ENVIRONMENTS],
+        versions=store.versions,
     )
     return {row["run_id"]: row for row in rows}
 
@@ -129,7 +122,7 @@ def _code(run: RunRecord) -> str:
     return f"{run.git_branch or 'detached'}@{run.git_commit[:8]}{'+' if run.git_dirty else ''}"
 
 
-def show(
+def show(  # noqa: PLR0913  (a command has as many options as people need)
     ref: Annotated[str, typer.Argument(metavar="RUN", help="Id, the end of one, or last, last~1.")] = "last",
     store: StoreOption = None,
     launches: Annotated[bool, typer.Option("--launches", help="Also every launch, with what disturbed it.")] = False,
@@ -138,6 +131,7 @@ def show(
         bool, typer.Option("--explain", help="Also what bounds each result, by the newest probe of its device.")
     ] = False,
     samples: Annotated[bool, typer.Option("--samples", help="With --json: also every raw sample.")] = False,
+    as_of: AsOfOption = None,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
@@ -145,7 +139,7 @@ def show(
     from assay.cli.plain import RESULT_COLUMNS, environment_row, launch_row, result_row, run_row
 
     form = choose_form(as_json=as_json, as_csv=as_csv)
-    opened = _open(store)
+    opened = open_for_reading(store, as_of)
     run = opened.find_run(ref)
     # Ids are made in the order of the plan.
     results = sorted(opened.results(run_id=run.run_id), key=lambda result: result.result_id)
@@ -269,6 +263,7 @@ def sql(
     store: StoreOption = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Most rows to print.")] = _SQL_ROWS,
     timeout: Annotated[float, typer.Option("--timeout", help="Seconds after which the query is stopped.")] = 60.0,
+    as_of: AsOfOption = None,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
@@ -280,7 +275,7 @@ def sql(
     """
     form = choose_form(as_json=as_json, as_csv=as_csv)
     # One row more than asked tells whether there are more.
-    table = _open(store).query_readonly(query, max_rows=limit + 1, timeout_s=timeout)
+    table = open_for_reading(store, as_of).query_readonly(query, max_rows=limit + 1, timeout_s=timeout)
     rows = table.slice(0, limit).to_pylist()
     if form is Form.JSON:
         print_json(rows)

@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 from assay import __version__
-from assay.cli import cache, doctor, listing, probe, run, store, suite, sweep
+from assay.cli import cache, doctor, export, listing, probe, run, states, store, suite, sweep
 from assay.core.errors import AssayError
 
 EXIT_OK = 0
@@ -54,8 +54,10 @@ run.register(app)
 sweep.register(app)
 probe.register(app)
 listing.register(app)
+export.register(app)
 doctor.register(app)
 app.add_typer(suite.app, name="suite")
+states.register(store.app)
 app.add_typer(store.app, name="store")
 cache.register(app)
 

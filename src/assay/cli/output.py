@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -20,9 +21,19 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from assay.store import Store
+
 StoreOption = Annotated[
     str | None,
-    typer.Option("--store", metavar="PATH", envvar="ASSAY_STORE", help="Folder of the store.", show_default=False),
+    typer.Option(
+        "--store", metavar="PATH", envvar="ASSAY_STORE", help="Folder or address of the store.", show_default=False
+    ),
+]
+AsOfOption = Annotated[
+    str | None,
+    typer.Option(
+        "--as-of", metavar="STATE", help="The store as it was: a snapshot, a time, or an age (2d).", show_default=False
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV instead of a table.")]
@@ -75,6 +86,20 @@ def make_console(*, stderr: bool = False) -> Console:
     if console.is_terminal:
         return console
     return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=_PIPED_WIDTH)
+
+
+def open_for_reading(location: str | None, as_of: str | None = None) -> Store:
+    """Open the store to look at it, as it is or was.
+
+    One named by the flag must be there; the usual one may be yet to be filled.
+    """
+    from assay.store import Store
+    from assay.store.location import refuse_absent
+
+    if location is not None and location != os.environ.get("ASSAY_STORE"):  # typer hands that over as if it were given
+        refuse_absent(location)
+    opened = Store.open(location)
+    return opened if as_of is None else opened.as_of(as_of)
 
 
 def new_table(title: str | None = None) -> Table:

@@ -10,7 +10,9 @@ from assay.cli.output import JsonOption, StoreOption, print_json, short_id
 
 EXIT_FINDINGS = 4
 
-app = typer.Typer(help="Look after the store: recover, check, repair, info.", no_args_is_help=True)
+app = typer.Typer(
+    help="Look after the store: check and repair it, name and restore states, copy, let go.", no_args_is_help=True
+)
 
 
 @app.command()

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Self
 
 from assay.core.errors import StoreError
 from assay.core.ids import new_id
 from assay.core.records import EnvironmentRecord, RunBundle, RunRecord
 from assay.store import schema
-from assay.store.location import WRITING
-from assay.store.locks import create_locked
+from assay.store.marks import WritingMark
 from assay.store.query import fetch_rows
 from assay.store.rows import Row, bundle_rows, environment_row, run_row
 from assay.store.tables import append_arrow, arrow_table, compact_if_scattered
@@ -48,7 +46,7 @@ class Attempt:
 
     def __enter__(self) -> Self:
         # Held while the attempt lasts, so that `repair` can tell it from one whose process died.
-        self._mark = create_locked(Path(self._location) / WRITING / self.write_id)
+        self._mark = WritingMark.begin(self._location, self.write_id)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -80,6 +78,7 @@ class Attempt:
         counts = {
             f"{table}_written": self._written[table] for table in (schema.RESULTS, schema.LAUNCHES, schema.SAMPLES)
         }
+        self._mark.renew()
         append_arrow(
             self._location,
             schema.RUNS,
@@ -87,8 +86,14 @@ class Attempt:
         )
         self._committed = True
 
+    def commit_copies(self, runs: Any) -> None:
+        """Make runs visible that were added as another store has them: ``runs`` is a ``pyarrow.Table`` of its rows."""
+        self.add_arrow(schema.RUNS, runs)
+        self._committed = True
+
     def _append(self, table: str, content: Any) -> None:
         if content.num_rows:
+            self._mark.renew()
             append_arrow(self._location, table, content)
             self._written[table] += content.num_rows
 

@@ -6,13 +6,13 @@ May import: core and store.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from assay.core.records import EnvironmentRecord, ImportRecord, LaunchRecord, RefusalRecord, RunRecord
 from assay.store import schema
-from assay.store.query import read_failure, reading
+from assay.store.query import fetch_rows
 from assay.store.rows import (
     environment_from_row,
     import_from_row,
@@ -41,7 +41,7 @@ def read_runs(
     """Return runs, newest first."""
     if versions is None and not live_files(location, schema.RUNS):
         return []  # a store that is yet to be filled needs no query engine, which takes long to import
-    rows = _fetch(
+    rows = fetch_rows(
         location,
         """
         SELECT * FROM runs
@@ -49,8 +49,8 @@ def read_runs(
         ORDER BY started_at DESC, run_id DESC LIMIT ?
         """,
         [suite, _naive(since), limit],
-        (),
-        versions,
+        tables=(),
+        versions=versions,
     )
     return [run_from_row(row) for row in rows]
 
@@ -59,12 +59,12 @@ def read_launches(
     location: str, run_id: str, *, with_samples: bool = False, versions: Versions | None = None
 ) -> list[LaunchRecord]:
     """Return the launches of a run in the order they began."""
-    rows = _fetch(
+    rows = fetch_rows(
         location,
         "SELECT * FROM launches WHERE run_id = ? ORDER BY started_at, result_id, ordinal, launch_id",
         [run_id],
-        [schema.LAUNCHES],
-        versions,
+        tables=[schema.LAUNCHES],
+        versions=versions,
     )
     samples = _read_series(location, run_id, schema.SAMPLES, sample_from_row, versions) if with_samples else {}
     telemetry = _read_series(location, run_id, schema.TELEMETRY, telemetry_from_row, versions) if with_samples else {}
@@ -75,20 +75,32 @@ def read_launches(
 
 def read_environment(location: str, env_id: str, *, versions: Versions | None = None) -> EnvironmentRecord | None:
     """Return one environment, or None."""
-    rows = _fetch(location, "SELECT * FROM environments WHERE env_id = ?", [env_id], [schema.ENVIRONMENTS], versions)
+    rows = fetch_rows(
+        location,
+        "SELECT * FROM environments WHERE env_id = ?",
+        [env_id],
+        tables=[schema.ENVIRONMENTS],
+        versions=versions,
+    )
     return environment_from_row(rows[0]) if rows else None
 
 
 def read_imports(location: str, *, versions: Versions | None = None) -> list[ImportRecord]:
     """Return the files that were imported, newest first."""
-    rows = _fetch(location, "SELECT * FROM imports ORDER BY imported_at DESC, source", [], [schema.IMPORTS], versions)
+    rows = fetch_rows(
+        location, "SELECT * FROM imports ORDER BY imported_at DESC, source", tables=[schema.IMPORTS], versions=versions
+    )
     return [import_from_row(row) for row in rows]
 
 
 def read_refusals(location: str, import_id: str, *, versions: Versions | None = None) -> list[RefusalRecord]:
     """Return the rows of an imported file that were not taken, as they stood there."""
-    rows = _fetch(
-        location, "SELECT * FROM import_refusals WHERE import_id = ?", [import_id], [schema.REFUSALS], versions
+    rows = fetch_rows(
+        location,
+        "SELECT * FROM import_refusals WHERE import_id = ?",
+        [import_id],
+        tables=[schema.REFUSALS],
+        versions=versions,
     )
     return [refusal_from_row(row) for row in rows]
 
@@ -101,32 +113,17 @@ def _read_series(
     versions: Versions | None,
 ) -> dict[str, list[Series]]:
     """Read what launches of a run have many of, by launch."""
-    rows = _fetch(
+    rows = fetch_rows(
         location,
         f"SELECT * FROM {table} WHERE run_id = ? ORDER BY launch_id, ordinal",  # noqa: S608  (a table of ours)
         [run_id],
-        [table],
-        versions,
+        tables=[table],
+        versions=versions,
     )
     found: dict[str, list[Series]] = defaultdict(list)
     for row in rows:
         found[row["launch_id"]].append(read(row))
     return found
-
-
-def _fetch(
-    location: str, sql: str, parameters: Sequence[object], tables: Sequence[str], versions: Versions | None
-) -> list[dict[str, Any]]:
-    """Run a query over the views of an earlier or the newest state. Raises StoreError."""
-    import duckdb
-
-    with reading(location, tables, versions=versions) as connection:
-        try:
-            cursor = connection.cursor().execute(sql, list(parameters))
-            names = [column[0] for column in cursor.description]
-            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-        except duckdb.Error as error:
-            raise read_failure(location, error) from error
 
 
 def _naive(time: datetime | None) -> datetime | None:

@@ -6,23 +6,27 @@ functions.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from assay.store import schema
+from assay.store.address import is_remote, list_objects, name_below
 from assay.store.journal import orphaned_journals
 from assay.store.location import JOURNALS, MARKER, WRITING
-from assay.store.locks import is_held
+from assay.store.marks import dead_writers, living_writers
 from assay.store.query import ALL_TABLES, fetch_rows, quote
 from assay.store.recovery import UNREADABLE_SUFFIX
-from assay.store.tables import folder_bytes, live_files, open_table, table_path
+from assay.store.spool import state_folder
+from assay.store.tables import arrow_damage, live_files, open_table
 
 _COUNTED_TABLES = (schema.RESULTS, schema.LAUNCHES, schema.SAMPLES)
 """Those whose rows a ``runs`` row counts: what a run's numbers are made of."""
-_DRAFT_AGE_S = 3600.0
+_DRAFT_AGE = timedelta(hours=1)
+_DRAFTS = (f"{JOURNALS}/.*.draft", f"{WRITING}/.*.draft", f".{MARKER}.*", ".probe-*", "*/_delta_log/*.tmp")
 
 
 class Flaw(StrEnum):
@@ -101,8 +105,10 @@ def check(location: str) -> CheckReport:
         runs = fetch_rows(location, "SELECT count(*) AS n FROM runs", tables=())[0]["n"]
     problems += _journals(location)
     problems += [
-        Problem(Flaw.LEFTOVER_FILE, str(path), "left by a killed process") for path in leftover_files(location)
+        Problem(Flaw.LEFTOVER_FILE, f"{WRITING}/{write_id}", "the mark of a killed process")
+        for write_id in dead_writers(location)
     ]
+    problems += [Problem(Flaw.LEFTOVER_FILE, name, "left by a killed process") for name in leftover_files(location)]
     return CheckReport(location, runs, being_written, tuple(problems))
 
 
@@ -115,7 +121,11 @@ def damaged_files(location: str) -> list[tuple[str, str, str]]:
         for table in ALL_TABLES:
             expected = [column.name for column in schema.TABLES[table]]
             for path in live_files(location, table):
-                reason = _damage(connection, path, expected)
+                reason = (
+                    arrow_damage(location, path, expected)
+                    if is_remote(location)
+                    else _damage(connection, path, expected)
+                )
                 if reason is not None:
                     found.append((table, path, reason))
     return found
@@ -134,7 +144,7 @@ def unfinished_writes(location: str) -> tuple[dict[str, set[str]], int]:
         }
         for table in schema.STAMPED
     }
-    alive = {path.name for path in _writing(location) if is_held(path)}
+    alive = living_writers(location)
     finished = {row["write_id"] for row in fetch_rows(location, "SELECT write_id FROM runs", tables=())}
     unfinished = {table: write_ids - finished - alive for table, write_ids in stamped.items()}
     return {table: write_ids for table, write_ids in unfinished.items() if write_ids}, len(alive)
@@ -148,22 +158,22 @@ def repeated_runs(location: str) -> list[tuple[str, str]]:
     return [(row["run_id"], row["write_id"]) for row in rows]
 
 
-def leftover_files(location: str) -> list[Path]:
-    """Return the marks of dead writers, and drafts too old to belong to anyone."""
-    dead = [path for path in _writing(location) if not is_held(path)]
-    oldest = time.time() - _DRAFT_AGE_S
-    drafts = [
-        path
-        for pattern in (f"{JOURNALS}/.*.draft", f"{WRITING}/.*.draft", f".{MARKER}.*", ".probe-*", "*/_delta_log/*.tmp")
-        for path in Path(location).glob(pattern)
-        if path.stat().st_mtime < oldest
-    ]
-    return dead + drafts
+def leftover_files(location: str) -> list[str]:
+    """Return drafts too old to belong to anyone, as names below the location, or below its folder on this machine."""
+    oldest = datetime.now(UTC) - _DRAFT_AGE
+    places = {location, str(state_folder(location))}
+    return sorted(
+        one.name
+        for place in places
+        for one in list_objects(place)
+        if one.modified_at < oldest and any(fnmatch(one.name, pattern) for pattern in _DRAFTS)
+    )
 
 
 def describe(location: str) -> StoreInfo:
     """Return version, rows, files and bytes of every table."""
     tables = []
+    sizes = {one.name: one.size_bytes for one in list_objects(location)}
     for name in ALL_TABLES:
         opened = open_table(location, name)
         files = live_files(location, name)
@@ -174,11 +184,11 @@ def describe(location: str) -> StoreInfo:
                 version=None if opened is None else opened.version(),
                 rows=rows,
                 files=len(files),
-                live_bytes=sum(Path(path).stat().st_size for path in files),
-                disk_bytes=folder_bytes(table_path(location, name)),
+                live_bytes=sum(sizes.get(name_below(location, path), 0) for path in files),
+                disk_bytes=sum(size for path, size in sizes.items() if path.startswith(f"{name}/")),
             )
         )
-    return StoreInfo(location, tuple(tables), folder_bytes(Path(location)))
+    return StoreInfo(location, tuple(tables), sum(sizes.values()))
 
 
 def _damage(connection: Any, path: str, expected: list[str]) -> str | None:
@@ -220,9 +230,9 @@ SELECT * FROM (
   SELECT run_id, results_written, launches_written, samples_written,
          coalesce(r.n, 0) AS results, coalesce(l.n, 0) AS launches, coalesce(s.n, 0) AS samples
   FROM runs
-  LEFT JOIN (SELECT write_id, count(*) AS n FROM results GROUP BY write_id) AS r USING (write_id)
-  LEFT JOIN (SELECT write_id, count(*) AS n FROM launches GROUP BY write_id) AS l USING (write_id)
-  LEFT JOIN (SELECT write_id, count(*) AS n FROM samples GROUP BY write_id) AS s USING (write_id)
+  LEFT JOIN (SELECT write_id, run_id, count(*) AS n FROM results GROUP BY ALL) AS r USING (write_id, run_id)
+  LEFT JOIN (SELECT write_id, run_id, count(*) AS n FROM launches GROUP BY ALL) AS l USING (write_id, run_id)
+  LEFT JOIN (SELECT write_id, run_id, count(*) AS n FROM samples GROUP BY ALL) AS s USING (write_id, run_id)
 )
 WHERE (results, launches, samples) <> (results_written, launches_written, samples_written)
 """
@@ -243,14 +253,9 @@ def _journals(location: str) -> list[Problem]:
         Problem(Flaw.ORPHANED_JOURNAL, str(path), "its run was killed; `assay store recover` publishes it")
         for path in orphaned_journals(location)
     ]
-    folder = Path(location) / JOURNALS
+    folder = state_folder(location) / JOURNALS
     found += [
         Problem(Flaw.UNREADABLE_JOURNAL, str(path), "kept for you to look at; delete it when done", repairable=False)
         for path in sorted(folder.glob(f"*{UNREADABLE_SUFFIX}"))
     ]
     return found
-
-
-def _writing(location: str) -> list[Path]:
-    folder = Path(location) / WRITING
-    return [path for path in sorted(folder.glob("*")) if not path.name.startswith(".") and path.suffix != ".pid"]

@@ -10,10 +10,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 
 from assay.core.errors import StoreError
 from assay.store import schema
+from assay.store.address import delete_object, has_object, move_object, name_below
 from assay.store.location import QUARANTINE, check_writable
 from assay.store.maintenance import (
     CheckReport,
@@ -23,11 +23,13 @@ from assay.store.maintenance import (
     repeated_runs,
     unfinished_writes,
 )
-from assay.store.query import ALL_TABLES, quote
+from assay.store.marks import dead_writers, remove_mark
+from assay.store.query import ALL_TABLES
 from assay.store.recovery import recover
-from assay.store.tables import MAX_COMMIT_RETRIES, failure, open_table
-
-_DELETE_ATTEMPTS = 20
+from assay.store.snapshots import kept_versions
+from assay.store.spool import state_folder
+from assay.store.tables import open_table
+from assay.store.writes import delete_rows
 
 
 def repair(location: str) -> CheckReport:
@@ -37,16 +39,21 @@ def repair(location: str) -> CheckReport:
     done += [f"journal of run {run.run_id}: {run.outcome}" for run in recover(location)]
     repeated = repeated_runs(location)
     if repeated:
-        _delete_writes(location, schema.RUNS, (write_id for _, write_id in repeated))
+        delete_rows(location, schema.RUNS, "write_id", (write_id for _, write_id in repeated))
         done.append(f"{schema.RUNS}: {len(repeated)} repeated rows removed")
     unfinished, _ = unfinished_writes(location)
     for table, write_ids in unfinished.items():
-        _delete_writes(location, table, write_ids)
+        delete_rows(location, table, "write_id", write_ids)
         done.append(f"{table}: rows of {len(write_ids)} unfinished writes removed")
-    for path in leftover_files(location):
-        with contextlib.suppress(OSError):
-            path.unlink(missing_ok=True)
-            done.append(f"{path.name}: leftover file removed")
+    for write_id in dead_writers(location):
+        with contextlib.suppress(OSError, StoreError):
+            remove_mark(location, write_id)
+            done.append(f"{write_id}: mark of a killed process removed")
+    for name in leftover_files(location):
+        with contextlib.suppress(OSError, StoreError):
+            for place in {location, str(state_folder(location))}:
+                delete_object(place, name)
+            done.append(f"{name}: leftover file removed")
     _sweep(location)
     return replace(check(location), repaired=tuple(done))
 
@@ -54,38 +61,15 @@ def repair(location: str) -> CheckReport:
 def _set_damaged_aside(location: str) -> Iterable[str]:
     damaged = damaged_files(location)
     for table, path, _ in damaged:
-        source = Path(path)
-        folder = Path(location) / QUARANTINE / table
-        folder.mkdir(parents=True, exist_ok=True)
-        if source.exists():
-            source.replace(folder / source.name)
-        yield f"{table}: {source.name} set aside in {QUARANTINE}"
+        name = name_below(location, path)
+        aside = f"{QUARANTINE}/{table}/{name.rpartition('/')[2]}"
+        if has_object(location, name):
+            move_object(location, name, aside)
+        yield f"{table}: {name.rpartition('/')[2]} set aside in {QUARANTINE}"
     for table in sorted({table for table, _, _ in damaged}):
         opened = open_table(location, table)
         if opened is not None:
             opened.repair()  # Delta's word for: take files that are gone out of the snapshot
-
-
-def _delete_writes(location: str, table: str, write_ids: Iterable[str]) -> None:
-    from deltalake import CommitProperties
-    from deltalake.exceptions import CommitFailedError, DeltaError
-
-    listed = ", ".join(quote(write_id) for write_id in write_ids)
-    for attempt in range(_DELETE_ATTEMPTS):
-        opened = open_table(location, table)
-        if opened is None:
-            return
-        try:
-            opened.delete(
-                f"write_id IN ({listed})", commit_properties=CommitProperties(max_commit_retries=MAX_COMMIT_RETRIES)
-            )
-        except CommitFailedError as error:  # someone compacted the same files: look again
-            if attempt == _DELETE_ATTEMPTS - 1:
-                raise failure(f"Unfinished rows of {table!r} could not be removed", error) from error
-        except (DeltaError, OSError) as error:
-            raise failure(f"Unfinished rows of {table!r} could not be removed", error) from error
-        else:
-            return
 
 
 def _sweep(location: str) -> None:
@@ -96,4 +80,4 @@ def _sweep(location: str) -> None:
         with contextlib.suppress(DeltaError, OSError, StoreError):
             opened = open_table(location, table)
             if opened is not None:
-                opened.vacuum(dry_run=False, full=True)
+                opened.vacuum(dry_run=False, full=True, keep_versions=kept_versions(location, table) or None)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 from assay.core.errors import UsageError, nearest_names
@@ -41,11 +42,18 @@ _ACCEPTED = "SELECT, WITH, FROM, VALUES, DESCRIBE, SUMMARIZE, SHOW and EXPLAIN"
 _SHOWN = 12
 
 
-def query_readonly(location: str, sql: str, *, max_rows: int | None, timeout_s: float) -> Any:
+def query_readonly(
+    location: str,
+    sql: str,
+    *,
+    max_rows: int | None,
+    timeout_s: float,
+    versions: Mapping[str, int] | None = None,
+) -> Any:
     """Run one reading statement; see ``Store.query_readonly``."""
     import duckdb
 
-    connection = connect(location, through_arrow=True)
+    connection = connect(location, through_arrow=True, versions=versions)
     out_of_time = threading.Event()
 
     def interrupt() -> None:

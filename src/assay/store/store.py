@@ -13,7 +13,17 @@ from pathlib import Path
 from typing import Any, Self, Unpack
 
 from assay.core.errors import NotFoundError
-from assay.core.records import EnvironmentRecord, ImportRecord, LaunchRecord, RefusalRecord, RunBundle, RunRecord
+from assay.core.records import (
+    AnnotationRecord,
+    BaselineRecord,
+    EnvironmentRecord,
+    ImportRecord,
+    LaunchRecord,
+    RefusalRecord,
+    RunBundle,
+    RunRecord,
+    SnapshotRecord,
+)
 from assay.store import append as appending
 from assay.store import find, history, maintenance, recovery, sandbox
 from assay.store import repair as mending
@@ -138,7 +148,7 @@ class Store:
 
     def query(self, sql: str, params: Sequence[object] = ()) -> Any:
         """Run trusted SQL over the views; ``params`` fill its question marks. Returns a ``pyarrow.Table``."""
-        return fetch_arrow(self.location, sql, params)
+        return fetch_arrow(self.location, sql, params, versions=self.versions)
 
     def query_readonly(self, sql: str, *, max_rows: int | None = None, timeout_s: float = 60) -> Any:
         """Run a person's SQL in a connection that can read this store and nothing else.
@@ -146,7 +156,51 @@ class Store:
         Returns a ``pyarrow.Table`` of at most ``max_rows`` rows (ask for one more to see whether there are more).
         Raises UsageError with DuckDB's message.
         """
-        return sandbox.query_readonly(self.location, sql, max_rows=max_rows, timeout_s=timeout_s)
+        return sandbox.query_readonly(
+            self.location, sql, max_rows=max_rows, timeout_s=timeout_s, versions=self.versions
+        )
+
+    # ------------------------------------------------------------------ earlier states, copies, upkeep
+
+    def as_of(self, when: str | datetime) -> Self:
+        """Return this store as it was: at a time, an age (``2 d``) or a named snapshot. For reading only.
+
+        Raises NotFoundError for a snapshot that is not there, StoreError where the log no longer reaches back.
+        """
+        from assay.store import versions
+
+        found = (
+            versions.resolve_versions(self.location, when)
+            if isinstance(when, str)
+            else versions.versions_at(self.location, when)
+        )
+        return type(self)(self.location, versions=found)
+
+    def snapshot(self, name: str, *, note: str | None = None) -> SnapshotRecord:
+        """Name the present state. Raises UsageError for a name that is taken."""
+        from assay.store import snapshots
+
+        return snapshots.make_snapshot(self.location, name, note=note)
+
+    def snapshots(self) -> list[SnapshotRecord]:
+        """Return the named states, newest first."""
+        from assay.store import snapshots
+
+        return snapshots.list_snapshots(self.location)
+
+    def annotations(self, *, subject_id: str | None = None, include_ended: bool = False) -> list[AnnotationRecord]:
+        """Return what people said and did not take back, oldest first; ``include_ended`` adds the rest."""
+        from assay.store import annotations
+
+        return annotations.read_annotations(
+            self.location, subject_id=subject_id, include_ended=include_ended, versions=self.versions
+        )
+
+    def baselines(self) -> list[BaselineRecord]:
+        """Return the runs that are pinned now, by name."""
+        from assay.store import annotations
+
+        return annotations.read_baselines(self.location, versions=self.versions)
 
     def info(self) -> maintenance.StoreInfo:
         """Return version, rows, files and bytes of each table."""

@@ -1,0 +1,1 @@
+"""MLPerf: results that MLCommons published, tables that others collected of them, and LoadGen's own logs."""
