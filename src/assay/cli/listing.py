@@ -23,6 +23,7 @@ from assay.cli.output import (
     print_table,
     short_id,
 )
+from assay.core.words import Provenance
 
 if TYPE_CHECKING:
     from assay.core.records import EnvironmentRecord, LaunchRecord, ResultRecord, RunRecord
@@ -155,7 +156,12 @@ def show(  # noqa: PLR0913  (a command has as many options as people need)
         }  # fmt: skip
         print_json(content | (_explanations(results, surroundings, opened) if explain else {}))
         return
-    if run.suite == PROBE_SUITE and results:
+    if run.provenance is Provenance.IMPORTED:
+        from assay.cli.imported import print_imported
+
+        record = next((one for one in opened.imports() if one.import_id == run.import_id), None)
+        print_imported(run, results, record, store_location=opened.location)
+    elif run.suite == PROBE_SUITE and results:
         from assay.cli.probe import print_probe
 
         print_probe(results[0], opened.launches(run_id=run.run_id), surroundings, opened)
