@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 from assay import __version__
-from assay.cli import cache, doctor, export, listing, probe, run, states, store, suite, sweep
+from assay.cli import cache, doctor, export, imports, listing, probe, run, states, store, suite, sweep
 from assay.core.errors import AssayError
 
 EXIT_OK = 0
@@ -55,6 +55,7 @@ sweep.register(app)
 probe.register(app)
 listing.register(app)
 export.register(app)
+imports.register(app)
 doctor.register(app)
 app.add_typer(suite.app, name="suite")
 states.register(store.app)

@@ -64,7 +64,7 @@ def _columns(results: Sequence[ResultRecord]) -> list[_Column]:
         _Column("precision", _precision, foldable=True),
         *([_Column("shape", _shape)] if dimensions else []),
         *(_Column(name, functools.partial(_option, name)) for name in options),
-        _Column("batch", lambda result: str(result.case.batch), right=True),
+        _Column("batch", lambda result: MISSING if result.case.batch is None else str(result.case.batch), right=True),
         _Column("median", _median, right=True),
         _Column("95 % CI", _interval, right=True),
         *(_generation_columns() if any(result.case.mode is Mode.GENERATION for result in results) else []),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from assay.catalog.metrics import metrics as registry
@@ -25,8 +26,11 @@ _FACTORS: dict[str, dict[str, float]] = {
 }
 """Ours, then the source's, then what its values are multiplied by."""
 _THOUSANDS = re.compile(r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$")
+_PLAIN = re.compile(r"^[+\-.0-9a-zA-Z]+$")
 _UNKNOWN_WORDS = frozenset({"", "-", "–", "n/a", "na", "nan", "none", "null", "unknown"})
 _SIGNED = frozenset({Direction.NEITHER})
+_MAY_BE_NEGATIVE = frozenset({"loss", "fidelity_cosine"})
+"""A loss may be a log-likelihood, a cosine that of opposite directions."""
 
 
 def read_number(raw: object) -> float | None:
@@ -38,14 +42,15 @@ def read_number(raw: object) -> float | None:
         return None
     if isinstance(raw, bool):
         raise RowError(f"{raw} is a truth value, expected a number.")
-    if isinstance(raw, (int, float)):
-        value = float(raw) if abs(raw) < 1e308 else math.inf  # noqa: PLR2004  (an int of a thousand digits has no float)
+    if isinstance(raw, (int, float, Decimal)):
+        value = _as_float(raw)
     elif isinstance(raw, str):
         text = raw.strip()
         if text.casefold() in _UNKNOWN_WORDS:
             return None
         try:
-            value = float(text.replace(",", "") if _THOUSANDS.match(text) else text)
+            # Python would take 1_000 and digits of other scripts, which no source means as numbers.
+            value = float(text.replace(",", "") if _THOUSANDS.match(text) else text if _PLAIN.match(text) else "none")
         except ValueError:
             raise RowError(f"{_cut(raw)!r} is not a number.") from None
     else:
@@ -102,9 +107,11 @@ class Numbers:
             reason = f"the source gives no number ({_cut(repr(raw))})"
         elif value == 0 and zero_is_unknown:
             value, reason = None, f"the source says 0 in {field}, which stands for unknown"
-        elif value < 0 and metric.direction not in _SIGNED:
+        elif value < 0 and metric.direction not in _SIGNED and name not in _MAY_BE_NEGATIVE:
             raise RowError(f"{field}: {value:g} {unit} is negative.")
         converted = None if value is None else value * factor
+        if converted is not None and math.isinf(converted):
+            raise RowError(f"{field}: {value:g} {unit} is more than can be kept in {metric.unit}.")
         self.metrics.append(MetricValue(name, converted, metric.unit, stat, phase, n=n, reason=reason))
         self.conversions[_key(name, stat, phase)] = Conversion(field, unit, factor, note)
         return converted
@@ -129,6 +136,15 @@ def known_units(metric_name: str) -> tuple[str, ...]:
     """Return the units in which values of a metric may come."""
     ours = registry.get(metric_name).unit
     return tuple(_FACTORS.get(ours, {ours: 1.0}))
+
+
+def _as_float(raw: float | Decimal) -> float:
+    try:
+        return float(raw)
+    except OverflowError:  # an integer of a thousand digits
+        return math.inf
+    except ValueError:  # a signalling NaN of decimal
+        return math.nan
 
 
 def _key(name: str, stat: str, phase: str) -> str:

@@ -5,11 +5,13 @@ Everything here is bounded: bytes, nesting, fields. May import: core, importers.
 
 from __future__ import annotations
 
+import collections
 import csv
 import functools
 import hashlib
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,10 @@ from typing import Any
 from assay.importers.base import ImportFileError
 
 HEAD_BYTES = 65536
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_STRING = re.compile(rb'"[^"]*+(?:"|\Z)')
+_ONE_KIND = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(set(range(256)) - set(b'[]{}"'))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,12 @@ class Limits:
     unpacked_ratio: int = 200
     depth: int = 64
     field_bytes: int = 1024 * 1024
+    line_bytes: int = 16 * 1024 * 1024
+    """A line of a table, so that a file without line ends is not read whole."""
+    members: int = 10_000
+    """Files in one archive."""
+    download_bytes: int = 1024 * 1024 * 1024
+    download_s: float = 300.0
 
 
 @dataclass(frozen=True)
@@ -49,11 +61,8 @@ class Source:
     @functools.cached_property
     def sha256(self) -> str:
         """Hash of the content."""
-        digest = hashlib.sha256()
         with self.path.open("rb") as file:
-            while piece := file.read(1 << 20):
-                digest.update(piece)
-        return digest.hexdigest()
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
     @functools.cached_property
     def head(self) -> bytes:
@@ -83,7 +92,8 @@ class Source:
                 f"{self.name} has {self.size_bytes} bytes; {self.limits.json_bytes} at most are read at once.",
                 hint="Split it, raise --max-json-bytes, or give it as CSV or Parquet, which are read in pieces.",
             )
-        content = self.path.read_bytes()
+        with self.path.open("rb") as file:  # no more than was promised, should the file grow meanwhile
+            content = file.read(self.limits.json_bytes)
         try:
             return content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
@@ -117,7 +127,7 @@ class Source:
 
     def _csv_rows(self, file: io.TextIOBase, delimiter: str) -> Iterator[tuple[int, dict[str, str]]]:
         csv.field_size_limit(self.limits.field_bytes)
-        reader = csv.reader(file, delimiter=delimiter, strict=True)
+        reader = csv.reader(self._lines(file), delimiter=delimiter, strict=True)
         try:
             names = unrepeated([name.strip() for name in next(reader, [])])
             if not names:
@@ -133,9 +143,32 @@ class Source:
             raise ImportFileError(f"{self.name}, line {reader.line_num}: {error}.") from None
         except UnicodeDecodeError as error:
             raise ImportFileError(
-                f"{self.name} is not UTF-8 (near line {reader.line_num}): byte 0x{error.object[error.start]:02x}.",
+                f"{self.name}, line {self._first_undecodable_line()} is not UTF-8: byte "
+                f"0x{error.object[error.start]:02x}.",
                 hint="Convert it first, for instance with iconv.",
             ) from None
+
+    def _first_undecodable_line(self) -> int:
+        """Text is decoded ahead of the lines it is in, so the line must be looked for."""
+        number = 0
+        with self.path.open("rb") as file:
+            while line := file.readline(4 * self.limits.line_bytes):
+                number += 1
+                try:
+                    line.decode("utf-8-sig")
+                except UnicodeDecodeError:
+                    break
+        return number
+
+    def _lines(self, file: io.TextIOBase) -> Iterator[str]:
+        number, longest = 0, self.limits.line_bytes
+        while line := file.readline(longest + 1):
+            number += 1
+            if len(line) > longest:
+                raise ImportFileError(
+                    f"{self.name}, line {number} is longer than the {longest} characters that are read."
+                )
+            yield line
 
     @functools.cached_property
     def csv_header(self) -> tuple[str, ...]:
@@ -159,21 +192,52 @@ def unrepeated(names: list[str]) -> list[str]:
 
 
 def parse_json(text: str, name: str, *, depth: int) -> Any:
-    """Parse JSON within limits. Raises ImportFileError for broken text, a repeated key, or nesting beyond ``depth``."""
-    nesting = _deepest(text)
-    if nesting > depth:
-        raise ImportFileError(f"{name} is nested {nesting} levels deep, more than the {depth} that are read.")
+    """Parse JSON within limits. Raises ImportFileError for broken text, a repeated key, or nesting beyond ``depth``.
+
+    Halves of surrogate pairs, which no UTF-8 can hold, are spelled out: six characters, beginning with a backslash.
+    """
+    if is_deeper(text, depth):
+        raise ImportFileError(f"{name} is nested more than {depth} levels deep, which is as far as is read.")
     try:
-        return json.loads(text, object_pairs_hook=functools.partial(_unique, name), parse_int=_bounded_int)
+        content = json.loads(text, object_pairs_hook=functools.partial(_unique, name), parse_int=_bounded_int)
     except json.JSONDecodeError as error:
         raise ImportFileError(f"{name}, line {error.lineno}, column {error.colno}: {error.msg}.") from None
+    return _spell_out(content) if _SURROGATE.search(text) else content
+
+
+def is_deeper(text: str, depth: int) -> bool:
+    """True where brackets nest deeper than ``depth``, strings left out. Linear in the length, whatever the text.
+
+    All but brackets is taken away, and then, ``depth`` times, every pair that holds nothing; what is left was deeper.
+    Where brackets do not match, depth means nothing, and those that are not closed count.
+    """
+    content = text.encode("utf-8", "replace")
+    # A run of backslashes begins outside an escape, so pairs of them go first. Two quotes side by side leave what
+    # follows inside or outside of a string as it was.
+    content = content.replace(b"\\\\", b"").replace(b'\\"', b"").translate(_ONE_KIND, _NO_BRACKETS)
+    brackets = _STRING.sub(b"", content.replace(b'""', b""))
+    for _ in range(depth):
+        emptied = brackets.replace(b"[]", b"")
+        if len(emptied) == len(brackets):
+            return brackets.count(b"[") > depth
+        brackets = emptied
+    return b"[]" in brackets
+
+
+def _spell_out(content: Any) -> Any:
+    if isinstance(content, str):
+        return content if content.isascii() else content.encode("utf-8", "backslashreplace").decode()
+    if isinstance(content, list):
+        return [_spell_out(entry) for entry in content]
+    if isinstance(content, dict):
+        return {_spell_out(key): _spell_out(entry) for key, entry in content.items()}
+    return content
 
 
 def _unique(name: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
-        keys = [key for key, _ in pairs]
-        repeated = next(key for key in keys if keys.count(key) > 1)
+        repeated = collections.Counter(key for key, _ in pairs).most_common(1)[0][0]
         raise ImportFileError(
             f"{name}: the key {repeated!r} is there twice in one object; which one counts is not known."
         )
@@ -183,25 +247,3 @@ def _unique(name: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _bounded_int(digits: str) -> int | float:
     # Python refuses to convert more than 4300 digits; such a number is none anyway.
     return int(digits) if len(digits) < 400 else float(digits)  # noqa: PLR2004
-
-
-def _deepest(text: str) -> int:
-    """Return how deep brackets nest, strings left out; linear in the length."""
-    deepest = depth = 0
-    inside = escaped = False
-    for character in text:
-        if inside:
-            if escaped:
-                escaped = False
-            elif character == "\\":
-                escaped = True
-            elif character == '"':
-                inside = False
-        elif character == '"':
-            inside = True
-        elif character in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif character in "]}":
-            depth -= 1
-    return deepest
