@@ -45,7 +45,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[torch,onnx,openvino,torchao,mlperf]" --group dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[torch,onnx,openvino,torchao,mlperf,postgres]" --group dev
 	touch $@
 
 clean: ## Remove the virtual environment and caches

@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 import typer
 
+from assay.cli import mirror
 from assay.cli.output import JsonOption, StoreOption, print_json, short_id
 
 EXIT_FINDINGS = 4
@@ -13,6 +14,9 @@ EXIT_FINDINGS = 4
 app = typer.Typer(
     help="Look after the store: check and repair it, name and restore states, copy, let go.", no_args_is_help=True
 )
+
+
+mirror.register(app)
 
 
 @app.command()
