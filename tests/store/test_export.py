@@ -16,8 +16,10 @@ import pytest
 
 from assay.core.errors import StoreError, UsageError
 from assay.core.records import MetricValue, RunBundle
+from assay.core.words import ExportFormat as Format
+from assay.core.words import ExportWhat as What
 from assay.store import Store
-from assay.store.export import Format, What, collect, format_of, write, write_to
+from assay.store.export import collect, format_of, write, write_to
 from assay.store.results import COLUMNS, LONG_COLUMNS
 from assay.store.schema import SAMPLES, TABLES
 

@@ -10,7 +10,8 @@ import typer
 
 from assay.cli.output import AsOfOption, StoreOption, open_for_reading
 from assay.core.errors import UsageError
-from assay.store.export import Format, What
+from assay.core.words import ExportFormat as Format
+from assay.core.words import ExportWhat as What
 
 _TextsOption = typer.Option(show_default=False, help="Only these; by commas, '*' allowed.")
 Texts = Annotated[str | None, _TextsOption]

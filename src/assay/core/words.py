@@ -125,3 +125,21 @@ class Direction(StrEnum):
     LOWER = "lower"
     HIGHER = "higher"
     NEITHER = "neither"
+
+
+class ExportWhat(StrEnum):
+    """What is exported: a row a result, a row a number, or the launches and raw readings behind the results."""
+
+    RESULTS = "results"
+    NUMBERS = "numbers"
+    LAUNCHES = "launches"
+    SAMPLES = "samples"
+
+
+class ExportFormat(StrEnum):
+    """How: one JSON array, a JSON object a line, CSV with nested values as JSON, or Parquet with its types."""
+
+    JSON = "json"
+    NDJSON = "ndjson"
+    CSV = "csv"
+    PARQUET = "parquet"

@@ -11,12 +11,13 @@ import json
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from assay import __version__
 from assay.core.errors import StoreError, UsageError, join_or
+from assay.core.words import ExportFormat as Format
+from assay.core.words import ExportWhat as What
 from assay.store.address import reason_of
 from assay.store.query import reading
 from assay.store.results import ResultSet
@@ -24,24 +25,6 @@ from assay.store.schema import LAUNCHES, SAMPLES, TABLES
 
 _SUFFIXES = {".json": "json", ".csv": "csv", ".parquet": "parquet", ".ndjson": "ndjson", ".jsonl": "ndjson"}
 _ROWS_AT_ONCE = 50_000
-
-
-class What(StrEnum):
-    """What is exported: a row a result, a row a number, or the launches and raw readings behind the results."""
-
-    RESULTS = "results"
-    NUMBERS = "numbers"
-    LAUNCHES = "launches"
-    SAMPLES = "samples"
-
-
-class Format(StrEnum):
-    """How: one JSON array, a JSON object a line, CSV with nested values as JSON, or Parquet with its types."""
-
-    JSON = "json"
-    NDJSON = "ndjson"
-    CSV = "csv"
-    PARQUET = "parquet"
 
 
 def format_of(path: str) -> Format:
