@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from assay.core.records import SCHEMA_VERSION
 from assay.store import Store
 from assay.store.location import MARKER
 
@@ -187,7 +188,7 @@ def test_a_store_of_a_newer_assay(here: Here, tmp_path: Path, command: list[str]
     marker = Path(store.location, MARKER)
     marker.write_text(json.dumps(json.loads(marker.read_text()) | {"schema_version": 42}))
     assert refused(here(*command)) == (
-        f"error: The store {store.location} was written by assay schema 42; this assay reads up to 2.\n"
+        f"error: The store {store.location} was written by assay schema 42; this assay reads up to {SCHEMA_VERSION}.\n"
         "  Upgrade assay.\n"
     )
 

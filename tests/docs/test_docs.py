@@ -42,7 +42,7 @@ DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.glob("*.md"), *ROOT.glob("*.md")])
 TEXTS = {page: page.read_text(encoding="utf-8") for page in PAGES}
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-KNOWN_ADDRESSES = ("https://keepachangelog.com/", "https://semver.org/")
+KNOWN_ADDRESSES = ("https://keepachangelog.com/", "https://semver.org/", "s3://", "gs://", "az://")
 KNOWN_ROOTS = {"proc", "sys", "etc", "run", "dev", "models", "folder", ".dockerenv", "SYS"}
 """First parts of absolute paths that docs may name: the system's own, and invented ones of examples."""
 

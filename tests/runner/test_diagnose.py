@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from assay.core.absence import Unavailable
+from assay.core.records import SCHEMA_VERSION
 from assay.probes.devices import Device, detect_devices
 from assay.runner import diagnose as module
 from assay.runner.diagnose import Finding, diagnose
@@ -112,7 +113,7 @@ def test_a_store_of_a_newer_assay_is_a_finding(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "store")
     Path(store.location, MARKER).write_text(json.dumps({"format": "assay-store", "schema_version": 99}))
     (finding,) = of(diagnose(store.location), "store")
-    assert "was written by assay schema 99; this assay reads up to 2." in finding.what
+    assert f"was written by assay schema 99; this assay reads up to {SCHEMA_VERSION}." in finding.what
 
 
 @pytest.mark.usefixtures("no_processes")

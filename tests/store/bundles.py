@@ -1,7 +1,8 @@
 """Small but complete runs to store, and a writer process that appends them.
 
 Loaded by conftest.py, and run as a script by the tests that need processes of their own:
-``bundles.py append STORE ACKNOWLEDGED COUNT SEED`` or ``bundles.py journal STORE COUNT``.
+``bundles.py append STORE ACKNOWLEDGED COUNT SEED`` (``insist`` tries again what failed) or
+``bundles.py journal STORE COUNT``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from assay.core.case import Case, series_id
+from assay.core.errors import StoreError
 from assay.core.ids import content_hash, new_id
 from assay.core.records import (
     EnvironmentRecord,
@@ -127,13 +129,20 @@ def write_all(journal: Journal, bundle: RunBundle) -> None:
         journal.record(result)
 
 
-def append_runs(location: str, acknowledged: Path, count: int, seed: int) -> None:
+def append_runs(location: str, acknowledged: Path, count: int, seed: int, *, tries: int = 1) -> None:
     """Append runs of varying size; name each in ``acknowledged`` only once it is in the store."""
     draw = random.Random(seed)
     store = Store.open(location)
     for _ in range(count):
         bundle = make_bundle(cases=draw.randint(1, 4), launches=draw.randint(1, 3), samples=draw.randint(1, 200))
-        store.append(bundle)
+        for left in reversed(range(tries)):
+            try:
+                store.append(bundle)
+            except StoreError:
+                if not left:
+                    raise
+            else:
+                break
         with acknowledged.open("a", encoding="ascii") as file:
             file.write(bundle.run.run_id + "\n")
 
@@ -153,7 +162,8 @@ def journal_and_hang(location: str, launches: int) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "append":
-        append_runs(sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5]))
+    if sys.argv[1] in {"append", "insist"}:
+        tries = 30 if sys.argv[1] == "insist" else 1
+        append_runs(sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5]), tries=tries)
     else:
         journal_and_hang(sys.argv[2], int(sys.argv[3]))

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import http.client
 import importlib.util
 import os
+import socket
 import subprocess
 import sys
+import time
+import uuid
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +19,7 @@ from assay.core.records import RunBundle
 from assay.store import Journal, Store
 
 BUNDLES = Path(__file__).parent / "bundles.py"
+S3_PROXY = Path(__file__).parent / "s3_proxy.py"
 
 
 @pytest.fixture(scope="session")
@@ -82,3 +88,98 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
     yield mount
     for folder in mounted:
         subprocess.run(["/bin/umount", "-l", str(folder)], check=True)
+
+
+@pytest.fixture(scope="session")
+def s3_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port on loopback of an S3 server in a process of its own, which keeps everything in memory."""
+    pytest.importorskip("moto.server", reason="the S3 server of these tests is moto: pip install 'moto[server]'")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    with (tmp_path_factory.mktemp("s3") / "log").open("wb") as log:
+        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+        server = subprocess.Popen(command, stdout=log, stderr=log)
+        try:
+            deadline = time.monotonic() + 60
+            while True:
+                assert server.poll() is None, "the S3 server ended by itself"
+                try:
+                    socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                except OSError:
+                    assert time.monotonic() < deadline, "the S3 server did not start"
+                    time.sleep(0.05)
+                else:
+                    break
+            yield port
+        finally:
+            server.kill()
+            server.wait()
+
+
+class Door:
+    """The door in front of the S3 server (see s3_proxy.py)."""
+
+    def __init__(self, server_port: int) -> None:
+        command = [sys.executable, str(S3_PROXY), str(server_port)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        self.port = int(self._process.stdout.readline())
+
+    def open(self) -> None:
+        self._tell("open")
+
+    def shut(self) -> None:
+        """Refuse connections from now on, and cut those that are open."""
+        self._tell("shut")
+
+    def lose(self, share: float, *, seed: int = 0) -> int:
+        """Drop that share of answers from now on; return how many were dropped until now."""
+        return self._tell(f"lose {share} {seed}")
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def _tell(self, line: str) -> int:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+
+@pytest.fixture
+def s3_door(s3_port: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Door]:
+    """A door to the S3 server, and an environment in which ``s3://`` leads through it."""
+    door = Door(s3_port)
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "someone",
+        "AWS_SECRET_ACCESS_KEY": "something",
+        "AWS_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{door.port}",
+        "AWS_ALLOW_HTTP": "true",
+        "NO_PROXY": "127.0.0.1",
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+    }.items():
+        monkeypatch.setenv(name, value)
+    yield door
+    door.end()
+
+
+@pytest.fixture
+def s3_address(s3_door: Door, s3_port: int) -> str:
+    """An address in a bucket of its own, where nothing is yet."""
+    assert s3_door.port
+    bucket = f"bucket-{uuid.uuid4().hex[:12]}"
+    connection = http.client.HTTPConnection("127.0.0.1", s3_port, timeout=30)
+    connection.request("PUT", f"/{bucket}")
+    assert connection.getresponse().status == HTTPStatus.OK
+    connection.close()
+    return f"s3://{bucket}/some/store"
+
+
+@pytest.fixture
+def s3_store(s3_address: str) -> Store:
+    return Store.open(s3_address)

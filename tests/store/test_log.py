@@ -74,6 +74,8 @@ def test_what_is_not_plain_is_left_to_deltalake(append: Append, table: Path, tmp
     (log / f"{2:020}.json").unlink()
     assert read_log(table) is not None
     opened.create_checkpoint()
+    assert read_log(table) is not None, "the commits are all there still"
+    (log / f"{0:020}.json").unlink()
     assert read_log(table) is None
 
 

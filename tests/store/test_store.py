@@ -81,11 +81,6 @@ def test_names_that_queries_would_expand_are_refused(tmp_path: Path, name: str) 
         Store.open(tmp_path / name)
 
 
-def test_an_address_is_refused_by_name() -> None:
-    with pytest.raises(StoreError, match="keeps stores in folders"):
-        Store.open("s3://bucket/store")
-
-
 def test_a_newer_store_is_refused(store: Store) -> None:
     marker = Path(store.location) / "assay-store.json"
     marker.write_text(json.dumps({**json.loads(marker.read_text()), "schema_version": SCHEMA_VERSION + 1}))

@@ -346,11 +346,11 @@ def _print_finished(finished: FinishedRun, environment: EnvironmentRecord, form:
 def _exit_for(finished: FinishedRun, store: Store) -> None:
     from assay.cli.output import short_id
     from assay.core.words import RunStatus
-    from assay.store.location import default_location
+    from assay.store.location import default_location, normalise
 
     if finished.run.status is RunStatus.INTERRUPTED:
         command = f"assay run --resume {short_id(finished.run.run_id)}"
-        if store.location != str(Path(default_location()).expanduser().absolute()):
+        if store.location != normalise(default_location()):
             command += f" --store {shlex.quote(store.location)}"
         typer.secho(f"Interrupted. What was done is kept; finish with: {command}", err=True)
         sys.exit(EXIT_INTERRUPTED)

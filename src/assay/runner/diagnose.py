@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -26,6 +25,7 @@ from assay.probes.memory import available_memory_bytes
 from assay.probes.telemetry.choose import choose_sources, close_sources
 from assay.runner.plan import default_threads
 from assay.store import Store
+from assay.store.spool import free_bytes
 
 _LITTLE_DISK = 1 << 30
 _ASK_TORCH_S = 120
@@ -190,7 +190,7 @@ def _diagnose_store(location: str | None) -> Iterator[Finding]:
         yield Finding(area, "error", error.message, error.hint)
         return
     yield Finding(area, "ok", f"{store.location}: {runs} runs, writable")
-    free = shutil.disk_usage(store.location).free
+    free = free_bytes(store.location)
     if free < _LITTLE_DISK:
         yield Finding(area, "warning", f"only {format_bytes(free)} free on its disk")
     if orphans:

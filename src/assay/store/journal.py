@@ -1,9 +1,9 @@
-"""The journal of a run: an append-only file beside the store, so that a crash costs the launch it hit and no more.
+"""The journal of a run: an append-only file, so that a crash costs the launch it hit and no more.
 
-One JSON object a line, ``{"kind": ..., "payload": {...}}``, each handed to the operating system in one write:
-after ``kill -9`` the page cache still holds it. The first line and the last are synced to the disk as well. While
-the run lives the file is locked; a journal that nobody holds is an orphan, and ``recover`` publishes it. May
-import: core and store.
+It lies in a store that is a folder, and for object storage in a folder of this machine (see ``spool``). One JSON object
+a line, ``{"kind": ..., "payload": {...}}``, each handed to the operating system in one write: after ``kill -9`` the
+page cache still holds it. The first line and the last are synced to the disk as well. While the run lives the file is
+locked; a journal that nobody holds is an orphan, and ``recover`` publishes it. May import: core and store.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from typing import Any, Self
 
 from assay.core.errors import StoreError
 from assay.core.records import EnvironmentRecord, LaunchRecord, ResultRecord, RunRecord
+from assay.store.address import reason_of
 from assay.store.codec import KINDS, Record, record_from_json, record_to_json
-from assay.store.location import JOURNALS, reason_of
+from assay.store.location import JOURNALS
 from assay.store.locks import FileLock, create_locked, is_held
 from assay.store.rows import to_json
+from assay.store.spool import ensure_state_folder, state_folder
 
 SUFFIX = ".jsonl"
 FINAL = "final"
@@ -39,6 +41,7 @@ class Journal:
     @classmethod
     def begin(cls, location: str, run_id: str) -> Self:
         """Create and lock the journal of a new run. Raises StoreError."""
+        ensure_state_folder(location)
         return cls(run_id, create_locked(journal_path(location, run_id)))
 
     @property
@@ -101,12 +104,12 @@ class JournalContent:
 
 def journal_path(location: str, run_id: str) -> Path:
     """Return where the journal of a run is kept while the run goes."""
-    return Path(location) / JOURNALS / f"{run_id}{SUFFIX}"
+    return state_folder(location) / JOURNALS / f"{run_id}{SUFFIX}"
 
 
 def orphaned_journals(location: str) -> list[Path]:
     """Return the journals whose process is gone, oldest first."""
-    folder = Path(location) / JOURNALS
+    folder = state_folder(location) / JOURNALS
     if not folder.is_dir():
         return []
     return [path for path in sorted(folder.glob(f"*{SUFFIX}")) if not path.name.startswith(".") and not is_held(path)]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.core.errors import StoreError
-from assay.store.location import reason_of
+from assay.store.address import reason_of
 
 
 def _load_fcntl() -> Any | None:

@@ -2,27 +2,31 @@
 
 Appends from any number of processes never lock each other: each writes its own Parquet file and then races for
 the next number of the transaction log, retrying where another was first. Killed in between, a writer leaves a
-file that no log entry names, which no reader sees. May import: core and store; deltalake and pyarrow inside
-functions.
+file that no log entry names, which no reader sees. On object storage the number is won by a conditional put.
+May import: core and store; deltalake and pyarrow inside functions.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from assay.core.errors import StoreError
-from assay.store.location import free_bytes
+from assay.store import remote
+from assay.store.address import file_system, is_remote, name_below, read_object, storage_options, table_uri
 from assay.store.log import read_log
 from assay.store.schema import TABLES, arrow_schema
+from assay.store.spool import free_bytes, state_folder
 
 # Fifteen retries, deltalake's default, were exceeded ten times in 800 appends by eight writers on two cores.
 MAX_COMMIT_RETRIES = 400
 COMPACT_AFTER_FILES = 200
 _APPEND_ATTEMPTS = 5
+# Opening a table reads what was committed since its last checkpoint, on object storage in two requests a commit.
+_REMOTE_PROPERTIES: dict[str, str | None] = {"delta.checkpointInterval": "10"}
+_OPENED: dict[tuple[str, str], Any] = {}
 _LOG_BYTES = 1024 * 1024
 _FREE_SPACE = "Free some space, then run `assay store recover`."
 _FAILURES = (
@@ -34,25 +38,44 @@ _FAILURES = (
 )
 
 
-def table_path(location: str, table: str) -> Path:
-    """Return the folder of a table."""
-    return Path(location) / table
-
-
 def open_table(location: str, table: str) -> Any:
     """Return the newest ``deltalake.DeltaTable``, or None where nothing has been written yet."""
-    path = table_path(location, table)
-    if not (path / "_delta_log").is_dir():
-        return None
+    if is_remote(location):
+        return _open_remote(location, table)
+    uri = table_uri(location, table)
+    return _open(location, table) if (Path(uri) / "_delta_log").is_dir() else None
+
+
+def _open_remote(location: str, table: str) -> Any:
+    """Ask only for what was committed since this process last looked: opening afresh reads every commit again."""
+    from deltalake.exceptions import DeltaError
+
+    key = str(state_folder(location)), table
+    known = _OPENED.get(key)
+    if known is not None:
+        try:
+            known.update_incremental()
+        except (DeltaError, OSError, ValueError):  # opening afresh meets it again, or not at all
+            del _OPENED[key]
+        else:
+            return known
+    opened = _open(location, table)
+    if opened is not None:
+        _OPENED[key] = opened
+    return opened
+
+
+def _open(location: str, table: str, version: int | None = None) -> Any:
     from deltalake import DeltaTable
     from deltalake.exceptions import TableNotFoundError
 
     try:
-        return DeltaTable(str(path))
+        return DeltaTable(table_uri(location, table), version=version, storage_options=storage_options(location))
     except TableNotFoundError:  # another process is creating it right now
         return None
     except Exception as error:
-        raise failure(f"The table {table!r} of the store {location} could not be opened", error) from error
+        named = "The table" if version is None else f"Version {version} of the table"
+        raise failure(f"{named} {table!r} of the store {location} could not be read", error) from error
 
 
 def ensure_table(location: str, table: str) -> Any:
@@ -62,14 +85,17 @@ def ensure_table(location: str, table: str) -> Any:
     existing = open_table(location, table)
     if existing is not None:
         return existing
-    path = table_path(location, table)
+    uri = table_uri(location, table)
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        if not is_remote(location):
+            Path(uri).mkdir(parents=True, exist_ok=True)
         return DeltaTable.create(
-            str(path),
+            uri,
             schema=arrow_schema(table),
             mode="error",
             name=f"assay.{table}",
+            storage_options=storage_options(location),
+            configuration=_REMOTE_PROPERTIES if is_remote(location) else None,
             # Without this the loser of a race retries as version 1, and the change of metadata breaks others' appends.
             commit_properties=CommitProperties(max_commit_retries=0),
         )
@@ -89,13 +115,8 @@ def append_arrow(location: str, table: str, content: Any) -> None:
     from deltalake.exceptions import CommitFailedError
 
     count = content.num_rows
-    free, needed = free_bytes(location), content.nbytes + _LOG_BYTES
-    if free < needed:  # refused before it begins: a disk that fills up midway costs more than an error
-        raise StoreError(
-            f"{count} rows could not be added to {table!r} of the store {location}: the disk is full "
-            f"({free} bytes are free, {needed} are needed).",
-            hint=_FREE_SPACE,
-        )
+    if not is_remote(location):
+        _refuse_full_disk(location, table, content)
     for attempt in range(_APPEND_ATTEMPTS):
         try:
             write_deltalake(
@@ -113,6 +134,17 @@ def append_arrow(location: str, table: str, content: Any) -> None:
             raise failure(f"{count} rows could not be added to {table!r} of {location}", error) from error
         else:
             return
+
+
+def _refuse_full_disk(location: str, table: str, content: Any) -> None:
+    """Refuse before it begins: a disk that fills up midway costs more than an error."""
+    free, needed = free_bytes(location), content.nbytes + _LOG_BYTES
+    if free < needed:
+        raise StoreError(
+            f"{content.num_rows} rows could not be added to {table!r} of the store {location}: the disk is full "
+            f"({free} bytes are free, {needed} are needed).",
+            hint=_FREE_SPACE,
+        )
 
 
 def arrow_table(table: str, rows: Sequence[Mapping[str, Any]]) -> Any:
@@ -137,22 +169,62 @@ def arrow_table(table: str, rows: Sequence[Mapping[str, Any]]) -> Any:
 def live_files(location: str, table: str, version: int | None = None) -> list[str]:
     """Return the paths of the files that make up a table's newest snapshot, or that of an earlier ``version``.
 
-    Version -1 is the state before the first write. Raises StoreError where the version is gone.
+    On object storage they are URIs; ``arrow_dataset`` and ``address.name_below`` take both. Version -1 is the state
+    before the first write. Raises StoreError where the version is gone.
     """
-    if version is None:
-        found = read_log(table_path(location, table))
+    if version is None and not is_remote(location):
+        found = read_log(Path(table_uri(location, table)))
         if found is not None:
             return found
-    elif version < 0:
+    elif version is not None and version < 0:
         return []
     opened = open_table(location, table)
     if opened is not None and version is not None:
-        try:
-            opened.load_as_version(version)
-        except Exception as error:
-            raise failure(f"Version {version} of the table {table!r} of {location} could not be read", error) from error
+        opened = _open(location, table, version)
+    return [] if opened is None else file_paths(opened)
+
+
+def file_paths(opened: Any) -> list[str]:
+    """Return the paths, or URIs, of the files of an open table's snapshot."""
     # deltalake answers percent-encoded paths where the folder has spaces or letters beyond ASCII
-    return [] if opened is None else [unquote(uri.removeprefix("file://")) for uri in opened.file_uris()]
+    return [unquote(uri.removeprefix("file://")) for uri in opened.file_uris()]
+
+
+def arrow_dataset(location: str, table: str, files: Sequence[str]) -> Any:
+    """Return a ``pyarrow.dataset.Dataset`` of files that ``live_files`` named, with the table's schema.
+
+    A column that a file of an older schema lacks is null. Works for a folder and for object storage, which DuckDB
+    itself cannot read without an extension that would have to be downloaded.
+    """
+    import pyarrow.dataset
+
+    return pyarrow.dataset.dataset(
+        [name_below(location, path) for path in files],
+        schema=arrow_schema(table),
+        format="parquet",
+        filesystem=file_system(location),
+    )
+
+
+def arrow_damage(location: str, path: str, expected: Sequence[str]) -> str | None:
+    """Say why a file cannot be read to its end, or None where it can.
+
+    It is fetched whole before it is decoded, so that a server that fails is an error and never a damaged file.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    content = read_object(location, name_below(location, path))
+    if content is None:
+        return "the file is absent"
+    try:
+        file = pq.ParquetFile(pa.BufferReader(content))
+        for _ in file.iter_batches():
+            pass
+        columns = file.schema_arrow.names
+    except (pa.ArrowException, OSError) as error:
+        return " ".join(str(error).split())
+    return None if columns == list(expected) else f"its columns are {columns}, expected {list(expected)}"
 
 
 def compact_if_scattered(location: str, table: str, *, after_files: int | None = None) -> bool:
@@ -161,7 +233,7 @@ def compact_if_scattered(location: str, table: str, *, after_files: int | None =
     Safe beside writers and readers: an append never conflicts with it, a reader keeps the snapshot it opened (the
     replaced files stay for seven days), and where two processes compact at once one of them gives up.
     """
-    opened = open_table(location, table)
+    opened = _OPENED.get((str(state_folder(location)), table)) or open_table(location, table)
     if opened is None or len(opened.file_uris()) < (after_files or COMPACT_AFTER_FILES):
         return False
     from deltalake.exceptions import DeltaError
@@ -177,22 +249,12 @@ def compact_if_scattered(location: str, table: str, *, after_files: int | None =
 def failure(what: str, error: BaseException) -> StoreError:
     """Turn what deltalake raised into one error that says why and what to do."""
     text = str(error)
+    if known := remote.explain(text):
+        return StoreError(f"{what}: {known[0]}.", hint=known[1])
     for sign, reason, hint in _FAILURES:
         if sign in text:
             return StoreError(f"{what}: {reason}.", hint=hint)
-    return StoreError(f"{what}: {type(error).__name__}: {text.strip().splitlines()[0] if text.strip() else error!r}.")
-
-
-def folder_bytes(path: Path) -> int:
-    """Return the size of every file below a folder, in bytes."""
-    total = 0
-    for folder, _, names in os.walk(path):
-        for name in names:
-            try:
-                total += (Path(folder) / name).lstat().st_size
-            except FileNotFoundError:  # removed while we looked
-                continue
-    return total
+    return StoreError(f"{what}: {type(error).__name__}: {remote.plain(text) or repr(error)}.")
 
 
 def _encodable(value: str | None) -> str | None:

@@ -1,0 +1,190 @@
+"""Keeping results of one series together, so that a trend over millions of rows reads a few thousand of them.
+
+Results arrive in order of time, each run touching many series. Here the files they came in are rewritten, about a
+million rows at a time, sorted by series: a **settled** file, never touched again. A trend then reads one or two row
+groups of each settled file, and a single run still lies in one or two of those files. Rows that came since wait in
+**loose** files, and small ones are merged by tiers (a file is rewritten only together with others that are, in sum, not
+much smaller), so a row is rewritten a few times in its life and memory stays bounded however large the store grows.
+
+No row is changed by this. Safe beside writers, readers and other processes that do the same; see
+``writing.replace_files``. May import: core and store; duckdb, deltalake and pyarrow inside functions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from assay.core.ids import new_id
+from assay.store.latest_cache import CACHE
+from assay.store.locks import take_abandoned
+from assay.store.schema import RESULTS, TABLES, arrow_schema
+from assay.store.spool import free_bytes
+from assay.store.writing import ROW_GROUP_ROWS, describe_part, discard, file_of, open_writer, replace_files
+
+SETTLED_ROWS = 1_000_000
+SETTLED_BYTES = 512 * 1024 * 1024
+"""A batch of loose files is rewritten as one settled file once it has so many rows or bytes."""
+SORTED_PREFIX = "series-"
+_TIER = 4
+_MEMORY_LIMIT = "2GB"
+
+
+@dataclass(frozen=True, slots=True)
+class TableFile:
+    """One file of a snapshot as the log describes it."""
+
+    path: str
+    size_bytes: int
+    rows: int
+    modified_ms: int
+
+    @property
+    def is_sorted(self) -> bool:
+        """True where it was written here."""
+        return self.path.startswith(SORTED_PREFIX)
+
+    @property
+    def is_settled(self) -> bool:
+        """True where it is never to be touched again."""
+        return self.is_sorted and (2 * self.rows >= SETTLED_ROWS or 2 * self.size_bytes >= SETTLED_BYTES)
+
+
+def cluster(location: str, opened: Any, *, after_files: int) -> int | None:
+    """Sort loose files of ``results`` where enough have gathered; return how many files were replaced.
+
+    None where nothing could be done about it (another process is at it, the disk is nearly full, a file cannot be
+    read): that is no error, as every row is where it was.
+    """
+    batches = choose_batches(table_files(opened), after_files=after_files)
+    if not batches:
+        return 0
+    with _alone(location) as scratch:
+        if scratch is None:
+            return None
+        opened.update_incremental()
+        replaced = 0
+        for batch in choose_batches(table_files(opened), after_files=after_files):
+            if not _rewrite(location, opened, batch, scratch):
+                return replaced or None
+            replaced += len(batch)
+    return replaced
+
+
+def table_files(opened: Any) -> list[TableFile]:
+    """Return the files of an open table's snapshot, in the order they were written."""
+    import pyarrow as pa
+
+    actions = pa.table(opened.get_add_actions(flatten=True))
+    columns = [actions[name].to_pylist() for name in ("path", "size_bytes", "num_records")]
+    times = actions["modification_time"].cast(pa.int64()).to_pylist()
+    found = (TableFile(*each) for each in zip(*columns, times, strict=True))
+    return sorted(found, key=lambda file: (file.modified_ms, file.path))
+
+
+def choose_batches(files: Sequence[TableFile], *, after_files: int) -> list[list[TableFile]]:
+    """Return the files to be rewritten, each list into one file."""
+    loose = [file for file in files if not file.is_settled]
+    if sum(file.rows for file in loose) >= SETTLED_ROWS or sum(file.size_bytes for file in loose) >= SETTLED_BYTES:
+        chosen = loose
+    elif len(loose) >= after_files:
+        chosen = _lowest_tiers(loose)
+    else:
+        return []
+    batches: list[list[TableFile]] = [[]]
+    rows = size = 0
+    for file in chosen:
+        if batches[-1] and (rows + file.rows > SETTLED_ROWS or size + file.size_bytes > SETTLED_BYTES):
+            batches.append([])
+            rows = size = 0
+        batches[-1].append(file)
+        rows += file.rows
+        size += file.size_bytes
+    return [batch for batch in batches if len(batch) > 1 or 2 * batch[0].rows >= SETTLED_ROWS]
+
+
+def _lowest_tiers(loose: Sequence[TableFile]) -> list[TableFile]:
+    """Return the smaller files, up to the first one that is much larger than all of them together."""
+    chosen: set[str] = set()
+    rows = 0
+    for file in sorted(loose, key=lambda file: file.rows):
+        if rows and file.rows > _TIER * rows:
+            break
+        chosen.add(file.path)
+        rows += file.rows
+    return [file for file in loose if file.path in chosen]
+
+
+def _rewrite(location: str, opened: Any, batch: Sequence[TableFile], scratch: Path) -> bool:
+    """Write the rows of some files into one, sorted, and put it in their place. True where that was done."""
+    import duckdb
+    import pyarrow as pa
+
+    folder = Path(location) / RESULTS
+    size = sum(file.size_bytes for file in batch)
+    if free_bytes(location) < 4 * size:
+        return False
+    name = f"{SORTED_PREFIX}{new_id()}.parquet"
+    try:
+        rows = _write_sorted([file_of(folder, file.path) for file in batch], folder / name, scratch)
+        part = describe_part(folder / name)
+    except (duckdb.Error, pa.ArrowException, OSError):  # a damaged file, a full disk: `check` says which
+        rows = -1
+    if rows != sum(file.rows for file in batch):
+        discard(folder, [name])
+        return False
+    return replace_files(opened, folder, RESULTS, part, {file.path: file.size_bytes for file in batch})
+
+
+def _write_sorted(sources: Sequence[Path], target: Path, scratch: Path) -> int:
+    """Write the rows of some files in the order of series and time; return how many. Memory is bounded."""
+    import duckdb
+    import pyarrow as pa
+
+    columns = ", ".join(f'"{column.name}"' for column in TABLES[RESULTS])
+    listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in sources)
+    schema = arrow_schema(RESULTS)
+    rows = 0
+    config: dict[str, Any] = {
+        "memory_limit": _MEMORY_LIMIT,
+        "temp_directory": str(scratch),
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+    }
+    with duckdb.connect(":memory:", config=config) as connection, open_writer(target, RESULTS) as writer:
+        found = connection.sql(
+            f"SELECT {columns} FROM read_parquet([{listed}], union_by_name = true) "  # noqa: S608  (paths of ours, quoted)
+            "ORDER BY series_id, measured_at, result_id"
+        )
+        for batch in found.to_arrow_reader(ROW_GROUP_ROWS):
+            writer.write_table(pa.Table.from_batches([batch]).cast(schema), row_group_size=ROW_GROUP_ROWS)
+            rows += batch.num_rows
+    return rows
+
+
+@contextlib.contextmanager
+def _alone(location: str) -> Iterator[Path | None]:
+    """Keep other processes from the same work, and give a folder for what does not fit into memory; None if taken."""
+    folder = Path(location) / CACHE
+    mark = folder / "clustering.lock"
+    scratch = folder / "clustering"
+    try:
+        folder.mkdir(exist_ok=True)
+        mark.touch()
+        lock = take_abandoned(mark)
+    except OSError:
+        lock = None
+    if lock is None:
+        yield None
+        return
+    try:
+        shutil.rmtree(scratch, ignore_errors=True)  # of one that was killed
+        scratch.mkdir(exist_ok=True)
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+        lock.close()
