@@ -107,7 +107,7 @@ def test_json_holds_the_run_the_result_and_every_sample(run: Probe) -> None:
     assert [launch["samples"][0]["values"] for launch in content["launches"]] == [[1, 2, 3]] * 2
     named = {(one["name"], one["stat"], one["phase"]): one["value"] for one in content["results"][0]["metrics"]}
     assert named["copy_bandwidth_bytes_per_s", "median", "steady"] == 18e9
-    assert {one["phase"] for one in content["peaks"]} == {"fp32", "fp16"}
+    assert {one["phase"] for one in content["peaks"]} >= {"fp32", "fp16"}
 
 
 def test_a_terminal_is_told_what_is_being_measured_and_a_pipe_is_not() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import typer
@@ -25,13 +26,38 @@ def doctor(store: StoreOption = None, as_json: JsonOption = False) -> None:
     """Say what this machine can run, what would bend its timings, and what to install for the rest."""
     from assay.runner.diagnose import diagnose
 
-    findings = diagnose(store)
+    findings = _after_hardware(diagnose(store), list(_find_in_catalogue()))
     if as_json:
         print_json([{name: getattr(finding, name) for name in finding.__dataclass_fields__} for finding in findings])
     else:
         _print_findings(findings)
     if any(finding.level == "error" for finding in findings):
         raise typer.Exit(EXIT_ERRORS)
+
+
+def _find_in_catalogue() -> Iterator[Finding]:
+    """What each device is in the catalogue, or why it is none of it."""
+    from assay.catalog.hardware.environment import match_environment
+    from assay.probes.environment import collect_environment
+    from assay.runner.diagnose import Finding
+
+    area = "hardware"
+    for found in match_environment(collect_environment().facts):
+        match = found.match
+        if match.hw_id is not None:
+            what = (
+                f"{found.device} in the catalogue: {found.describe()}, confidence {match.confidence:g}: {match.reason}"
+            )
+            yield Finding(area, "ok", what)
+        else:
+            advice = f"it may be {', '.join(match.candidates)}" if match.candidates else None
+            what = f"{found.device} in the catalogue: no entry for {found.text!r}: {match.reason}"
+            yield Finding(area, "note", what, advice)
+
+
+def _after_hardware(findings: list[Finding], more: list[Finding]) -> list[Finding]:
+    position = max((at + 1 for at, finding in enumerate(findings) if finding.area == "hardware"), default=0)
+    return [*findings[:position], *more, *findings[position:]]
 
 
 def _print_findings(findings: list[Finding]) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from assay.core.absence import Unavailable
 from assay.core.words import Mode, Precision, Provenance, Status
 
 if TYPE_CHECKING:
+    from assay.catalog.hardware.environment import DeviceMatch
     from assay.core.records import EnvironmentRecord, ResultRecord
     from assay.runner.probe_device import ProbeRates
     from assay.stats.roofline import Explanation, Work
@@ -25,12 +26,16 @@ CostSource = Callable[["ResultRecord"], "Cost | Unavailable"]
 
 @dataclass(frozen=True, slots=True)
 class ExplainedResult:
-    """One result with what explains it: the cost of a call and the roof it is held under, or why not."""
+    """One result with what explains it: the cost of a call and the roof it is held under, or why not.
+
+    ``hardware`` is what the catalogue has of the device, None where the environment does not describe it.
+    """
 
     result: ResultRecord
     cost: Cost | None
     explanation: Explanation | None
     text: str
+    hardware: DeviceMatch | None = None
 
 
 def explain_results(
@@ -52,7 +57,8 @@ def print_explanations(results: Sequence[ResultRecord], environment: Environment
 
     console = make_console()
     console.print(Text("what bounds each result", style="bold"))
-    for line in explain_lines(explain_results(results, environment, store)):
+    explained = explain_results(results, environment, store)
+    for line in [*explain_lines(explained), *catalogue_lines(explained)]:
         console.print(Text(line), soft_wrap=True)
 
 
@@ -68,6 +74,12 @@ def explain_lines(explained: Sequence[ExplainedResult]) -> list[str]:
             "execution must move (weights once, inputs, outputs), in parentheses what one operation at a time moves"
         )
     return lines
+
+
+def catalogue_lines(explained: Sequence[ExplainedResult]) -> list[str]:
+    """What the data sheet of each device in the catalogue says, and how near to it the probe came."""
+    lines = [_catalogue_line(one, one.hardware) for one in explained if one.hardware and one.hardware.hardware]
+    return list(dict.fromkeys(lines))
 
 
 def explain_row(one: ExplainedResult) -> dict[str, Any]:
@@ -88,6 +100,9 @@ def explain_row(one: ExplainedResult) -> dict[str, Any]:
         "attainable_ns": found.attainable_ns if found else None,
         "roof_flops_per_s": found.roofline.flops_per_s if found else None,
         "roof_bytes_per_s": found.roofline.bytes_per_s if found else None,
+        "hw_id": one.hardware.match.hw_id if one.hardware else None,
+        "peak_flops_per_s": one.hardware.peak(_arithmetic(one.result)) if one.hardware else None,
+        "peak_bytes_per_s": one.hardware.bandwidth() if one.hardware else None,
     }
 
 
@@ -118,6 +133,7 @@ def cached_cost(result: ResultRecord) -> Cost | Unavailable:
 def _explain(
     results: Sequence[ResultRecord], environment: EnvironmentRecord, store: Store, find_cost: CostSource
 ) -> Iterator[ExplainedResult]:
+    from assay.catalog.hardware.environment import find_match
     from assay.runner.probe_device import WORKLOAD, latest_probe
 
     probes: dict[tuple[str, int | None], ProbeRates | None] = {}
@@ -133,7 +149,27 @@ def _explain(
         key = (device, threads_of.get(result.result_id) if device == "cpu" else None)
         if key not in probes:
             probes[key] = latest_probe(store, environment, key[0], threads=key[1])
-        yield _explain_one(result, probes[key], key[1], environment, find_cost)
+        one = _explain_one(result, probes[key], key[1], environment, find_cost)
+        yield replace(one, hardware=find_match(environment.facts, device))
+
+
+def _catalogue_line(one: ExplainedResult, known: DeviceMatch) -> str:
+    from assay.core.units import format_significant
+
+    precision = _arithmetic(one.result)
+    roof = one.explanation.roofline if one.explanation is not None else None
+    parts = []
+    for what, unit, peak, reached in (
+        (precision, "GFLOP/s", known.peak(precision), None if roof is None else roof.flops_per_s),
+        ("memory", "GB/s", known.bandwidth(), None if roof is None else roof.bytes_per_s),
+    ):
+        if peak is None:
+            parts.append(f"{what} peak unknown")
+        else:
+            share = "" if reached is None else f", of which the probe reached {100 * reached / peak:.0f} %"
+            parts.append(f"{what} {format_significant(peak / 1e9)} {unit}{share}")
+    whole = " (the whole chip)" if known.device == "cpu" else ""
+    return f"  catalogue: {known.device} is {known.describe()}: {'; '.join(parts)}{whole}"
 
 
 def _threads_by_result(results: Sequence[ResultRecord], store: Store) -> dict[str, int | None]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 EXIT_FAILED_RESULTS = 4
 EXIT_INTERRUPTED = 130
+_COPY = "copy_bandwidth_bytes_per_s"
 _PROBED_PRECISIONS = ("fp32", "tf32", "bf16", "fp16", "int8")
 
 
@@ -109,7 +110,7 @@ def print_probe(
     console.print(Text.assemble("verdict: ", verdict_text(result)))
     for note in result_notes([result]):
         console.print(Text(f"  ! {note}", style="yellow"), soft_wrap=True)
-    for line in _footnotes(launches):
+    for line in [*_footnotes(launches), _catalogue_note(environment, result.own_case.device)]:
         console.print(Text(line, style="dim"), soft_wrap=True)
     console.print(Text(f"kept in {store.location} · run {short_id(result.run_id)}", style="dim"), soft_wrap=True)
 
@@ -117,12 +118,38 @@ def print_probe(
 def find_peaks(
     result: ResultRecord, launches: Sequence[LaunchRecord], environment: EnvironmentRecord
 ) -> dict[tuple[str, str], tuple[float | None, str]]:
-    """Return the computed peak of each rate of arithmetic, or why it is unknown. Memory bandwidths have none here."""
+    """Return the peak of each rate, or why it is unknown: a CPU's computed for its threads, others of the catalogue.
+
+    A CPU's memory bandwidth is the catalogue's too, and that of the whole socket.
+    """
+    from assay.catalog.hardware.environment import find_match
+
+    found = _computed_peaks(result, launches, environment) if result.case.device == "cpu" else {}
+    known = find_match(environment.facts, result.own_case.device)
+    if known is None or known.hardware is None:
+        return found
+    whose = known.describe() + (", whole socket" if known.device == "cpu" else "")
+    for metric in result.metrics:
+        key = (metric.name, metric.phase)
+        if key in found:
+            continue
+        if metric.unit == "FLOP/s":
+            peak = known.peak(metric.phase)
+        elif metric.name == _COPY:
+            peak = known.bandwidth()
+        else:
+            continue
+        text = "unknown: not in the catalogue" if peak is None else f"{_value(peak, metric.unit)}, data sheet: {whose}"
+        found[key] = (peak, text)
+    return found
+
+
+def _computed_peaks(
+    result: ResultRecord, launches: Sequence[LaunchRecord], environment: EnvironmentRecord
+) -> dict[tuple[str, str], tuple[float | None, str]]:
     from assay.core.absence import Unavailable
     from assay.probes.rates.peak import compute_cpu_peak
 
-    if result.case.device != "cpu":
-        return {}
     clocks = [
         launch.witnesses[name]
         for launch in launches
@@ -193,7 +220,13 @@ def _as_json(finished: FinishedProbe, environment: EnvironmentRecord) -> dict[st
         "results": [result_row(finished.result)],
         "launches": [launch_row(launch) for launch in finished.launches],
         "peaks": [
-            {"name": name, "phase": phase, "flops_per_s": value, "text": text}
+            {
+                "name": name,
+                "phase": phase,
+                "flops_per_s": None if name == _COPY else value,
+                "bytes_per_s": value if name == _COPY else None,
+                "text": text,
+            }
             for (name, phase), (value, text) in peaks.items()
         ],
     }
@@ -202,7 +235,7 @@ def _as_json(finished: FinishedProbe, environment: EnvironmentRecord) -> dict[st
 _WORDS = {
     "gemm_flops_per_s": "matrix product {phase}",
     "convolution_flops_per_s": "convolution {phase}",
-    "copy_bandwidth_bytes_per_s": "copy, in memory",
+    _COPY: "copy, in memory",
     "cache_bandwidth_bytes_per_s": "read {phase} again and again",
     "launch_overhead_ns": "start of an operation",
 }
@@ -242,6 +275,13 @@ def _footnotes(launches: Sequence[LaunchRecord]) -> list[str]:
         lines.append(f"{' or '.join(map(str, sorted(threads)))} CPU threads")
     lines += [f"sync self-test {check}" for check in checks[:1] if check]
     return lines
+
+
+def _catalogue_note(environment: EnvironmentRecord, device: str) -> str:
+    from assay.catalog.hardware.environment import find_match
+
+    known = find_match(environment.facts, device)
+    return f"catalogue: {known.describe() if known is not None else 'the environment does not describe this device'}"
 
 
 def _exit_for(finished: FinishedProbe) -> None:

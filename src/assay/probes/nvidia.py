@@ -33,6 +33,7 @@ _FIELDS: tuple[str, ...] = (
 _NEWER_FIELDS = ("persistence_mode", "mig.mode.current", "compute_cap", "ecc.mode.current")
 """Old drivers know only the first list and refuse a query that names anything else."""
 
+_MIG_UUID = "MIG-"
 _COMPUTE_MODES = {0: "Default", 1: "Exclusive_Thread", 2: "Prohibited", 3: "Exclusive_Process"}
 
 NvmlLoader = Callable[[], Any]
@@ -58,28 +59,35 @@ def find_nvidia_gpus(
     """Return every NVIDIA GPU in bus order, hidden ones with index None; Unavailable says what is missing."""
     if sys.platform != "win32" and not any((root / mark).exists() for mark in _MARKS):
         return Unavailable("no NVIDIA driver is loaded", "install the NVIDIA driver if this machine has such a GPU")
-    gpus = _query_nvml(nvml())
+    visible = environ.get("CUDA_VISIBLE_DEVICES")
+    binding = nvml()
+    gpus = _query_nvml(binding)
     if not gpus:
         answer = _query_smi(run)
         if isinstance(answer, Unavailable):
             return answer
         gpus = answer
-    return number_visible(gpus, environ.get("CUDA_VISIBLE_DEVICES"))
+    slices = _query_nvml(binding, are_slices=True) if _MIG_UUID in (visible or "") else ()
+    numbered = number_visible((*gpus, *slices), visible)
+    # Slices that are not named are no devices of this process, and their GPU is in the list already.
+    return (*numbered[: len(gpus)], *(part for part in numbered[len(gpus) :] if part.index is not None))
 
 
 def number_visible(gpus: Sequence[Gpu], visible: str | None) -> tuple[Gpu, ...]:
     """Give each GPU the index under which CUDA programs see it.
 
-    ``visible`` is CUDA_VISIBLE_DEVICES: numbers or starts of UUIDs; the list ends at the first entry that names
-    no GPU, as CUDA's does (CUDA C++ Programming Guide, "CUDA Environment Variables"). The numbers are taken in
-    bus order, which is CUDA's order for equal GPUs, and for unequal ones where CUDA_DEVICE_ORDER=PCI_BUS_ID.
+    ``visible`` is CUDA_VISIBLE_DEVICES: numbers or starts of UUIDs (``GPU-...``, or ``MIG-...`` of a slice); the
+    list ends at the first entry that names no GPU, as CUDA's does (CUDA C++ Programming Guide, "CUDA Environment
+    Variables"). The numbers are taken in bus order, which is CUDA's order for equal GPUs, and for unequal ones
+    where CUDA_DEVICE_ORDER=PCI_BUS_ID.
     """
     if visible is None:
         return tuple(replace(gpu, index=position) for position, gpu in enumerate(gpus))
+    whole = sum(not (gpu.uuid or "").startswith(_MIG_UUID) for gpu in gpus)
     order: list[int] = []
     for entry in (part.strip() for part in visible.split(",")):
         if entry.isdigit():
-            hits = [int(entry)] if int(entry) < len(gpus) else []
+            hits = [int(entry)] if int(entry) < whole else []
         else:
             hits = [at for at, gpu in enumerate(gpus) if entry and (gpu.uuid or "").startswith(entry)]
         if len(hits) != 1 or hits[0] in order:
@@ -88,8 +96,11 @@ def number_visible(gpus: Sequence[Gpu], visible: str | None) -> tuple[Gpu, ...]:
     return tuple(replace(gpu, index=order.index(at) if at in order else None) for at, gpu in enumerate(gpus))
 
 
-def _query_nvml(nvml: Any) -> tuple[Gpu, ...]:
-    """Ask NVML; nothing where it is missing or its library does not answer (nvidia-smi then says why)."""
+def _query_nvml(nvml: Any, *, are_slices: bool = False) -> tuple[Gpu, ...]:
+    """Ask NVML for the GPUs, or for the MIG slices of all of them.
+
+    Nothing where it is missing or its library does not answer (nvidia-smi then says why).
+    """
     if nvml is None:
         return ()
     try:
@@ -99,12 +110,24 @@ def _query_nvml(nvml: Any) -> tuple[Gpu, ...]:
     try:
         driver = _decode(nvml.nvmlSystemGetDriverVersion())
         handles = [nvml.nvmlDeviceGetHandleByIndex(position) for position in range(nvml.nvmlDeviceGetCount())]
+        if are_slices:
+            handles = [part for handle in handles for part in _list_slices(nvml, handle)]
         return tuple(_describe(nvml, handle, position, driver) for position, handle in enumerate(handles))
     except nvml.NVMLError:
         return ()
     finally:
         with suppress(nvml.NVMLError):
             nvml.nvmlShutdown()
+
+
+def _list_slices(nvml: Any, handle: Any) -> list[Any]:
+    """Handles of a GPU's MIG slices; they answer for name, memory and UUID as a GPU's do."""
+    slices = []
+    with suppress(nvml.NVMLError, AttributeError):
+        for position in range(nvml.nvmlDeviceGetMaxMigDeviceCount(handle)):
+            with suppress(nvml.NVMLError):  # places that no slice takes up
+                slices.append(nvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, position))
+    return slices
 
 
 def _describe(nvml: Any, handle: Any, position: int, driver: str | None) -> Gpu:
