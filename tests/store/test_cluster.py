@@ -79,6 +79,7 @@ def test_the_log_says_that_no_row_changed(store: Store, make_bundle: MakeBundle)
 
 def test_small_files_are_merged_by_tiers_and_settled_ones_never(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "SETTLED_ROWS", 1000)
+    monkeypatch.setattr(cluster, "UNSORTED_ROWS", 500)
     settled = file(f"{SORTED_PREFIX}a.parquet", 900)
     merged = file(f"{SORTED_PREFIX}b.parquet", 300)
     small = [file(f"part-{number}.parquet", 5) for number in range(10)]
@@ -89,6 +90,10 @@ def test_small_files_are_merged_by_tiers_and_settled_ones_never(monkeypatch: pyt
     bulk = [file("part-x.parquet", 600), file("part-y.parquet", 600), file("part-z.parquet", 100)]
     assert choose_batches([settled, *bulk], after_files=100) == [bulk[:1], bulk[1:]]
     assert choose_batches([settled, file("part-lone.parquet", 100)], after_files=1) == []
+    assert choose_batches([settled, file("part-large.parquet", 500)], after_files=100) == [
+        [file("part-large.parquet", 500)]
+    ]
+    assert choose_batches([settled, file(f"{SORTED_PREFIX}c.parquet", 480)], after_files=1) == []
 
 
 def test_of_two_that_rewrite_the_same_files_one_gives_up(store: Store, make_bundle: MakeBundle) -> None:

@@ -250,6 +250,6 @@ def test_where_it_cannot_be_written_nothing_fails(
         scene.append()
     (Path(store.location) / CACHE).write_text("a file where the folder should be")
     assert not refresh_latest(store.location)
-    monkeypatch.setattr(cluster, "SETTLED_ROWS", 1)
+    monkeypatch.setattr(cluster, "UNSORTED_ROWS", 1)
     assert not tidy_table(store.location, "results", after_files=1)
     assert_exact(store)

@@ -1,6 +1,6 @@
 """Keeping results of one series together, so that a trend over millions of rows reads a few thousand of them.
 
-Results arrive in order of time, each run touching many series. Here the files they came in are rewritten, about a
+Results arrive in order of time, each run touching many series. Here the files they came in are rewritten, about two
 million rows at a time, sorted by series: a **settled** file, never touched again. A trend then reads one or two row
 groups of each settled file, and a single run still lies in one or two of those files. Rows that came since wait in
 **loose** files, and small ones are merged by tiers (a file is rewritten only together with others that are, in sum, not
@@ -26,9 +26,11 @@ from assay.store.schema import RESULTS, TABLES, arrow_schema
 from assay.store.spool import free_bytes
 from assay.store.writing import ROW_GROUP_ROWS, describe_part, discard, file_of, open_writer, replace_files
 
-SETTLED_ROWS = 1_000_000
+SETTLED_ROWS = 2_000_000
 SETTLED_BYTES = 512 * 1024 * 1024
 """A batch of loose files is rewritten as one settled file once it has so many rows or bytes."""
+UNSORTED_ROWS = 250_000
+"""So many rows in the order they arrived are sorted even if they do not make a settled file yet."""
 SORTED_PREFIX = "series-"
 _TIER = 4
 _MEMORY_LIMIT = "2GB"
@@ -91,7 +93,7 @@ def choose_batches(files: Sequence[TableFile], *, after_files: int) -> list[list
     loose = [file for file in files if not file.is_settled]
     if sum(file.rows for file in loose) >= SETTLED_ROWS or sum(file.size_bytes for file in loose) >= SETTLED_BYTES:
         chosen = loose
-    elif len(loose) >= after_files:
+    elif len(loose) >= after_files or sum(file.rows for file in loose if not file.is_sorted) >= UNSORTED_ROWS:
         chosen = _lowest_tiers(loose)
     else:
         return []
@@ -104,7 +106,11 @@ def choose_batches(files: Sequence[TableFile], *, after_files: int) -> list[list
         batches[-1].append(file)
         rows += file.rows
         size += file.size_bytes
-    return [batch for batch in batches if len(batch) > 1 or 2 * batch[0].rows >= SETTLED_ROWS]
+    return [batch for batch in batches if len(batch) > 1 or _is_worth_sorting(batch[0])]
+
+
+def _is_worth_sorting(file: TableFile) -> bool:
+    return not file.is_sorted and file.rows >= UNSORTED_ROWS
 
 
 def _lowest_tiers(loose: Sequence[TableFile]) -> list[TableFile]:

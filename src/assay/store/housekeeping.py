@@ -13,7 +13,8 @@ from assay.store import tables
 from assay.store.address import is_remote
 from assay.store.cluster import cluster
 from assay.store.latest import refresh_if_stale
-from assay.store.schema import RESULTS
+from assay.store.query import fetch_rows
+from assay.store.schema import RESULTS, SNAPSHOTS
 
 
 def tidy_after_append(location: str, written: Iterable[str]) -> None:
@@ -28,7 +29,8 @@ def tidy_after_append(location: str, written: Iterable[str]) -> None:
 def tidy_table(location: str, table: str, *, after_files: int | None = None) -> bool:
     """Rewrite a table of many small files into few, results sorted by series; True where something was done.
 
-    Safe beside writers and readers: a reader keeps the snapshot it opened, as replaced files stay for seven days.
+    Safe beside writers and readers: a reader keeps the snapshot it opened, as replaced files stay for seven days, and
+    those of named snapshots for good.
     """
     from deltalake.exceptions import DeltaError
 
@@ -41,7 +43,13 @@ def tidy_table(location: str, table: str, *, after_files: int | None = None) -> 
     replaced = cluster(location, opened, after_files=after_files)
     if replaced:
         try:
-            opened.vacuum(dry_run=False)
+            opened.vacuum(dry_run=False, keep_versions=_versions_of_snapshots(location, table) or None)
         except (DeltaError, OSError):
             return True
     return bool(replaced)
+
+
+def _versions_of_snapshots(location: str, table: str) -> list[int]:
+    # `snapshots.kept_versions` says the same, from a module that stands above appending.
+    rows = fetch_rows(location, f"SELECT versions FROM {SNAPSHOTS}", tables=[SNAPSHOTS])  # noqa: S608  (a table of ours)
+    return sorted({dict(row["versions"]).get(table, -1) for row in rows} - {-1})

@@ -153,7 +153,7 @@ def _connect(location: str, inputs: _Inputs, *, through_arrow: bool) -> Any:
     import duckdb
 
     connection = duckdb.connect(":memory:", config=_CONFIG)
-    connection.execute("SET parquet_metadata_cache = true")
+    connection.execute("SET GLOBAL parquet_metadata_cache = true")
     connection.execute("CREATE SCHEMA raw")
     for table in inputs.tables:
         _add_raw(connection, location, table, inputs.files[table], through_arrow=through_arrow)

@@ -27,7 +27,7 @@ from assay.store.schema import TABLES, arrow_schema
 
 BULK_ROWS = 200_000
 """From so many rows on an append is written by :func:`write_parts`; fewer gain nothing by it."""
-ROW_GROUP_ROWS = 65_536
+ROW_GROUP_ROWS = 32_768
 COMPRESSION_LEVEL = 1
 PRUNING_COLUMNS = ("run_id", "result_id", "launch_id", "series_id", "case_id", "measured_at", "started_at", "write_id")
 """Columns whose smallest and largest value each row group and the log keep, to leave out what a query cannot need."""
