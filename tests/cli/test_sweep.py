@@ -70,7 +70,7 @@ def test_a_curve_that_ends_for_want_of_memory(grow: Here) -> None:
     assert "ended by out of memory at batch 4: out of memory in load" in said.out
     assert "recommended: batch 2, the smallest size within 5 % of the best rate" in said.out
     (run,) = Store.open().runs()
-    results = sorted(Store.open().results(run_id=run.run_id), key=lambda one: one.case.batch)
+    results = sorted(Store.open().results(run_id=run.run_id), key=lambda one: one.own_case.batch)
     assert [one.status.value for one in results] == ["ok", "ok", "oom", "skipped", "skipped"]
     assert [one.reason for one in results[3:]] == ["not run: batch 4 already failed: out of memory"] * 2
     assert len(Store.open().launches(run_id=run.run_id)) == 3

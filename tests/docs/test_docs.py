@@ -42,8 +42,10 @@ DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.glob("*.md"), *ROOT.glob("*.md")])
 TEXTS = {page: page.read_text(encoding="utf-8") for page in PAGES}
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-KNOWN_ADDRESSES = ("https://keepachangelog.com/", "https://semver.org/", "s3://", "gs://", "az://")
-KNOWN_ROOTS = {"proc", "sys", "etc", "run", "dev", "models", "folder", ".dockerenv", "SYS"}
+KNOWN_ADDRESSES = (
+    "https://keepachangelog.com/", "https://semver.org/", "https://github.com/", "s3://", "gs://", "az://", "postgresql://",
+)  # fmt: skip
+KNOWN_ROOTS = {"proc", "sys", "etc", "run", "dev", "models", "folder", "benchmarks", "srv", ".dockerenv", "SYS"}
 """First parts of absolute paths that docs may name: the system's own, and invented ones of examples."""
 
 
@@ -97,7 +99,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_the_index_names_every_page() -> None:
-    linked = set(re.findall(r"^\| \[[\w.]+\]\(([\w.]+)\)", read_doc("README.md"), re.MULTILINE))
+    linked = set(re.findall(r"^\| \[[\w.-]+\]\(([\w.-]+)\)", read_doc("README.md"), re.MULTILINE))
     assert linked == {page.name for page in DOCS.glob("*.md")} - {"README.md"}
 
 
@@ -161,7 +163,7 @@ def test_commands_that_are_shown_exist_with_their_options(line: str) -> None:
     words = shlex.split(line.partition(" > ")[0].partition(" | ")[0])
     known = {**COMMANDS, "assay bench": COMMANDS["assay run"]}
     groups = {name.rpartition(" ")[0] for name in known}
-    name = next((" ".join(words[:count]) for count in (3, 2) if " ".join(words[:count]) in known), "assay")
+    name = next((" ".join(words[:count]) for count in (4, 3, 2) if " ".join(words[:count]) in known), "assay")
     if words[1:] and name == "assay" and not words[1].startswith("-"):
         assert " ".join(words[:2]) in groups
     options = {text for one in known[name].params for text in one.opts} | {"-h", "--help"}

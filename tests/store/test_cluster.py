@@ -244,11 +244,18 @@ def test_a_clustering_or_vacuum_killed_at_any_moment_costs_nothing(
     assert store.check().clean
 
 
-def test_other_tables_are_compacted_as_before(
+def test_other_tables_are_merged_in_the_order_they_came(
     store: Store, make_bundle: MakeBundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fill(store, make_bundle, 3)
+    made = fill(store, make_bundle, 3)
     monkeypatch.setattr(tables, "COMPACT_AFTER_FILES", 3)
     tidy_after_append(store.location, ["results", "launches", "samples"])
     for table in ("results", "launches", "samples"):
         assert len(live_files(store.location, table)) == 1
+    order = [row["run_id"] for row in pq.read_table(live_files(store.location, "samples")[0]).to_pylist()]
+    assert order == [bundle.run.run_id for bundle in made for _ in bundle.launches]
+    for bundle in made:
+        assert store.launches(run_id=bundle.run.run_id, with_samples=True) == list(bundle.launches)
+    large = [file(f"part-{number}.parquet", 1_500_000) for number in range(300)]
+    assert choose_batches(large, after_files=200, by_series=False) == []
+    assert store.check().clean

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from assay.core.records import RunBundle
 from assay.store import Store, tables
-from assay.store.tables import compact_if_scattered, live_files, open_table
+from assay.store.housekeeping import tidy_table
+from assay.store.tables import live_files, open_table
 
 if TYPE_CHECKING:
     import pytest
@@ -50,13 +51,13 @@ def test_compaction_keeps_every_row_and_disturbs_no_reader_or_writer(
     writer = start_script("append", store.location, tmp_path / "acks", 8, 1)
     compacted = 0
     while writer.poll() is None:
-        compacted += sum(compact_if_scattered(store.location, table, after_files=4) for table in TABLES)
+        compacted += sum(tidy_table(store.location, table, after_files=4) for table in TABLES)
     _, errors = writer.communicate()
     assert writer.returncode == 0, errors
     assert compacted > 0
     assert all(Path(path).exists() for path in old_files), "a reader of the old snapshot still needs these"
     for table in TABLES:
-        compact_if_scattered(store.location, table, after_files=2)
+        tidy_table(store.location, table, after_files=2)
         assert len(live_files(store.location, table)) == 1
     for bundle in made:
         assert store.launches(run_id=bundle.run.run_id, with_samples=True) == list(bundle.launches)

@@ -235,9 +235,12 @@ def test_it_is_renewed_where_that_pays(store: Store, make_bundle: MakeBundle, mo
     scene = Scene(store, make_bundle, 7)
     scene.append()
     assert not refresh_if_stale(store.location)
-    monkeypatch.setattr(latest, "REFRESH_AFTER_FILES", 2)
     scene.append()
+    monkeypatch.setattr(latest, "REFRESH_AFTER_FILES", 2)
     assert refresh_if_stale(store.location)
+    assert not refresh_if_stale(store.location)
+    scene.append()
+    scene.append()  # which renews it by itself
     assert not refresh_if_stale(store.location)
 
 

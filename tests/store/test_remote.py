@@ -27,7 +27,8 @@ from assay.store.location import MARKER
 from assay.store.maintenance import Flaw
 from assay.store.rows import result_row
 from assay.store.spool import state_folder
-from assay.store.tables import compact_if_scattered, live_files
+from assay.store.tables import live_files
+from assay.store.upkeep import compact
 
 MakeBundle = Callable[..., RunBundle]
 WriteAll = Callable[[Journal, RunBundle], None]
@@ -225,7 +226,8 @@ def test_compaction_keeps_every_row(s3_store: Store, make_bundle: MakeBundle) ->
     made = [make_bundle(cases=1, launches=1) for _ in range(3)]
     for bundle in made:
         s3_store.append(bundle)
-    assert compact_if_scattered(s3_store.location, "results", after_files=3)
+    (done,) = compact(s3_store.location, ["results"])
+    assert (done.files_before, done.files_after) == (3, 1)
     assert len(live_files(s3_store.location, "results")) == 1
     assert len(live_files(s3_store.location, "results", 1)) == 1  # the state after the first append
     assert {result.run_id for result in s3_store.results()} == {bundle.run.run_id for bundle in made}

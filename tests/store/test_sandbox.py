@@ -41,7 +41,7 @@ def test_reading_is_accepted(filled: Store, sql: str) -> None:
 
 def test_show_tables_lists_the_views_and_nothing_else(filled: Store) -> None:
     names = filled.query_readonly("SHOW TABLES").column(0).to_pylist()
-    assert sorted(names) == sorted([*TABLES, "metrics"])
+    assert sorted(names) == sorted([*TABLES, "latest", "metrics"])
 
 
 @pytest.mark.parametrize(

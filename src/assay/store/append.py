@@ -15,10 +15,11 @@ from assay.core.errors import StoreError
 from assay.core.ids import new_id
 from assay.core.records import EnvironmentRecord, RunBundle, RunRecord
 from assay.store import schema
+from assay.store.housekeeping import tidy_after_append
 from assay.store.marks import WritingMark
 from assay.store.query import fetch_rows
 from assay.store.rows import Row, bundle_rows, environment_row, run_row
-from assay.store.tables import append_arrow, arrow_table, compact_if_scattered
+from assay.store.tables import append_arrow, arrow_table
 
 
 def append_bundle(location: str, bundle: RunBundle) -> None:
@@ -52,8 +53,7 @@ class Attempt:
     def __exit__(self, *_: object) -> None:
         self._mark.remove()
         if self._committed:
-            for table in (*self._written, schema.RUNS):
-                compact_if_scattered(self._location, table)
+            tidy_after_append(self._location, (*self._written, schema.RUNS))
 
     def add(self, table: str, rows: Sequence[Row]) -> None:
         """Write rows, in one commit of the table. Raises StoreError."""

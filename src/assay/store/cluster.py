@@ -6,8 +6,10 @@ groups of each settled file, and a single run still lies in one or two of those 
 **loose** files, and small ones are merged by tiers (a file is rewritten only together with others that are, in sum, not
 much smaller), so a row is rewritten a few times in its life and memory stays bounded however large the store grows.
 
-No row is changed by this. Safe beside writers, readers and other processes that do the same; see
-``writing.replace_files``. May import: core and store; duckdb, deltalake and pyarrow inside functions.
+Small files of the other tables are merged in the same way, in the order they came. (deltalake's own compaction doubles
+rows where two processes run it at once.) No row is changed by this. Safe beside writers, readers and other processes
+that do the same; see ``writing.replace_files``. May import: core and store; duckdb, deltalake and pyarrow inside
+functions.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ SETTLED_BYTES = 512 * 1024 * 1024
 """A batch of loose files is rewritten as one settled file once it has so many rows or bytes."""
 UNSORTED_ROWS = 250_000
 """So many rows in the order they arrived are sorted even if they do not make a settled file yet."""
-SORTED_PREFIX = "series-"
+SORTED_PREFIX, MERGED_PREFIX = "series-", "merged-"
 _TIER = 4
 _MEMORY_LIMIT = "2GB"
 
@@ -51,27 +53,27 @@ class TableFile:
         return self.path.startswith(SORTED_PREFIX)
 
     @property
-    def is_settled(self) -> bool:
-        """True where it is never to be touched again."""
-        return self.is_sorted and (2 * self.rows >= SETTLED_ROWS or 2 * self.size_bytes >= SETTLED_BYTES)
+    def is_large(self) -> bool:
+        """True where merging it with others would gain nothing."""
+        return 2 * self.rows >= SETTLED_ROWS or 2 * self.size_bytes >= SETTLED_BYTES
 
 
-def cluster(location: str, opened: Any, *, after_files: int) -> int | None:
-    """Sort loose files of ``results`` where enough have gathered; return how many files were replaced.
+def cluster(location: str, table: str, opened: Any, *, after_files: int) -> int | None:
+    """Merge loose files of a table where enough have gathered, results by series; return how many were replaced.
 
     None where nothing could be done about it (another process is at it, the disk is nearly full, a file cannot be
     read): that is no error, as every row is where it was.
     """
-    batches = choose_batches(table_files(opened), after_files=after_files)
-    if not batches:
+    by_series = table == RESULTS
+    if not choose_batches(table_files(opened), after_files=after_files, by_series=by_series):
         return 0
     with _alone(location) as scratch:
         if scratch is None:
             return None
         opened.update_incremental()
         replaced = 0
-        for batch in choose_batches(table_files(opened), after_files=after_files):
-            if not _rewrite(location, opened, batch, scratch):
+        for batch in choose_batches(table_files(opened), after_files=after_files, by_series=by_series):
+            if not _rewrite(location, table, opened, batch, scratch):
                 return replaced or None
             replaced += len(batch)
     return replaced
@@ -88,12 +90,17 @@ def table_files(opened: Any) -> list[TableFile]:
     return sorted(found, key=lambda file: (file.modified_ms, file.path))
 
 
-def choose_batches(files: Sequence[TableFile], *, after_files: int) -> list[list[TableFile]]:
-    """Return the files to be rewritten, each list into one file."""
-    loose = [file for file in files if not file.is_settled]
-    if sum(file.rows for file in loose) >= SETTLED_ROWS or sum(file.size_bytes for file in loose) >= SETTLED_BYTES:
+def choose_batches(files: Sequence[TableFile], *, after_files: int, by_series: bool = True) -> list[list[TableFile]]:
+    """Return the files to be rewritten, each list into one file.
+
+    Unless ``by_series``, files are merged only for being many.
+    """
+    loose = [file for file in files if not (file.is_large and (file.is_sorted or not by_series))]
+    rows = sum(file.rows for file in loose)
+    unsorted_rows = sum(file.rows for file in loose if not file.is_sorted)
+    if by_series and (rows >= SETTLED_ROWS or sum(file.size_bytes for file in loose) >= SETTLED_BYTES):
         chosen = loose
-    elif len(loose) >= after_files or sum(file.rows for file in loose if not file.is_sorted) >= UNSORTED_ROWS:
+    elif len(loose) >= after_files or (by_series and unsorted_rows >= UNSORTED_ROWS):
         chosen = _lowest_tiers(loose)
     else:
         return []
@@ -106,11 +113,11 @@ def choose_batches(files: Sequence[TableFile], *, after_files: int) -> list[list
         batches[-1].append(file)
         rows += file.rows
         size += file.size_bytes
-    return [batch for batch in batches if len(batch) > 1 or _is_worth_sorting(batch[0])]
-
-
-def _is_worth_sorting(file: TableFile) -> bool:
-    return not file.is_sorted and file.rows >= UNSORTED_ROWS
+    return [
+        batch
+        for batch in batches
+        if len(batch) > 1 or (by_series and not batch[0].is_sorted and batch[0].rows >= UNSORTED_ROWS)
+    ]
 
 
 def _lowest_tiers(loose: Sequence[TableFile]) -> list[TableFile]:
@@ -125,35 +132,36 @@ def _lowest_tiers(loose: Sequence[TableFile]) -> list[TableFile]:
     return [file for file in loose if file.path in chosen]
 
 
-def _rewrite(location: str, opened: Any, batch: Sequence[TableFile], scratch: Path) -> bool:
-    """Write the rows of some files into one, sorted, and put it in their place. True where that was done."""
+def _rewrite(location: str, table: str, opened: Any, batch: Sequence[TableFile], scratch: Path) -> bool:
+    """Write the rows of some files into one and put it in their place. True where that was done."""
     import duckdb
     import pyarrow as pa
 
-    folder = Path(location) / RESULTS
+    folder = Path(location) / table
     size = sum(file.size_bytes for file in batch)
     if free_bytes(location) < 4 * size:
         return False
-    name = f"{SORTED_PREFIX}{new_id()}.parquet"
+    name = f"{SORTED_PREFIX if table == RESULTS else MERGED_PREFIX}{new_id()}.parquet"
     try:
-        rows = _write_sorted([file_of(folder, file.path) for file in batch], folder / name, scratch)
+        rows = _write_merged(table, [file_of(folder, file.path) for file in batch], folder / name, scratch)
         part = describe_part(folder / name)
     except (duckdb.Error, pa.ArrowException, OSError):  # a damaged file, a full disk: `check` says which
         rows = -1
     if rows != sum(file.rows for file in batch):
         discard(folder, [name])
         return False
-    return replace_files(opened, folder, RESULTS, part, {file.path: file.size_bytes for file in batch})
+    return replace_files(opened, folder, table, part, {file.path: file.size_bytes for file in batch})
 
 
-def _write_sorted(sources: Sequence[Path], target: Path, scratch: Path) -> int:
-    """Write the rows of some files in the order of series and time; return how many. Memory is bounded."""
+def _write_merged(table: str, sources: Sequence[Path], target: Path, scratch: Path) -> int:
+    """Write the rows of some files into one, results in the order of series and time; return how many."""
     import duckdb
     import pyarrow as pa
 
-    columns = ", ".join(f'"{column.name}"' for column in TABLES[RESULTS])
+    columns = ", ".join(f'"{column.name}"' for column in TABLES[table])
+    order = "ORDER BY series_id, measured_at, result_id" if table == RESULTS else ""
     listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in sources)
-    schema = arrow_schema(RESULTS)
+    schema = arrow_schema(table)
     rows = 0
     config: dict[str, Any] = {
         "memory_limit": _MEMORY_LIMIT,
@@ -161,10 +169,9 @@ def _write_sorted(sources: Sequence[Path], target: Path, scratch: Path) -> int:
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
     }
-    with duckdb.connect(":memory:", config=config) as connection, open_writer(target, RESULTS) as writer:
+    with duckdb.connect(":memory:", config=config) as connection, open_writer(target, table) as writer:
         found = connection.sql(
-            f"SELECT {columns} FROM read_parquet([{listed}], union_by_name = true) "  # noqa: S608  (paths of ours, quoted)
-            "ORDER BY series_id, measured_at, result_id"
+            f"SELECT {columns} FROM read_parquet([{listed}], union_by_name = true) {order}"  # noqa: S608  (ours)
         )
         for batch in found.to_arrow_reader(ROW_GROUP_ROWS):
             writer.write_table(pa.Table.from_batches([batch]).cast(schema), row_group_size=ROW_GROUP_ROWS)

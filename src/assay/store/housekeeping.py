@@ -13,8 +13,8 @@ from assay.store import tables
 from assay.store.address import is_remote
 from assay.store.cluster import cluster
 from assay.store.latest import refresh_if_stale
-from assay.store.query import fetch_rows
-from assay.store.schema import RESULTS, SNAPSHOTS
+from assay.store.schema import RESULTS
+from assay.store.snapshots import kept_versions
 
 
 def tidy_after_append(location: str, written: Iterable[str]) -> None:
@@ -35,21 +35,15 @@ def tidy_table(location: str, table: str, *, after_files: int | None = None) -> 
     from deltalake.exceptions import DeltaError
 
     after_files = after_files or tables.COMPACT_AFTER_FILES
-    if table != RESULTS or is_remote(location):
-        return tables.compact_if_scattered(location, table, after_files=after_files)
+    if is_remote(location):  # deltalake's own compaction doubles rows where two machines run it at once
+        return False
     opened = tables.open_table(location, table)
     if opened is None:
         return False
-    replaced = cluster(location, opened, after_files=after_files)
+    replaced = cluster(location, table, opened, after_files=after_files)
     if replaced:
         try:
-            opened.vacuum(dry_run=False, keep_versions=_versions_of_snapshots(location, table) or None)
+            opened.vacuum(dry_run=False, keep_versions=kept_versions(location, table) or None)
         except (DeltaError, OSError):
             return True
     return bool(replaced)
-
-
-def _versions_of_snapshots(location: str, table: str) -> list[int]:
-    # `snapshots.kept_versions` says the same, from a module that stands above appending.
-    rows = fetch_rows(location, f"SELECT versions FROM {SNAPSHOTS}", tables=[SNAPSHOTS])  # noqa: S608  (a table of ours)
-    return sorted({dict(row["versions"]).get(table, -1) for row in rows} - {-1})

@@ -19,6 +19,7 @@ from assay.store.address import file_system, is_remote, name_below, read_object,
 from assay.store.log import read_log
 from assay.store.schema import TABLES, arrow_schema
 from assay.store.spool import free_bytes, state_folder
+from assay.store.writing import BULK_ROWS, append_bulk, writer_properties
 
 # Fifteen retries, deltalake's default, were exceeded ten times in 800 appends by eight writers on two cores.
 MAX_COMMIT_RETRIES = 400
@@ -26,6 +27,8 @@ COMPACT_AFTER_FILES = 200
 _APPEND_ATTEMPTS = 5
 # Opening a table reads what was committed since its last checkpoint, on object storage in two requests a commit.
 _REMOTE_PROPERTIES: dict[str, str | None] = {"delta.checkpointInterval": "10"}
+# A state can be read for as long as the log reaches back; the default is 30 days, which is little for a named one.
+_PROPERTIES: dict[str, str | None] = {"delta.logRetentionDuration": "interval 3650 days"}
 _OPENED: dict[tuple[str, str], Any] = {}
 _LOG_BYTES = 1024 * 1024
 _FREE_SPACE = "Free some space, then run `assay store recover`."
@@ -95,7 +98,7 @@ def ensure_table(location: str, table: str) -> Any:
             mode="error",
             name=f"assay.{table}",
             storage_options=storage_options(location),
-            configuration=_REMOTE_PROPERTIES if is_remote(location) else None,
+            configuration=_PROPERTIES | (_REMOTE_PROPERTIES if is_remote(location) else {}),
             # Without this the loser of a race retries as version 1, and the change of metadata breaks others' appends.
             commit_properties=CommitProperties(max_commit_retries=0),
         )
@@ -119,12 +122,18 @@ def append_arrow(location: str, table: str, content: Any) -> None:
         _refuse_full_disk(location, table, content)
     for attempt in range(_APPEND_ATTEMPTS):
         try:
-            write_deltalake(
-                ensure_table(location, table),
-                content,
-                mode="append",
-                commit_properties=CommitProperties(max_commit_retries=MAX_COMMIT_RETRIES),
-            )
+            opened = ensure_table(location, table)
+            if count >= BULK_ROWS and not is_remote(location):
+                folder = Path(table_uri(location, table))
+                append_bulk(opened, folder, table, content, max_retries=MAX_COMMIT_RETRIES)
+            else:
+                write_deltalake(
+                    opened,
+                    content,
+                    mode="append",
+                    writer_properties=writer_properties(table),
+                    commit_properties=CommitProperties(max_commit_retries=MAX_COMMIT_RETRIES),
+                )
         except StoreError:
             raise
         except CommitFailedError as error:  # a conflict, so nothing was committed: look again
@@ -225,25 +234,6 @@ def arrow_damage(location: str, path: str, expected: Sequence[str]) -> str | Non
     except (pa.ArrowException, OSError) as error:
         return " ".join(str(error).split())
     return None if columns == list(expected) else f"its columns are {columns}, expected {list(expected)}"
-
-
-def compact_if_scattered(location: str, table: str, *, after_files: int | None = None) -> bool:
-    """Rewrite a table of many small files into few; True where that was done.
-
-    Safe beside writers and readers: an append never conflicts with it, a reader keeps the snapshot it opened (the
-    replaced files stay for seven days), and where two processes compact at once one of them gives up.
-    """
-    opened = _OPENED.get((str(state_folder(location)), table)) or open_table(location, table)
-    if opened is None or len(opened.file_uris()) < (after_files or COMPACT_AFTER_FILES):
-        return False
-    from deltalake.exceptions import DeltaError
-
-    try:
-        opened.optimize.compact()
-        opened.vacuum(dry_run=False)
-    except (DeltaError, OSError):  # housekeeping: someone else did it, or the disk is full; the rows are safe
-        return False
-    return True
 
 
 def failure(what: str, error: BaseException) -> StoreError:

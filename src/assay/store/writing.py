@@ -160,6 +160,9 @@ def replace_files(opened: Any, folder: Path, table: str, part: Part, replaced: M
     Written as the very next version after one that is known to hold every replaced file, or not at all: where
     another commit came first we look again. So a row can neither be lost nor doubled, whatever runs beside this.
     Where it did not come to that, the new file is removed, unless it cannot be ruled out that the log names it.
+
+    No retry may be left to deltalake: its check for conflicts passes over files that another rewriting took out
+    (1.6.6), and both would stand.
     """
     from deltalake import CommitProperties, PostCommitHookProperties
     from deltalake.exceptions import CommitFailedError, DeltaError
