@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from assay.store import tables
 from assay.store.address import is_remote
 from assay.store.cluster import cluster
+from assay.store.kept import kept_versions
 from assay.store.latest import refresh_if_stale
 from assay.store.schema import RESULTS
-from assay.store.snapshots import kept_versions
 
 
 def tidy_after_append(location: str, written: Iterable[str]) -> None:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from assay.core.errors import StoreError
 from assay.store import schema
 from assay.store.address import delete_object, has_object, move_object, name_below
+from assay.store.kept import kept_versions
 from assay.store.location import QUARANTINE, check_writable
 from assay.store.maintenance import (
     CheckReport,
@@ -26,7 +27,6 @@ from assay.store.maintenance import (
 from assay.store.marks import dead_writers, remove_mark
 from assay.store.query import ALL_TABLES
 from assay.store.recovery import recover
-from assay.store.snapshots import kept_versions
 from assay.store.spool import state_folder
 from assay.store.tables import open_table
 from assay.store.writes import delete_rows

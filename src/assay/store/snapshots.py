@@ -73,11 +73,6 @@ def remove_snapshot(location: str, name: str) -> None:
     delete_rows(location, SNAPSHOTS, "name", [name])
 
 
-def kept_versions(location: str, table: str) -> list[int]:
-    """Return the versions of a table that snapshots name, whose files must not be removed."""
-    return sorted({one.versions[table] for one in list_snapshots(location) if one.versions.get(table, -1) >= 0})
-
-
 def verify_snapshot(location: str, name: str) -> list[str]:
     """Read a snapshot again and return what differs from what was noted when it was made; nothing is good."""
     record = find_snapshot(location, name)

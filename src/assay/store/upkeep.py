@@ -13,8 +13,8 @@ from typing import Any
 from assay.core.errors import StoreError, UsageError, join_or
 from assay.store.address import delete_object, is_remote, list_objects, write_object
 from assay.store.housekeeping import tidy_table
+from assay.store.kept import kept_versions
 from assay.store.query import ALL_TABLES
-from assay.store.snapshots import kept_versions
 from assay.store.tables import failure, live_files, open_table
 from assay.store.writing import writer_properties
 
