@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.output import JsonOption, StoreOption, make_console, new_table, print_json, print_table
+from assay.cli.output import JsonOption, StatusLine, StoreOption, new_table, print_json, print_table
 from assay.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def import_results(  # noqa: PLR0913  (a command has as many options as people n
     if suggest_mapping:
         _print_suggestion(sources, limits)
         return
-    with _Progress() as progress:
+    with StatusLine("Looking at what is there") as line:
         report = import_paths(
             _open(store, dry_run=dry_run),
             sources,
@@ -85,7 +85,7 @@ def import_results(  # noqa: PLR0913  (a command has as many options as people n
             mapping=mapping,
             dry_run=dry_run,
             limits=limits,
-            progress=progress.show,
+            progress=lambda progress: line.show(_describe(progress)),
         )
     if as_json:
         print_json(_plain(report))
@@ -115,27 +115,9 @@ def _open(location: str | None, *, dry_run: bool) -> Store | None:
         return None
 
 
-class _Progress:
-    """One line on a terminal that is written over; nothing where the output is piped."""
-
-    def __init__(self) -> None:
-        self._console = make_console(stderr=True)
-        self._status: Any = None
-
-    def __enter__(self) -> Self:
-        if self._console.is_terminal:
-            self._status = self._console.status("Looking at what is there")
-            self._status.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._status is not None:
-            self._status.stop()
-
-    def show(self, progress: Progress) -> None:
-        if self._status is not None:
-            rows = f", {progress.rows} rows" if progress.rows else ""
-            self._status.update(f"{progress.stage} {progress.name[-80:]}{rows}")
+def _describe(progress: Progress) -> str:
+    rows = f", {progress.rows} rows" if progress.rows else ""
+    return f"{progress.stage} {progress.name[-80:]}{rows}"
 
 
 def _print_formats(*, as_json: bool) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from assay.cli.flags import split_values
-from assay.cli.output import JsonOption, StoreOption, make_console, new_table, print_json, print_table
+from assay.cli.output import JsonOption, StatusLine, StoreOption, new_table, print_json, print_table
 
 if TYPE_CHECKING:
     from assay.mirrors.plan import Progress, Report
@@ -74,8 +74,8 @@ def mirror(  # noqa: PLR0913  (a command has as many options as people need)
     location = Store.open(store, create=False).location
     report = None
     if not dry_run:
-        with _Progress() as progress:
-            report = mirror_store(location, url, settings, on_progress=progress.show)
+        with StatusLine("Looking for what is new") as line:
+            report = mirror_store(location, url, settings, on_progress=lambda progress: line.show(_describe(progress)))
     elif not verify:
         report = plan_mirror(location, url, settings)
     verification = verify_mirror(location, url, schema) if verify else None
@@ -95,26 +95,8 @@ def mirror(  # noqa: PLR0913  (a command has as many options as people need)
         raise typer.Exit(EXIT_DIFFERENT)
 
 
-class _Progress:
-    """One line on a terminal that is written over; nothing where the output is piped."""
-
-    def __init__(self) -> None:
-        self._console = make_console(stderr=True)
-        self._status: Any = None
-
-    def __enter__(self) -> Self:
-        if self._console.is_terminal:
-            self._status = self._console.status("Looking for what is new")
-            self._status.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._status is not None:
-            self._status.stop()
-
-    def show(self, progress: Progress) -> None:
-        if self._status is not None:
-            self._status.update(f"{progress.runs_done} of {progress.runs} runs, {progress.rows} rows")
+def _describe(progress: Progress) -> str:
+    return f"{progress.runs_done} of {progress.runs} runs, {progress.rows} rows"
 
 
 def _print_report(report: Report) -> None:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
@@ -19,6 +19,7 @@ from assay.core.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.status import Status
     from rich.table import Table
 
     from assay.store import Store
@@ -100,6 +101,30 @@ def open_for_reading(location: str | None, as_of: str | None = None) -> Store:
         refuse_absent(location)
     opened = Store.open(location)
     return opened if as_of is None else opened.as_of(as_of)
+
+
+class StatusLine:
+    """One line on a terminal's standard error that is written over; nothing where that is piped."""
+
+    def __init__(self, beginning: str) -> None:
+        self._beginning = beginning
+        self._status: Status | None = None
+
+    def __enter__(self) -> Self:
+        console = make_console(stderr=True)
+        if console.is_terminal:
+            self._status = console.status(self._beginning)
+            self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def show(self, text: str) -> None:
+        """Say where the work is."""
+        if self._status is not None:
+            self._status.update(text)
 
 
 def new_table(title: str | None = None) -> Table:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assay.cli.output import JsonOption, StoreOption, new_table, print_json, print_table, short_id
+from assay.cli.output import JsonOption, StatusLine, StoreOption, new_table, print_json, print_table, short_id
 from assay.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -255,7 +254,12 @@ def _copy(source: str, target: str) -> CopyReport:
     from assay.store import Store
     from assay.store.copying import copy_runs
 
-    return copy_runs(Store.open(source, create=False).location, target, progress=_progress())
+    with StatusLine("Looking for what is new") as line:
+        return copy_runs(
+            Store.open(source, create=False).location,
+            target,
+            progress=lambda done, everything: line.show(f"{done} of {everything} runs"),
+        )
 
 
 def _report_copy(report: CopyReport, *, as_json: bool) -> None:
@@ -267,13 +271,6 @@ def _report_copy(report: CopyReport, *, as_json: bool) -> None:
         f"{report.runs_copied} runs copied ({rows} rows), {report.runs_there} were there; "
         f"{report.verified} runs compared, equal on both sides"
     )
-
-
-def _progress() -> Callable[[int, int], None]:
-    """Say how far a copy is, on a terminal only."""
-    if not sys.stderr.isatty():
-        return lambda _done, _all: None
-    return lambda done, everything: typer.echo(f"\r{done}/{everything} runs", nl=done == everything, err=True)
 
 
 def _confirm(question: str) -> None:
