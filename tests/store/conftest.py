@@ -3,6 +3,7 @@ from __future__ import annotations
 import http.client
 import importlib.util
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -66,6 +67,55 @@ def start_script() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     for process in started:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def kill_writers(
+    tmp_path: Path, start_script: Callable[..., subprocess.Popen[str]]
+) -> Callable[..., tuple[int, list[str]]]:
+    """Let processes append to a store while random ones are killed; return the kills and the acknowledged runs.
+
+    It lasts ``wall_s``, and on a loaded machine longer, until as many runs are acknowledged as there are writers.
+    """
+
+    def run(
+        location: object, *, writers: int, seed: int, pause_s: tuple[float, float], wall_s: float
+    ) -> tuple[int, list[str]]:
+        draw = random.Random(seed)
+        acknowledgements: list[Path] = []
+
+        def start() -> subprocess.Popen[str]:
+            acknowledgements.append(tmp_path / f"acknowledged-{len(acknowledgements)}")
+            return start_script("append", location, acknowledgements[-1], 10**6, draw.randrange(2**32))
+
+        def acknowledged() -> list[str]:
+            there = [path for path in acknowledgements if path.exists()]
+            return [run_id for path in there for run_id in path.read_text(encoding="ascii").split()]
+
+        def kill(writer: subprocess.Popen[str]) -> None:
+            assert writer.poll() is None, writer.communicate()[1]
+            writer.kill()
+            writer.wait()
+
+        processes = [start() for _ in range(writers)]
+        current = dict(enumerate(acknowledgements))
+        kills = 0
+        begin = time.monotonic()
+        while time.monotonic() < begin + wall_s or len(acknowledged()) < writers:
+            assert time.monotonic() < begin + 200, "the machine is too slow for this test to mean anything"
+            time.sleep(draw.uniform(*pause_s))
+            # Mostly one that has got somewhere: where starting takes longer than a life, nobody would ever write.
+            at_work = [number for number, path in current.items() if path.exists()]
+            victim = draw.choice(at_work) if at_work and draw.random() < 0.75 else draw.randrange(writers)
+            kill(processes[victim])
+            kills += 1
+            processes[victim] = start()
+            current[victim] = acknowledgements[-1]
+        for process in processes:
+            kill(process)
+        return kills, acknowledged()
+
+    return run
 
 
 @pytest.fixture

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,47 +12,14 @@ from assay.store import Store
 SEED = 20261105
 WRITERS = 8
 WALL_S = 25.0
-LIMIT_S = 200.0
-"""A loaded machine needs longer until every writer could have acknowledged a run."""
 
 
 @pytest.mark.slow
 def test_writers_killed_at_random_lose_nothing_that_was_acknowledged(
-    tmp_path: Path, start_script: Callable[..., subprocess.Popen[str]]
+    tmp_path: Path, kill_writers: Callable[..., tuple[int, list[str]]]
 ) -> None:
-    draw = random.Random(SEED)
     location = tmp_path / "store"
-    acknowledgements: list[Path] = []
-
-    def start() -> subprocess.Popen[str]:
-        acknowledgements.append(tmp_path / f"acknowledged-{len(acknowledgements)}")
-        return start_script("append", location, acknowledgements[-1], 10**6, draw.randrange(2**32))
-
-    def acknowledged_runs() -> list[str]:
-        there = [path for path in acknowledgements if path.exists()]
-        return [run_id for path in there for run_id in path.read_text(encoding="ascii").split()]
-
-    writers = [start() for _ in range(WRITERS)]
-    current = dict(enumerate(acknowledgements))
-    kills = 0
-    begin = time.monotonic()
-    while time.monotonic() < begin + WALL_S or len(acknowledged_runs()) < WRITERS:
-        assert time.monotonic() < begin + LIMIT_S, "the machine is too slow for this test to mean anything"
-        time.sleep(draw.uniform(0.4, 1.6))
-        # Mostly one that has got somewhere: where starting takes longer than a life, nobody would ever write.
-        at_work = [number for number, path in current.items() if path.exists()]
-        victim = draw.choice(at_work) if at_work and draw.random() < 0.75 else draw.randrange(WRITERS)
-        assert writers[victim].poll() is None, _errors(writers[victim])
-        writers[victim].kill()
-        kills += 1
-        writers[victim] = start()
-        current[victim] = acknowledgements[-1]
-    for writer in writers:
-        assert writer.poll() is None, _errors(writer)
-        writer.kill()
-        writer.wait()
-
-    acknowledged = acknowledged_runs()
+    kills, acknowledged = kill_writers(location, writers=WRITERS, seed=SEED, pause_s=(0.4, 1.6), wall_s=WALL_S)
     assert kills >= WALL_S / 1.6 / 2
 
     store = Store.open(location, create=False)
@@ -82,7 +46,3 @@ def test_writers_killed_at_random_lose_nothing_that_was_acknowledged(
         "SELECT count(*) AS n FROM raw.results WHERE write_id NOT IN (SELECT write_id FROM raw.runs)"
     )
     assert leftovers.to_pylist() == [{"n": 0}]
-
-
-def _errors(process: subprocess.Popen[str]) -> str:
-    return f"a writer ended by itself: {process.communicate()[1]}"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import random
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,8 +14,6 @@ from assay.store import Store
 SEED = 20261122
 WRITERS = 4
 WALL_S = 40.0
-LIMIT_S = 180.0
-"""A loaded machine needs longer until as many runs could be acknowledged as there are writers."""
 FAULTY_RUNS = 6
 LOST_SHARE = 0.01
 
@@ -49,39 +45,13 @@ def hold_to_account(address: str, acknowledged: list[str], heading: str) -> None
 
 @pytest.mark.slow
 def test_writers_killed_at_random_lose_nothing_that_was_acknowledged(
-    s3_address: str, s3_port: int, tmp_path: Path, start_script: Start, monkeypatch: pytest.MonkeyPatch
+    s3_address: str,
+    s3_port: int,
+    kill_writers: Callable[..., tuple[int, list[str]]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{s3_port}")  # the door would be the slowest part
-    draw = random.Random(SEED)
-    acknowledgements: list[Path] = []
-
-    def start() -> subprocess.Popen[str]:
-        acknowledgements.append(tmp_path / f"acknowledged-{len(acknowledgements)}")
-        return start_script("append", s3_address, acknowledgements[-1], 10**6, draw.randrange(2**32))
-
-    def acknowledged_runs() -> list[str]:
-        return [run_id for path in acknowledgements if path.exists() for run_id in path.read_text().split()]
-
-    writers = [start() for _ in range(WRITERS)]
-    current = dict(enumerate(acknowledgements))
-    kills = 0
-    begin = time.monotonic()
-    while time.monotonic() < begin + WALL_S or len(acknowledged_runs()) < WRITERS:
-        assert time.monotonic() < begin + LIMIT_S, "the machine is too slow for this test to mean anything"
-        time.sleep(draw.uniform(2.0, 6.0))
-        # Mostly one that has got somewhere: where starting takes longer than a life, nobody would ever write.
-        at_work = [number for number, path in current.items() if path.exists()]
-        victim = draw.choice(at_work) if at_work and draw.random() < 0.75 else draw.randrange(WRITERS)
-        assert writers[victim].poll() is None, _errors(writers[victim])
-        writers[victim].kill()
-        kills += 1
-        writers[victim] = start()
-        current[victim] = acknowledgements[-1]
-    for writer in writers:
-        assert writer.poll() is None, _errors(writer)
-        writer.kill()
-        writer.wait()
-    acknowledged = acknowledged_runs()
+    kills, acknowledged = kill_writers(s3_address, writers=WRITERS, seed=SEED, pause_s=(2.0, 6.0), wall_s=WALL_S)
     assert kills >= WALL_S / 6 / 2
     hold_to_account(s3_address, acknowledged, f"S3, {WRITERS} writers, {kills} kills")
 
@@ -105,7 +75,3 @@ def test_answers_that_are_lost_double_nothing(
     assert lost > 0
     assert len(acknowledged) == 2 * FAULTY_RUNS
     hold_to_account(s3_address, acknowledged, f"S3, 2 writers, {lost} answers lost")
-
-
-def _errors(process: subprocess.Popen[str]) -> str:
-    return f"a writer ended by itself: {process.communicate()[1]}"
