@@ -16,14 +16,16 @@ from assay.core.ids import content_hash, new_id
 from assay.core.records import (
     AnnotationRecord,
     BaselineRecord,
+    CalibrationRecord,
     EnvironmentRecord,
+    FindingRecord,
     ImportRecord,
     MetricValue,
     RefusalRecord,
     ResultRecord,
     RunRecord,
 )
-from assay.core.words import Mark, Provenance, RunStatus, Status
+from assay.core.words import Change, Mark, Provenance, RunStatus, Status
 from assay.store import Store, schema
 from assay.store.append import Attempt, append_environment
 from assay.store.rows import import_row, refusal_row, result_row
@@ -165,6 +167,23 @@ def pin(store: Store, run_id: str | None, name: str = "main") -> BaselineRecord:
     made = BaselineRecord(new_id(), name, run_id, MOMENT, "ada", note="release")
     _append(store, schema.BASELINES, made)
     return made
+
+
+def finding() -> FindingRecord:
+    return FindingRecord(
+        finding_id=new_id(), check_id="check", created_at=MOMENT, run_id="run", series_id="series",
+        case_label="bert/tiny torch cpu", metric="latency_ns", stat="median", unit="ns", change=Change.REGRESSED,
+        against="history", method="fresh-welch", ratio=1.1, is_worse=True, confirmed_by=("x", "y"), reasons=("slow",),
+    )  # fmt: skip
+
+
+def calibration() -> CalibrationRecord:
+    return CalibrationRecord(
+        calibration_id=new_id(), created_at=MOMENT, series_id="series", case_label="bert/tiny torch cpu",
+        metric="latency_ns", stat="median", run_ids=("run",), env_id="env", hardware=None, launches=20,
+        launches_a_side=5, sd_log=0.01, floor=0.02, false_alarm_rate=0.0, splits=100, smallest_change=0.04, power=0.95,
+        launches_for_floor=9, is_bimodal=False,
+    )  # fmt: skip
 
 
 def remove_run(store: Store, run_id: str) -> None:

@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 
 from assay.core.errors import UnknownNameError
+from assay.mirrors.connection import MirrorError
 from assay.mirrors.plan import Settings, choose_tables
 from assay.mirrors.tables import OPTIONAL, TABLES
 from assay.mirrors.transfer import mirror_store, plan_mirror
 from assay.mirrors.verify import verify_mirror
 from assay.store import Store
+from assay.store.findings import append_calibrations, append_findings
 
 Fetch = Callable[..., list[dict[str, Any]]]
 
@@ -261,3 +263,26 @@ def test_words_outside_of_their_vocabulary_are_refused(filled: Store, url: str, 
     ):  # fmt: skip
         with pytest.raises(Exception, match="violates check constraint"):
             tamper(f"UPDATE assay.{table} SET {column} = 'invented'")  # noqa: S608
+
+
+def test_a_mirror_of_an_older_assay_gets_the_new_tables(
+    filled: Store, url: str, fetch: Fetch, tamper: Callable[[str], None], composed: Any
+) -> None:
+    mirror_store(filled.location, url)
+    tamper("DROP TABLE assay.findings, assay.calibrations")
+    tamper("UPDATE assay.mirror_info SET schema_version = 1")
+    append_findings(filled.location, [composed.finding()])
+    append_calibrations(filled.location, [composed.calibration()])
+
+    with pytest.raises(MirrorError, match=r"older assay.*`assay store mirror` upgrades"):
+        verify_mirror(filled.location, url)
+    assert plan_mirror(filled.location, url).runs_copied == 0
+    again = mirror_store(filled.location, url)
+
+    assert (again.created, again.runs_copied) == (False, 0)
+    assert again.rows == {"findings": 1, "calibrations": 1}
+    assert fetch("SELECT schema_version FROM assay.mirror_info") == [{"schema_version": 2}]
+    assert fetch("SELECT change, confirmed_by FROM assay.findings") == [
+        {"change": "regressed", "confirmed_by": ["x", "y"]}
+    ]
+    assert verify_mirror(filled.location, url).is_equal

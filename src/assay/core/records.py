@@ -13,9 +13,9 @@ from typing import Any
 
 from assay.core.case import AnyCase, Case
 from assay.core.errors import AssayError
-from assay.core.words import Fidelity, Mark, Provenance, RunStatus, Status, Verdict
+from assay.core.words import Change, Fidelity, Mark, Provenance, RunStatus, Status, Verdict
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,4 +315,91 @@ class SnapshotRecord:
     rows: Mapping[str, int]
     checksums: Mapping[str, str]
     note: str | None = None
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class FindingRecord:
+    """What a check said of one series: the judged number, what it was held against, and by which rule.
+
+    ``check_id`` is shared by the findings of one check. ``run_id`` is the run that was judged and ``result_id`` its
+    result (None where the result is missing). ``against`` is the reference in words (``history``, ``baseline main``,
+    ``run 1a2b3c4d``), ``reference_run_id`` its newest run and ``reference_n`` how many values it gave (results of a
+    history, launches of a run). ``value`` and ``reference_value`` are in ``unit``; ``ratio`` is value / reference, so
+    what is worse depends on the metric's direction: ``is_worse`` says it, None where the two are equal or nothing
+    could be compared. ``ci_lo``/``ci_hi`` bound the ratio at 95 % (of a history: the prediction interval's limits
+    around 1 by the rule's own level), ``p`` is the rule's own, ``q`` after Benjamini and Hochberg over the check.
+    ``floor`` is the smallest relative change that counts (0.03). ``method`` names the rule (``welch``,
+    ``prediction-interval``, ``fresh-welch``). ``environment_break`` says in words which facts of the environment
+    differ from the reference's, if any. ``confirmed_by`` are the runs of the fresh launches of a confirmation.
+    ``muted`` is the reason a person gave for not hearing of it.
+    """
+
+    finding_id: str
+    check_id: str
+    created_at: datetime
+    run_id: str
+    series_id: str
+    case_label: str
+    metric: str
+    stat: str
+    unit: str
+    change: Change
+    against: str
+    method: str
+    result_id: str | None = None
+    hardware: str | None = None
+    reference_run_id: str | None = None
+    reference_git_commit: str | None = None
+    git_commit: str | None = None
+    reference_n: int = 0
+    value: float | None = None
+    reference_value: float | None = None
+    ratio: float | None = None
+    is_worse: bool | None = None
+    ci_lo: float | None = None
+    ci_hi: float | None = None
+    p: float | None = None
+    q: float | None = None
+    p_slower: float | None = None
+    floor: float | None = None
+    launches: int = 0
+    launches_needed: int | None = None
+    environment_break: str | None = None
+    confirmed_by: tuple[str, ...] = ()
+    muted: str | None = None
+    reasons: tuple[str, ...] = ()
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationRecord:
+    """What A/A launches of one series showed: how far equal things differ on this machine.
+
+    ``sd_log`` is the standard deviation of the logarithm of a launch's value, ``floor`` the relative difference that
+    two sides of ``launches_a_side`` launches of the same thing exceed in 1 % of trials, ``false_alarm_rate`` the share
+    of ``splits`` splits of these launches into two sides that the rule of METHOD 6 called changed, and
+    ``smallest_change`` the relative change it finds with ``power`` at ``launches_a_side``. ``launches_for_floor`` is
+    how many a side a change of 3 % takes; None where no practical number does.
+    """
+
+    calibration_id: str
+    created_at: datetime
+    series_id: str
+    case_label: str
+    metric: str
+    stat: str
+    run_ids: tuple[str, ...]
+    env_id: str
+    hardware: str | None
+    launches: int
+    launches_a_side: int
+    sd_log: float
+    floor: float
+    false_alarm_rate: float
+    splits: int
+    smallest_change: float
+    power: float
+    launches_for_floor: int | None
+    is_bimodal: bool
     schema_version: int = SCHEMA_VERSION

@@ -127,6 +127,34 @@ class Direction(StrEnum):
     NEITHER = "neither"
 
 
+class Change(StrEnum):
+    """What is said of a number beside an earlier or another one (METHOD: comparing)."""
+
+    REGRESSED = "regressed"
+    """Worse, by launches that were made for this question."""
+    IMPROVED = "improved"
+    """Better, by launches that were made for this question."""
+    UNCHANGED = "unchanged"
+    """Shown to lie within the floor to either side; not merely "no difference found"."""
+    INCONCLUSIVE = "inconclusive"
+    """Too few launches, or too much noise, to say either."""
+    SUSPECT = "suspect"
+    """Worse, by evidence that is not enough to call it a regression: it is to be confirmed."""
+    NEW = "new"
+    """There is nothing to compare with yet."""
+    MISSING = "missing"
+    """Expected, and not there."""
+    FAILED = "failed"
+    """It was tried and gave no number that could be compared."""
+    INCOMPARABLE = "incomparable"
+    """Two numbers that do not measure the same: other hardware class, other unit of work, a failed fidelity gate."""
+
+    @property
+    def is_alarm(self) -> bool:
+        """True where somebody should look."""
+        return self in (Change.REGRESSED, Change.SUSPECT, Change.MISSING, Change.FAILED)
+
+
 class ExportWhat(StrEnum):
     """What is exported: a row a result, a row a number, or the launches and raw readings behind the results."""
 

@@ -109,6 +109,34 @@ def create_schema(connection: Connection, schema: str) -> None:
     )
 
 
+def upgrade_schema(connection: Connection, schema: str) -> bool:
+    """Add the tables that are new since the mirror was made, in the open transaction; True where there were any.
+
+    Rows of those tables come with the mirroring that follows. To be called after :func:`check_schema`.
+    """
+    found = connection.fetch(f"SELECT schema_version FROM {name(schema)}.{INFO}")[0]["schema_version"]  # noqa: S608
+    if found >= SCHEMA_VERSION:
+        return False
+    made = [statement for table in TABLES if table.since > found for statement in _table(table, schema)]
+    connection.execute(f"DO {_QUOTES} BEGIN {'; '.join(made)}; END {_QUOTES}")
+    connection.execute(
+        f"UPDATE {name(schema)}.{INFO} SET schema_version = $1::bigint, assay_version = $2::text",  # noqa: S608
+        [SCHEMA_VERSION, __version__],
+    )
+    return True
+
+
+def require_present_schema(connection: Connection, schema: str) -> None:
+    """Refuse a mirror that has yet to be upgraded, for who only reads. Raises MirrorError."""
+    found = connection.fetch(f"SELECT schema_version FROM {name(schema)}.{INFO}")[0]["schema_version"]  # noqa: S608
+    if found < SCHEMA_VERSION:
+        raise MirrorError(
+            f"The mirror {schema!r} was made by an older assay (version {found} of its tables; this assay has "
+            f"{SCHEMA_VERSION}).",
+            hint="`assay store mirror` upgrades it.",
+        )
+
+
 def check_schema(connection: Connection, schema: str) -> None:
     """Refuse tables of a newer assay, or ones that were changed by hand. Raises MirrorError."""
     version = connection.fetch(f"SELECT schema_version FROM {name(schema)}.{INFO}")  # noqa: S608
@@ -128,7 +156,7 @@ def check_schema(connection: Connection, schema: str) -> None:
         [schema],
     ):
         found.setdefault(row["t"], {})[row["f"]] = row["type"]
-    changed = _first_change(found)
+    changed = _first_change(found, found_version or 0)
     if changed is not None or found_version is None:
         raise MirrorError(
             f"The mirror {schema!r} was changed by hand: {changed or INFO + ' is empty'}.",
@@ -186,8 +214,8 @@ def _column(field: Field) -> str:
     return text
 
 
-def _first_change(found: dict[str, dict[str, str]]) -> str | None:
-    for table in TABLES:
+def _first_change(found: dict[str, dict[str, str]], version: int) -> str | None:
+    for table in (one for one in TABLES if one.since <= version):
         if table.name not in found:
             return f"the table {table.name} is missing"
         for field in table.fields:

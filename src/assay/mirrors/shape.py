@@ -133,7 +133,7 @@ class Table:
     """One table of the mirror. ``source`` is a SELECT over the store's views giving what the fields ask for.
 
     ``optional`` tables can be left out, ``grows`` says that rows the store does not have are kept, ``batch_rows`` how
-    many rows are in memory at once.
+    many rows are in memory at once, ``since`` which version of the mirror's tables was the first to have it.
     """
 
     name: str
@@ -146,6 +146,7 @@ class Table:
     unique: tuple[tuple[str, ...], ...] = ()
     indexes: tuple[str, ...] = ()
     optional: bool = False
+    since: int = 1
     grows: bool = False
     batch_rows: int = 8192
 

@@ -5,7 +5,7 @@ May import: core, mirrors.shape.
 
 from __future__ import annotations
 
-from assay.core.words import Direction, Mode
+from assay.core.words import Change, Direction, Mode
 from assay.mirrors.shape import Field, Filling, Reference, Table
 
 MANUFACTURERS = Table(
@@ -207,6 +207,83 @@ BASELINES = Table(
     ),
     source="SELECT * FROM baselines",
     indexes=("name, created_at DESC", "run_id"),
+)
+FINDINGS = Table(
+    "findings",
+    "What a check said of one series, against what, and by which rule. Never changed.",
+    Filling.WHOLE,
+    ("finding_id",),
+    (
+        Field("finding_id", "text", "UUIDv7", required=True),
+        Field("check_id", "text", "Shared by the findings of one check", required=True),
+        Field("created_at", "time", "When", required=True),
+        Field("run_id", "text", "The run that was judged; no foreign key, as the run may be gone", required=True),
+        Field("series_id", "text", "The series", required=True),
+        Field("case_label", "name", "Its case in words", required=True),
+        Field("metric", "name", "Which number", required=True),
+        Field("stat", "name", "Which statistic of it", required=True),
+        Field("unit", "text", "Unit of value and reference_value", required=True),
+        Field("change", "text", "The verdict", required=True, words=tuple(Change)),
+        Field("against", "name", "The reference in words", required=True),
+        Field("method", "text", "The rule", required=True),
+        Field("result_id", "text", "The result that was judged; null where it is missing"),
+        Field("hardware", "name", "Hardware class of the series"),
+        Field("reference_run_id", "text", "Newest run of the reference"),
+        Field("reference_git_commit", "text", "That run's commit of the user's code"),
+        Field("git_commit", "text", "The judged run's commit"),
+        Field("reference_n", "int", "Values of the reference: results, or launches", required=True),
+        Field("value", "float", "What was judged"),
+        Field("reference_value", "float", "What it was held against"),
+        Field("ratio", "float", "value / reference_value"),
+        Field("is_worse", "bool", "By the metric's direction; null where nothing could be compared"),
+        Field("ci_lo", "float", "Lower bound of the ratio"),
+        Field("ci_hi", "float", "Upper bound of the ratio"),
+        Field("p", "float", "The rule's own p-value"),
+        Field("q", "float", "After Benjamini and Hochberg over the check"),
+        Field("p_slower", "float", "Probability that a launch of the judged run has the greater value"),
+        Field("floor", "float", "Smallest relative change that counts"),
+        Field("launches", "int", "Launches of the judged result", required=True),
+        Field("launches_needed", "int", "Launches a side that would decide"),
+        Field("environment_break", "text", "What differs between the environments"),
+        Field("confirmed_by", "texts", "Runs of the fresh launches of a confirmation", required=True),
+        Field("muted", "text", "Why nobody is to be told"),
+        Field("reasons", "texts", "Why this verdict", required=True),
+        Field("schema_version", "int", "Schema of the store that the row was written by", required=True),
+    ),
+    source="SELECT * FROM findings",
+    indexes=("series_id, created_at", "run_id", "check_id"),
+    since=2,
+)
+CALIBRATIONS = Table(
+    "calibrations",
+    "What launches of the same thing showed: how far equal things differ on a machine.",
+    Filling.WHOLE,
+    ("calibration_id",),
+    (
+        Field("calibration_id", "text", "UUIDv7", required=True),
+        Field("created_at", "time", "When", required=True),
+        Field("series_id", "text", "The series", required=True),
+        Field("case_label", "name", "Its case in words", required=True),
+        Field("metric", "name", "Which number", required=True),
+        Field("stat", "name", "Which statistic of it", required=True),
+        Field("run_ids", "texts", "Runs whose launches these are", required=True),
+        Field("env_id", "text", "Their environment", required=True),
+        Field("hardware", "name", "Hardware class of the series"),
+        Field("launches", "int", "Launches that were compared", required=True),
+        Field("launches_a_side", "int", "Launches a side that floor and smallest_change are for", required=True),
+        Field("sd_log", "float", "Standard deviation of the logarithm of a launch's value", required=True),
+        Field("floor", "float", "Relative difference that two equal sides exceed in 1 % of trials", required=True),
+        Field("false_alarm_rate", "float", "Share of the splits that the rule called changed", required=True),
+        Field("splits", "int", "Ways in which the launches were split into two sides", required=True),
+        Field("smallest_change", "float", "Relative change that is found with that power", required=True),
+        Field("power", "float", "Probability of finding it", required=True),
+        Field("launches_for_floor", "int", "Launches a side that a change of 3 % takes; null: no practical number"),
+        Field("is_bimodal", "bool", "Whether the launches fall into two groups", required=True),
+        Field("schema_version", "int", "Schema of the store that the row was written by", required=True),
+    ),
+    source="SELECT * FROM calibrations",
+    indexes=("series_id, created_at",),
+    since=2,
 )
 PREDICTIONS = Table(
     "predictions",

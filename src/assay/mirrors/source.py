@@ -31,6 +31,8 @@ _READ = (
     schema.REFUSALS,
     schema.ANNOTATIONS,
     schema.BASELINES,
+    schema.FINDINGS,
+    schema.CALIBRATIONS,
 )
 
 

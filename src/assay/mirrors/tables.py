@@ -5,8 +5,8 @@ from __future__ import annotations
 from assay.mirrors import run_tables, shared_tables
 from assay.mirrors.shape import Filling, Table
 
-SCHEMA_VERSION = 1
-"""Of the mirror's tables. Another number means other tables; see ``ddl.check_schema``."""
+SCHEMA_VERSION = 2
+"""Of the mirror's tables. A mirror of an earlier version gets the tables that are new; see ``ddl.upgrade_schema``."""
 
 TABLES: tuple[Table, ...] = (
     shared_tables.METRIC_REGISTRY,
@@ -31,6 +31,8 @@ TABLES: tuple[Table, ...] = (
     run_tables.TELEMETRY,
     shared_tables.ANNOTATIONS,
     shared_tables.BASELINES,
+    shared_tables.FINDINGS,
+    shared_tables.CALIBRATIONS,
     shared_tables.PREDICTIONS,
 )
 BY_NAME = {table.name: table for table in TABLES}

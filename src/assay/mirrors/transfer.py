@@ -226,6 +226,7 @@ def _prepare(connection: Connection, source: Source, settings: Settings) -> bool
         ddl.create_schema(connection, settings.schema)
     else:
         ddl.check_schema(connection, settings.schema)
+        ddl.upgrade_schema(connection, settings.schema)
         if settings.full:
             listed = ", ".join(f"{name(settings.schema)}.{name(one)}" for one in (*BY_NAME, ddl.STATE))
             connection.execute(f"TRUNCATE {listed}")

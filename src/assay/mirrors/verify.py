@@ -69,6 +69,7 @@ def verify_mirror(location: str, url: str, schema: str = DEFAULT_SCHEMA) -> Veri
                 hint="`assay store mirror` makes it.",
             )
         ddl.check_schema(connection, schema)
+        ddl.require_present_schema(connection, schema)
         check_identity(connection, source, schema)
         connection.commit()
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")  # one state of all tables

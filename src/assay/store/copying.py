@@ -14,12 +14,17 @@ from typing import Any
 from assay.core.errors import StoreError, UsageError
 from assay.store.append import Attempt
 from assay.store.query import fetch_rows, reading
-from assay.store.schema import ANNOTATIONS, BASELINES, ENVIRONMENTS, RUNS, STAMPED, TABLES
+from assay.store.schema import ANNOTATIONS, BASELINES, CALIBRATIONS, ENVIRONMENTS, FINDINGS, RUNS, STAMPED, TABLES
 from assay.store.snapshots import summarise
 from assay.store.tables import append_arrow
 from assay.store.versions import current_versions
 
 RUNS_AT_ONCE = 200
+_LONE_TABLES = (
+    (ANNOTATIONS, "annotation_id"), (BASELINES, "baseline_id"), (FINDINGS, "finding_id"),
+    (CALIBRATIONS, "calibration_id"),
+)  # fmt: skip
+"""Rows that no run carries, and what tells them apart."""
 ROWS_AT_ONCE = 200_000
 
 
@@ -64,7 +69,7 @@ def copy_runs(
             group = missing[start : start + RUNS_AT_ONCE]
             _copy_group(connection, target, group, rows)
             progress(start + len(group), len(missing))
-        for table, key in ((ANNOTATIONS, "annotation_id"), (BASELINES, "baseline_id")):
+        for table, key in _LONE_TABLES:
             _copy_rows_without_stamp(connection, target, table, key)
     _compare(source, target, wanted, versions)
     return CopyReport(source, target, len(missing), len(wanted) - len(missing), rows, len(wanted))

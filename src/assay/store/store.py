@@ -16,7 +16,9 @@ from assay.core.errors import NotFoundError
 from assay.core.records import (
     AnnotationRecord,
     BaselineRecord,
+    CalibrationRecord,
     EnvironmentRecord,
+    FindingRecord,
     ImportRecord,
     LaunchRecord,
     RefusalRecord,
@@ -201,6 +203,22 @@ class Store:
         from assay.store import annotations
 
         return annotations.read_baselines(self.location, versions=self.versions)
+
+    def findings(
+        self, *, check_id: str | None = None, run_id: str | None = None, series_id: str | None = None
+    ) -> list[FindingRecord]:
+        """Return what checks found, oldest first: of one check, one judged run, one series, or all."""
+        from assay.store import findings
+
+        return findings.read_findings(
+            self.location, check_id=check_id, run_id=run_id, series_id=series_id, versions=self.versions
+        )
+
+    def calibrations(self, *, series_id: str | None = None) -> list[CalibrationRecord]:
+        """Return what launches of the same thing showed, oldest first; the newest of a series counts."""
+        from assay.store import findings
+
+        return findings.read_calibrations(self.location, series_id=series_id, versions=self.versions)
 
     def info(self) -> maintenance.StoreInfo:
         """Return version, rows, files and bytes of each table."""
