@@ -195,6 +195,7 @@ def run(  # noqa: PLR0913  (a command has as many options as people need)
         return
     finished = _execute(opened, plan, environment, inheritance, tuple(tag or ()), note)
     _print_finished(finished, environment, form, opened)
+    _mention_targets(chosen, finished)
     _exit_for(finished, opened)
 
 
@@ -340,6 +341,17 @@ def _print_finished(finished: FinishedRun, environment: EnvironmentRecord, form:
     from assay.cli.listing import print_run
 
     print_run(finished.run, finished.results, environment, store_location=store.location)
+
+
+def _mention_targets(suite: Suite, finished: FinishedRun) -> None:
+    if not suite.targets:
+        return
+    from assay.analysis.targets import Met, judge_targets
+
+    report = judge_targets(finished.results, suite.targets)
+    counts = ", ".join(f"{report.count(met)} {met.value}" for met in Met)
+    color = typer.colors.RED if report.count(Met.FAIL) else typer.colors.CYAN
+    typer.secho(f"targets: {counts}; `assay targets` says which", fg=color, err=True)
 
 
 def _exit_for(finished: FinishedRun, store: Store) -> None:

@@ -14,6 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from assay.catalog.targets import Target, parse_target, target_to_content
 from assay.core.case import Scalar
 from assay.core.errors import SuiteError, UnknownNameError
 from assay.core.words import Mode, Precision
@@ -75,6 +76,7 @@ class Suite:
     launch_limit_s: float = DEFAULT_LAUNCH_LIMIT_S
     seed: int = DEFAULT_SEED
     energy: bool = False
+    targets: tuple[Target, ...] = ()
     positions: Positions = field(default_factory=lambda: Positions("command line"), compare=False, repr=False)
 
     def position_of(self, matrix_index: int, key: str, item: int | str | None = None) -> str:
@@ -135,6 +137,7 @@ def build_suite(content: Any, *, positions: Positions | None = None) -> Suite:
         launch_limit_s=checked.launch_limit_s,
         seed=checked.seed,
         energy=checked.energy,
+        targets=tuple(map(parse_target, checked.targets)),
         positions=where,
     )
 
@@ -150,6 +153,7 @@ def suite_to_dict(suite: Suite) -> dict[str, Any]:
         "launch_limit_s": suite.launch_limit_s,
         "seed": suite.seed,
         "energy": suite.energy,
+        **({"targets": [target_to_content(target) for target in suite.targets]} if suite.targets else {}),
         "cases": [_matrix_to_dict(matrix) for matrix in suite.cases],
     }
 

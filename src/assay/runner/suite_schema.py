@@ -16,6 +16,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from assay.catalog.targets import parse_target
 from assay.core.errors import AssayError, UnknownNameError
 from assay.core.words import Mode, Precision
 from assay.engines.base import engines
@@ -255,6 +256,31 @@ def _describe_option(option: Option) -> dict[str, Any]:
 Options = Annotated[dict[str, Many[str | int | float]], OptionLists()]
 
 
+class IsTarget:
+    """Annotation: an inequality such as ``latency_ms <= 50``, or a mapping with one and what narrows it."""
+
+    def __get_pydantic_core_schema__(self, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Read it as a target is read; it stays as it was written."""
+
+        def check(value: Any) -> Any:
+            try:
+                parse_target(value)
+            except AssayError as error:
+                raise _refuse(str(error)) from None
+            return value
+
+        return core_schema.no_info_plain_validator_function(check)
+
+    def __get_pydantic_json_schema__(self, _schema: CoreSchema, _handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Either form, to an editor."""
+        inequality = {"type": "string", "minLength": 1}
+        words = {"type": "object", "additionalProperties": {"type": ["string", "number", "null"]}}
+        keys = {"target": inequality, "name": {"type": "string"}, "where": words, "by_hardware": words,
+                "weight": {"type": "number", "exclusiveMinimum": 0}}  # fmt: skip
+        narrowed = {"type": "object", "additionalProperties": False, "required": ["target"], "properties": keys}
+        return {"anyOf": [inequality, narrowed]}
+
+
 class Form(BaseModel):
     """What the models here share: no key that is not declared."""
 
@@ -325,6 +351,9 @@ class SuiteForm(Form):
     energy: Flag = Field(
         default=False, description="Read joules in a pass of their own, some 17 s a launch, where there is a meter."
     )
+    targets: list[Annotated[Any, IsTarget()]] = Field(
+        default_factory=list, description="What the results must be: docs/targets.md."
+    )
     defaults: EntryForm = Field(default_factory=EntryForm, description="Case keys for entries that do not give them.")
     cases: Annotated[list[EntryForm], Field(min_length=1)] = Field(
         description="Each entry is the product of its lists."
@@ -338,6 +367,6 @@ def make_json_schema() -> dict[str, Any]:
     for key, info in SuiteForm.model_fields.items():
         # What refers to a form of its own comes without the description of the key.
         top[key]["description"] = info.description
-    for key in (*entry.values(), top["defaults"], top["timing"]):
+    for key in (*entry.values(), top["defaults"], top["timing"], top["targets"]):
         key.pop("default", None)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

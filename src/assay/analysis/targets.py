@@ -1,0 +1,280 @@
+"""Are results within their targets: pass, fail or unknown for each, a score and a grade. docs/targets.md says how.
+
+May import: core, catalog.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from fnmatch import fnmatchcase
+
+from assay.catalog.targets import SPEEDUP, Bound, Target
+from assay.core.records import MetricValue, ResultRecord
+from assay.core.words import Provenance, Verdict
+
+GRADES = (("A", 95.0), ("B", 85.0), ("C", 70.0), ("D", 50.0), ("E", 0.0))
+"""The least score of each grade. An A also takes that nothing failed."""
+FEWEST_KNOWN_SHARE = 0.5
+"""Share of the weight that must be known for a score to be given."""
+_NO_CREDIT_AT = 2.0
+_SIDES = ("device", "engine", "precision", "hardware", "batch")
+_DISTURBED = "the launches were disturbed; run it again"
+_NOTES = {Verdict.NOISY: "the launches were noisy", Verdict.CONTAMINATED: "met although the launches were disturbed"}
+_UNITS_OF_WORK = {"sample": "sample", "token": "token", "audio": "s audio"}
+
+
+class Met(StrEnum):
+    """Whether a target is met."""
+
+    PASS = "pass"  # noqa: S105  (a verdict, not a secret)
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One target on one case. ``value``, ``lo`` and ``hi`` (95 %) are in the bound's unit.
+
+    ``is_close`` says that the bound lies within the interval, so another run may judge otherwise.
+    """
+
+    target: Target
+    bound: Bound
+    case_label: str
+    hardware: str | None
+    met: Met
+    provenance: Provenance | None = None
+    result_ids: tuple[str, ...] = ()
+    value: float | None = None
+    lo: float | None = None
+    hi: float | None = None
+    is_close: bool = False
+    reason: str | None = None
+
+    @property
+    def credit(self) -> float | None:
+        """1 where the target is met, else less the farther off, none at twice off; None where it is not known."""
+        if self.met is Met.UNKNOWN or self.value is None:
+            return None
+        if self.met is Met.PASS:
+            return 1.0
+        if self.value <= 0 or self.bound.bound <= 0:
+            return 0.0
+        distance = abs(math.log(self.value / self.bound.bound)) / math.log(_NO_CREDIT_AT)
+        return max(0.0, 1.0 - distance)
+
+
+@dataclass(frozen=True, slots=True)
+class TargetReport:
+    """Every target on every case that it is for. ``score`` is 0 to 100, None where too little is known."""
+
+    outcomes: tuple[Outcome, ...]
+    score: float | None
+    grade: str | None
+    known_share: float
+
+    def count(self, met: Met) -> int:
+        """How many outcomes are so."""
+        return sum(one.met is met for one in self.outcomes)
+
+
+def judge_targets(results: Sequence[ResultRecord], targets: Sequence[Target]) -> TargetReport:
+    """Hold results to targets. A target that fits no result is one unknown outcome, so that nothing is overlooked."""
+    outcomes = tuple(outcome for target in targets for outcome in _judge_one(target, results))
+    score, share = _score(outcomes)
+    return TargetReport(outcomes, score, _grade(score, outcomes), share)
+
+
+def _judge_one(target: Target, results: Sequence[ResultRecord]) -> Iterator[Outcome]:
+    chosen = [result for result in results if _fits(result, target)]
+    if not chosen:
+        yield Outcome(target, target.bound, "no case", None, Met.UNKNOWN, reason="no result is of the cases it is for")
+        return
+    if target.bound.metric == SPEEDUP:
+        yield from _judge_speedups(target, chosen)
+        return
+    for result in chosen:
+        bound = target.bound_for(result.hardware)
+        if bound is not None:
+            yield _judge_result(target, bound, result)
+
+
+def _judge_result(target: Target, bound: Bound, result: ResultRecord) -> Outcome:
+    reason = _unusable(result) or _counts_otherwise(bound, result)
+    if reason is not None:
+        return _unknown(target, bound, result, reason)
+    metric = result.metric(bound.metric, bound.stat)
+    if metric is None or metric.value is None:
+        missing = "not measured" if metric is None else metric.reason or "no value"
+        return _unknown(target, bound, result, f"{bound.metric} {bound.stat}: {missing}")
+    is_met = bound.holds(metric.value)
+    if result.verdict is Verdict.CONTAMINATED and not is_met:
+        return _unknown(target, bound, result, _DISTURBED)
+    return Outcome(
+        target, bound, result.case.label, result.hardware, Met.PASS if is_met else Met.FAIL, result.provenance,
+        (result.result_id,), metric.value, metric.ci_lo, metric.ci_hi,
+        is_close=_straddles(bound.bound, metric.ci_lo, metric.ci_hi),
+        reason=_NOTES.get(result.verdict) if result.verdict else None,
+    )  # fmt: skip
+
+
+def _unknown(target: Target, bound: Bound, result: ResultRecord, reason: str) -> Outcome:
+    place = (target, bound, result.case.label, result.hardware)
+    return Outcome(*place, Met.UNKNOWN, result.provenance, (result.result_id,), reason=reason)
+
+
+def _straddles(bound: float, lo: float | None, hi: float | None) -> bool:
+    return lo is not None and hi is not None and lo < bound < hi
+
+
+def _unusable(result: ResultRecord) -> str | None:
+    """Why a result says nothing about a target."""
+    if not result.is_usable:
+        excluding = [mark.value for mark in result.marks if mark.excludes]
+        why = result.reason or result.fidelity_reason or ", ".join(excluding)
+        state = result.status.text if result.status != "ok" else "fidelity failed" if not excluding else "marked"
+        return f"{state}: {why}" if why else state
+    return None
+
+
+def _counts_otherwise(bound: Bound, result: ResultRecord) -> str | None:
+    """Why a rate counts another thing than the target asks for. A word of the person's own stands for a sample."""
+    if bound.counted is None or result.unit_of_work is None:
+        return None
+    word = bound.counted.lower().removesuffix("s") if bound.counted.lower() != "s audio" else "audio"
+    asked = next((unit for key, unit in _UNITS_OF_WORK.items() if key in word), None)
+    if asked is None and result.unit_of_work == "sample":
+        return None
+    return None if asked == result.unit_of_work else f"counts {result.unit_of_work}s, not {bound.counted}"
+
+
+# -- speed-ups ---------------------------------------------------------------------------------------------------
+
+
+def _judge_speedups(target: Target, results: Sequence[ResultRecord]) -> Iterator[Outcome]:
+    new, old = str(target.bound.new), str(target.bound.old)
+    field = next((one for one in _SIDES if _has(results, one, new) and _has(results, one, old)), None)
+    if field is None:
+        missing = " nor ".join(repr(one) for one in (new, old) if not any(_has(results, side, one) for side in _SIDES))
+        reason = f"no result is of {missing or f'{new!r} and {old!r} in one field'}"
+        yield Outcome(target, target.bound, f"{new} / {old}", None, Met.UNKNOWN, reason=reason)
+        return
+    olds = {_key(result, field): result for result in results if _is(result, field, old)}
+    for result in results:
+        if not _is(result, field, new):
+            continue
+        bound = target.bound_for(result.hardware)
+        if bound is None:
+            continue
+        other = olds.get(_key(result, field))
+        if other is None:
+            reason = f"{old} was not measured on this case"
+            yield Outcome(target, bound, result.case.label, result.hardware, Met.UNKNOWN, reason=reason)
+        else:
+            yield _judge_pair(target, bound, result, other)
+
+
+def _judge_pair(target: Target, bound: Bound, new: ResultRecord, old: ResultRecord) -> Outcome:
+    place = (target, bound, new.case.label, new.hardware)
+    ids = (new.result_id, old.result_id)
+    reason = _unusable(new) or _unusable(old)
+    if reason is None and Verdict.CONTAMINATED in (new.verdict, old.verdict):
+        reason = _DISTURBED
+    if reason is None and new.provenance is not old.provenance:
+        reason = f"one is {new.provenance}, the other {old.provenance}"
+    fast, slow = new.metric("latency_ns"), old.metric("latency_ns")
+    if reason is None and (fast is None or slow is None or not fast.value or not slow.value):
+        reason = "no latency on both sides"
+    if reason is not None or fast is None or slow is None or not fast.value or not slow.value:
+        return Outcome(*place, Met.UNKNOWN, result_ids=ids, reason=reason)
+    value = slow.value / fast.value
+    half = _half_width(fast, slow)
+    lo, hi = (None, None) if half is None else (value * math.exp(-half), value * math.exp(half))
+    met = Met.PASS if bound.holds(value) else Met.FAIL
+    return Outcome(*place, met, new.provenance, ids, value, lo, hi, is_close=_straddles(bound.bound, lo, hi))
+
+
+def _half_width(*sides: MetricValue) -> float | None:
+    """Half of the width of the ratio's interval on the log scale: those of the sides, which are independent."""
+    halves = []
+    for side in sides:
+        if not side.ci_lo or not side.ci_hi:
+            return None
+        halves.append(math.log(side.ci_hi / side.ci_lo) / 2)
+    return math.hypot(*halves)
+
+
+def _has(results: Sequence[ResultRecord], field: str, word: str) -> bool:
+    return any(_is(result, field, word) for result in results)
+
+
+def _is(result: ResultRecord, field: str, word: str) -> bool:
+    value = _field(result, field)
+    if value is None:
+        return False
+    wanted, text = word.casefold(), value.casefold()
+    return text == wanted or (field == "device" and text.partition(":")[0] == wanted) or fnmatchcase(text, wanted)
+
+
+def _key(result: ResultRecord, field: str) -> tuple[object, ...]:
+    """What two results must have in common to differ in ``field`` alone; another device is other hardware too."""
+    case = result.case
+    values: Mapping[str, object] = {
+        "workload": case.workload, "mode": case.mode, "shape": case.shape, "options": case.options,
+        "batch": case.batch, "engine": case.engine, "precision": case.precision, "device": case.device,
+        "hardware": result.hardware,
+    }  # fmt: skip
+    left_out = {field} | ({"device", "hardware"} if field in ("device", "hardware") else set())
+    return tuple(value for name, value in values.items() if name not in left_out)
+
+
+# -- which cases, and the score ----------------------------------------------------------------------------------
+
+
+def _fits(result: ResultRecord, target: Target) -> bool:
+    return all(_fits_field(result, field, pattern) for field, pattern in target.where)
+
+
+def _fits_field(result: ResultRecord, field: str, pattern: str) -> bool:
+    value = _field(result, field)
+    return value is not None and any(
+        fnmatchcase(value.casefold(), one.strip().casefold()) for one in pattern.split("|")
+    )
+
+
+def _field(result: ResultRecord, field: str) -> str | None:
+    case = result.case
+    known: Mapping[str, object] = {
+        "model": case.workload, "workload": case.workload, "family": case.family, "engine": case.engine,
+        "device": case.device, "mode": case.mode.value, "precision": case.precision, "batch": case.batch,
+        "hardware": result.hardware, **dict(case.shape), **dict(case.options),
+    }  # fmt: skip
+    value = known.get(field)
+    return None if value is None else str(value)
+
+
+def _score(outcomes: Sequence[Outcome]) -> tuple[float | None, float]:
+    """The weighted mean of the credits of what is known, and the share of the weight that is.
+
+    A target's weight is shared among its cases, so that one that many cases have does not drown the others.
+    """
+    counts = Counter(one.target for one in outcomes)
+    weighted = [(one.credit, one.target.weight / counts[one.target]) for one in outcomes]
+    known = sum(weight for credit, weight in weighted if credit is not None)
+    whole = sum(weight for _, weight in weighted)
+    share = known / whole if whole else 0.0
+    if not known or share < FEWEST_KNOWN_SHARE:
+        return None, share
+    return 100 * sum(credit * weight for credit, weight in weighted if credit is not None) / known, share
+
+
+def _grade(score: float | None, outcomes: Sequence[Outcome]) -> str | None:
+    if score is None:
+        return None
+    found = next(grade for grade, least in GRADES if score >= least)
+    failed = any(one.met is Met.FAIL for one in outcomes)
+    return "B" if found == "A" and failed else found
