@@ -18,7 +18,7 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from assay.cli import probe as command
-from assay.cli.explain import cached_cost, explain_lines, explain_results, explain_row
+from assay.cli.explain import explain_lines, explain_row
 from assay.core.absence import Unavailable
 from assay.core.case import Case
 from assay.core.errors import UnknownNameError
@@ -34,6 +34,7 @@ from assay.core.records import (
 )
 from assay.core.words import RunStatus, Status, Verdict
 from assay.probes.environment import collect_environment
+from assay.recommend.explain import cached_cost, explain_results
 from assay.runner import probe_device
 from assay.runner.probe_device import ProbeProgress
 from assay.runner.probe_process import Probed, ProbeJob, ProbeOutcome, Rate

@@ -26,6 +26,7 @@ from assay.core.case import Case
 from assay.core.records import LaunchRecord, ResultRecord
 from assay.core.units import format_count
 from assay.engines.base import engines
+from assay.recommend.base import Ground, rules
 from assay.runner.collect import CaseIdentity, summarise_case
 from assay.runner.plan import PlannedCase, default_threads
 from assay.runner.protocol import Job, Measured
@@ -366,7 +367,7 @@ def extras(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     (info / "entry_points.txt").write_text("\n".join(groups), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)
-        registries: tuple[Any, ...] = (engines, families, metrics)
+        registries: tuple[Any, ...] = (engines, families, metrics, rules)
         for registry in registries:
             patch.setattr(registry, "_declared", None)
             patch.setattr(registry, "_loaded", dict(registry._loaded))
@@ -394,6 +395,14 @@ def test_the_metric_of_extending_can_be_derived() -> None:
     assert latency is not None
     assert latency.value is not None
     assert derived.value == latency.value / 131_584
+
+
+@pytest.mark.usefixtures("extras")
+def test_the_rule_of_extending_gives_advice() -> None:
+    assert "small-model" in rules.names()
+    _, result = measure("mlp/tiny", "torch")
+    [advice] = rules.get("small-model")(Ground((result,), (result,)))
+    assert advice.because == "the model has only 131584 parameters"
 
 
 def test_the_model_of_measuring_is_measured_and_every_reading_is_explained(

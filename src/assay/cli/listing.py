@@ -180,7 +180,8 @@ def show(  # noqa: PLR0913  (a command has as many options as people need)
 def _explanations(
     results: Sequence[ResultRecord], environment: EnvironmentRecord, store: Store
 ) -> dict[str, list[dict[str, Any]]]:
-    from assay.cli.explain import explain_results, explain_row
+    from assay.cli.explain import explain_row
+    from assay.recommend.explain import explain_results
 
     return {"explanations": [explain_row(one) for one in explain_results(results, environment, store)]}
 

@@ -17,7 +17,22 @@ from typing import Annotated
 import typer
 
 from assay import __version__
-from assay.cli import cache, catalog, doctor, export, imports, listing, probe, run, states, store, suite, sweep, targets
+from assay.cli import (
+    cache,
+    catalog,
+    doctor,
+    export,
+    imports,
+    listing,
+    probe,
+    recommend,
+    run,
+    states,
+    store,
+    suite,
+    sweep,
+    targets,
+)
 from assay.core.errors import AssayError
 
 EXIT_OK = 0
@@ -58,6 +73,7 @@ export.register(app)
 imports.register(app)
 doctor.register(app)
 targets.register(app)
+recommend.register(app)
 app.add_typer(suite.app, name="suite")
 states.register(store.app)
 app.add_typer(store.app, name="store")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from assay.catalog.hardware.environment import find_match
 from assay.cli import doctor
-from assay.cli.explain import ExplainedResult, catalogue_lines, explain_row
+from assay.cli.explain import catalogue_lines, explain_row
 from assay.cli.probe import find_peaks
 from assay.core.case import Case
 from assay.core.ids import new_id
@@ -16,6 +16,7 @@ from assay.core.records import EnvironmentRecord, MetricValue, ResultRecord
 from assay.core.words import Status
 from assay.probes import environment as probed
 from assay.probes.environment import collect_environment
+from assay.recommend.explain import ExplainedResult
 from assay.runner.diagnose import Finding
 from assay.stats.roofline import Bound, Explanation, Roofline
 

@@ -1,0 +1,95 @@
+"""``assay recommend``: what would be better, by what was measured."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from assay.cli.output import (
+    CsvOption,
+    Form,
+    JsonOption,
+    StoreOption,
+    choose_form,
+    make_console,
+    open_for_reading,
+    print_csv,
+    print_json,
+    short_id,
+)
+
+if TYPE_CHECKING:
+    from assay.recommend.advise import Recommendations
+
+COLUMNS = ("rule", "subject", "action", "because", "gain", "gain_of", "cost", "evidence")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("recommend")(recommend)
+
+
+def complete_rule(incomplete: str) -> list[str]:
+    """Names of rules that begin so, for the shell."""
+    from assay.recommend.base import rules
+
+    return [name for name in rules.names() if name.startswith(incomplete)]
+
+
+def recommend(
+    run: Annotated[str, typer.Argument(help="The run: an id, last, last~2.")] = "last",
+    rule: Annotated[
+        list[str] | None,
+        typer.Option("--rule", help="Only these rules; by commas.", autocompletion=complete_rule, show_default=False),
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Most pieces of advice to print.")] = 20,
+    evidence: Annotated[bool, typer.Option("--evidence", "-e", help="Print the numbers behind each.")] = False,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
+) -> None:
+    """Say what would be faster, larger, cheaper or safer than what a run did, by what was measured on this machine.
+
+    Nothing is guessed: each piece of advice has the numbers behind it, and where nothing was measured nothing is said.
+
+    For example:
+
+      assay run --model bert/tiny --batch 1,8,32 --engine torch,onnxruntime && assay recommend
+    """
+    from assay.cli.flags import split_values
+    from assay.recommend.advise import recommend as advise
+
+    form = choose_form(as_json=as_json, as_csv=as_csv)
+    opened = open_for_reading(store)
+    found = advise(opened, opened.find_run(run), only=split_values(rule))
+    rows = [asdict(one) for one in found.advice]
+    if form is Form.JSON:
+        print_json({"run": found.run.run_id, "results": found.subjects, "known": found.known, "advice": rows})
+    elif form is Form.CSV:
+        print_csv(rows, COLUMNS)
+    else:
+        _print(found, limit, with_evidence=evidence)
+
+
+def _print(found: Recommendations, limit: int, *, with_evidence: bool) -> None:
+    from rich.text import Text
+
+    console = make_console()
+    run = f"run {short_id(found.run.run_id)}, {found.subjects} results"
+    scope = f"{run}; {found.known} of this machine and software are known"
+    if not found.advice:
+        console.print(f"No advice: nothing that was measured speaks for doing otherwise ({scope}).")
+        return
+    for one in found.advice[:limit]:
+        console.print(Text.assemble((one.action, "bold"), f"  [{one.rule}]"), soft_wrap=True)
+        console.print(f"  {one.subject}", soft_wrap=True)
+        console.print(f"  {one.because}" + (f"; {one.cost}" if one.cost else ""), soft_wrap=True)
+        if with_evidence:
+            for number in one.evidence:
+                source = f" (result {short_id(number.result_id)})" if number.result_id else ""
+                console.print(f"    {number.what}: {number.value:g} {number.unit}{source}", style="dim", soft_wrap=True)
+    left = len(found.advice) - limit
+    more = f"; {left} more with --limit {len(found.advice)}" if left > 0 else ""
+    console.print(f"{len(found.advice)} pieces of advice by {scope}{more}", style="dim", soft_wrap=True)
