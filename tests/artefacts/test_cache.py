@@ -140,6 +140,16 @@ def test_the_key_follows_the_content_of_a_file(tmp_path: Path) -> None:
     assert len({before, beside, artefact_key(ask("text"), workload)}) == 3
 
 
+def test_the_same_file_in_another_folder_is_the_same_model(tmp_path: Path) -> None:
+    keys = set()
+    for name in ("here", "worktree"):
+        file = tmp_path / name / "model.xml"
+        file.parent.mkdir()
+        file.write_text("<net/>")
+        keys.add(artefact_key(ask("text"), replace(BERT, size=replace(BERT.size, config={"file": str(file)}))))
+    assert len(keys) == 1
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"recipe": 1}'])
 def test_a_folder_without_a_whole_manifest_is_no_artefact(tmp_path: Path, content: str) -> None:
     made = make(ask("text"), tmp_path)

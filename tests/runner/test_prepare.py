@@ -169,6 +169,15 @@ def test_what_comes_from_a_users_function_serves_one_run_only(tmp_path: Path) ->
     assert launcher.made == ["graph", REFERENCE] * 2
 
 
+def test_another_program_is_asked_each_time_and_says_what_it_had(tmp_path: Path) -> None:
+    """Only it sees the package versions and the files that decide what an artefact is."""
+    launcher = FakeLauncher()
+    shop = replace(workshop(tmp_path, launcher), is_own=False)
+    first, second = prepare_case(case_of(), 0, shop), prepare_case(case_of(), 0, shop)
+    assert launcher.made == ["graph", REFERENCE] * 2
+    assert (first.artefacts["graph"].was_cached, second.artefacts["graph"].was_cached) == (False, True)
+
+
 # --- in real processes ------------------------------------------------------------------------------------------
 
 

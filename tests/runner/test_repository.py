@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from assay.runner.repository import RepositoryState, read_repository
+from assay.core.errors import UsageError
+from assay.runner.repository import RepositoryState, find_root, read_repository, resolve_ref
 
 Git = Callable[..., str]
 
@@ -68,3 +69,25 @@ def test_a_repository_without_a_commit(tmp_path: Path) -> None:
 def test_without_git_nothing_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert read_repository(tmp_path) == RepositoryState()
+
+
+def test_a_hook_of_another_repository_changes_nothing(
+    git: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Git names its own repository to the hooks that it runs, and assay may be run by one."""
+    commit = git("rev-parse", "HEAD")
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(tmp_path / "elsewhere"))
+    assert read_repository(tmp_path) == RepositoryState(commit, "trunk", dirty=False)
+
+
+def test_a_ref_is_a_clean_commit_with_its_name(git: Git, tmp_path: Path) -> None:
+    commit = git("rev-parse", "HEAD")
+    tmp_path.joinpath("model.py").write_text("two\n")
+    assert resolve_ref(tmp_path, "HEAD") == RepositoryState(commit, "trunk", dirty=False)
+    assert resolve_ref(tmp_path, commit[:8]) == RepositoryState(commit, None, dirty=False)
+    with pytest.raises(UsageError, match=r"--ref 'trunck' is no commit here. Did you mean 'trunk'?"):
+        resolve_ref(tmp_path, "trunck")
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    assert find_root(inner) == tmp_path

@@ -15,6 +15,7 @@ import pytest
 
 from assay.core.case import Case
 from assay.core.words import Status
+from assay.runner.program import WorkerProgram
 from assay.runner.protocol import Failed, Job, Measured, Message, PhaseBegan, SamplesSoFar
 from assay.runner.supervise import LaunchOutcome, run_launch, worker_environment
 from assay.runner.timing import Timing
@@ -250,3 +251,23 @@ def test_a_worker_does_not_inherit_what_bends_timings() -> None:
     assert "PYTHONTRACEMALLOC" not in made
     assert (made["PATH"], made["PYTHONPATH"], made["PYTHONHASHSEED"]) == ("/bin", "src", "0")
     assert {made[name] for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")} == {"2"}
+
+
+def test_a_program_that_cannot_be_started_is_a_failure(worker_environ: dict[str, str], tmp_path: Path) -> None:
+    for program in (WorkerProgram(python=tmp_path / "python"), WorkerProgram(folder=tmp_path / "gone")):
+        outcome = run_launch(make_job("good"), limit_s=60, environ=worker_environ, program=program).outcome
+        assert isinstance(outcome, Failed)
+        assert outcome.reason.startswith("the worker could not be started: ")
+
+
+def test_a_worker_stands_where_its_program_says(worker_environ: dict[str, str], tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    there.mkdir()
+    there.joinpath("standing.py").write_text("import found_first\ndef make():\n    return print, ()\n")
+    lent = tmp_path / "lent"
+    lent.mkdir()
+    lent.joinpath("found_first.py").write_text("raise ValueError(__file__)")
+    program = WorkerProgram(search_path=(lent,), folder=there)
+    outcome = run_launch(make_job("standing:make"), limit_s=60, environ=worker_environ, program=program).outcome
+    assert isinstance(outcome, Failed)
+    assert f"ValueError in load: {lent / 'found_first.py'}" in outcome.reason

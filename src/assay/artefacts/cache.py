@@ -246,17 +246,21 @@ def _turn(lock: Path) -> Iterator[None]:
             lock.unlink(missing_ok=True)
 
 
+_PLACES = ("folder", "file")
+
+
 def _describe_workload(workload: Workload) -> dict[str, Any]:
     """What decides the model: for a family its configuration and build code, for files their content."""
     size, family = workload.size, workload.family
     described: dict[str, Any] = {
         "name": workload.name,
-        "config": _plain(size.config),
+        # Not where its files lie: the same model in another folder (a worktree of it, say) is the same model.
+        "config": _plain({key: value for key, value in size.config.items() if key not in _PLACES}),
         "constants": _plain(size.constants),
     }
     if family.bring is None:
         described["code"] = _source_hash(family.build) + _source_hash(family.forward)
-    for key in ("folder", "file"):
+    for key in _PLACES:
         place = size.config.get(key)
         if place is not None:
             described[key] = _hash_files(Path(str(place)))

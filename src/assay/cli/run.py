@@ -228,6 +228,12 @@ def _inherit(store: Store, ref: str, environment: EnvironmentRecord) -> tuple[In
     content = parent.config.get("suite")
     if not isinstance(content, dict):
         raise UsageError(f"Run {parent.run_id} was not made by `assay run`, so it cannot be resumed.")
+    if "trial" in parent.config:
+        raise UsageError(
+            f"Run {short_id(parent.run_id)} is one side of a trial, so it cannot be resumed: its launches would not be "
+            "interleaved with the other side's.",
+            hint="Repeat the comparison.",
+        )
     if parent.status is RunStatus.OK:
         raise UsageError(
             f"Run {short_id(parent.run_id)} is complete; there is nothing to resume.",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from assay.artefacts.base import ArtefactRequest, recipes
@@ -49,20 +50,26 @@ class Preparation:
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    """Where artefacts are made and by what rules. ``scope`` marks what must not outlive the run."""
+    """Where artefacts are made and by what rules. ``scope`` marks what must not outlive the run.
+
+    What names an artefact (package versions, the content of the user's files) is looked up where the worker is.
+    ``is_own`` says that this process sees the same; else only the process that makes artefacts can tell which one is
+    meant, and is asked each time.
+    """
 
     root: Path
     scope: str
     limit_s: float
     memory_bytes: int | None
     launcher: Launcher = run_launch
+    is_own: bool = True
 
 
-def open_workshop(*, scope: str, limit_s: float, launcher: Launcher = run_launch) -> Workshop:
+def open_workshop(*, scope: str, limit_s: float, launcher: Launcher = run_launch, is_own: bool = True) -> Workshop:
     """Use the cache of this user, and the memory there is now."""
     from assay.probes.memory import available_memory_bytes
 
-    return Workshop(cache_location(), scope, limit_s, available_memory_bytes(), launcher)
+    return Workshop(cache_location(), scope, limit_s, available_memory_bytes(), launcher, is_own)
 
 
 def prepare_case(
@@ -150,10 +157,11 @@ def _obtain(
     workshop: Workshop,
     on_message: Callable[[str, Message | None], None],
 ) -> Artefact | Failed:
-    found = find_artefact(request, planned.workload, workshop.root)
+    found = find_artefact(request, planned.workload, workshop.root) if workshop.is_own else None
     if found is not None:
         return found
     on_message(request.recipe, None)
+    asked_at = datetime.now(UTC)
     outcome = workshop.launcher(
         PrepareJob(request, str(workshop.root), planned.threads),
         limit_s=workshop.limit_s,
@@ -163,8 +171,6 @@ def _obtain(
         return outcome
     key = getattr(outcome, "key", "")
     made = read_artefact(workshop.root / key) if key else None
-    return (
-        replace(made, was_cached=False)
-        if made
-        else Failed(Status.FAILED, "it was made, but is not in the cache", "prepare")
-    )
+    if made is None:
+        return Failed(Status.FAILED, "it was made, but is not in the cache", "prepare")
+    return replace(made, was_cached=made.made_at < asked_at)

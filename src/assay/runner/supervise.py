@@ -2,17 +2,17 @@
 
 The supervisor never polls: it sleeps in a lock until a message arrives or a second has passed (that tick lets a
 display count time). Whatever the worker does (crash, hang, print rubbish, be killed), the outcome is a value.
-May import: core, runner.protocol.
+May import: core, runner.program, runner.protocol.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import queue
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -24,6 +24,7 @@ from typing import IO
 
 from assay.core.units import format_elapsed
 from assay.core.words import Status
+from assay.runner.program import WorkerProgram
 from assay.runner.protocol import (
     Failed,
     Job,
@@ -73,26 +74,49 @@ def run_launch(
     limit_s: float,
     on_message: Callable[[Message | None], None] = lambda _message: None,
     environ: Mapping[str, str] | None = None,
+    program: WorkerProgram = WorkerProgram(),  # noqa: B008  (frozen)
 ) -> LaunchOutcome:
     """Make one launch, or one artefact. ``on_message`` gets each message, and None about once a second of silence.
 
-    A KeyboardInterrupt kills the worker and goes on up.
+    ``program`` is the Python that the worker is, and where it stands. A KeyboardInterrupt kills the worker and goes on
+    up.
     """
     started_at = datetime.now(UTC)
     begin_ns, begin_cpu_ns = time.perf_counter_ns(), time.process_time_ns()
     kills_before = _out_of_memory_kills()
     with tempfile.TemporaryFile() as stderr:
-        process = _spawn(job, stderr, worker_environment(os.environ if environ is None else environ, job.threads))
-        patience_s = 0.0
+        clean = worker_environment(os.environ if environ is None else environ, job.threads)
         try:
-            heard = _listen(process, begin_ns + round(limit_s * 1e9), on_message)
-            outcome = heard.last_word or _explain_silence(process, heard, limit_s, stderr, kills_before)
-            patience_s = 0.0 if isinstance(outcome, Failed) else _EXIT_PATIENCE_S
-        finally:
-            _end(process, patience_s)
+            process = _spawn(job, stderr, program, program.environment(clean))
+        except OSError as error:
+            outcome: Measured | Prepared | Failed = Failed(
+                Status.FAILED, f"the worker could not be started: {error}", "start"
+            )
+        else:
+            deadline_ns = begin_ns + round(limit_s * 1e9)
+            listen = functools.partial(_listen, process, deadline_ns, on_message)
+            outcome = _attend(process, listen, limit_s, stderr, kills_before)
     wall_ns = time.perf_counter_ns() - begin_ns
     share = (time.process_time_ns() - begin_cpu_ns) / wall_ns
     return LaunchOutcome(outcome, started_at, wall_ns, share)
+
+
+def _attend(
+    process: subprocess.Popen[bytes],
+    listen: Callable[[], _Heard],
+    limit_s: float,
+    stderr: IO[bytes],
+    kills_before: int | None,
+) -> Measured | Prepared | Failed:
+    """Stay with a worker until it has had its last word, or has none, and leave no process behind."""
+    patience_s = 0.0
+    try:
+        heard = listen()
+        outcome = heard.last_word or _explain_silence(process, heard, limit_s, stderr, kills_before)
+        patience_s = 0.0 if isinstance(outcome, Failed) else _EXIT_PATIENCE_S
+    finally:
+        _end(process, patience_s)
+    return outcome
 
 
 def worker_environment(environ: Mapping[str, str], threads: int) -> dict[str, str]:
@@ -109,14 +133,16 @@ def worker_environment(environ: Mapping[str, str], threads: int) -> dict[str, st
     return clean
 
 
-def _spawn(job: Job | PrepareJob, stderr: IO[bytes], environ: dict[str, str]) -> subprocess.Popen[bytes]:
+def _spawn(
+    job: Job | PrepareJob, stderr: IO[bytes], program: WorkerProgram, environ: dict[str, str]
+) -> subprocess.Popen[bytes]:
     module = "assay.runner.worker" if isinstance(job, Job) else "assay.runner.prepare_worker"
     process = subprocess.Popen(
-        # -P: a file of the user's that is called random.py must not replace the standard library's in the worker.
-        [sys.executable, "-P", "-m", module],
+        program.command(module),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=stderr,
+        cwd=program.folder,
         env=environ,
         start_new_session=True,  # a group of its own, so that whatever the model starts ends with it
     )
