@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from assay.analysis.segments import describe_break, environment_key
 from assay.store.query import fetch_rows
-from assay.store.schema import ENVIRONMENTS
+from assay.store.schema import ENVIRONMENTS, FINDINGS, RESULTS
 
 if TYPE_CHECKING:
     from assay.store import Store
 
+TABLES_READ = (RESULTS, FINDINGS, ENVIRONMENTS)
+"""What every question of a check reads: one set, since views that were made for a set of tables are used again."""
 _NEVER_COMPARED = '"(package_count|packages_hash|source_hash)":[^,}]*'
 """Facts that change with every commit of the user's own package: with them every run has an ``env_id`` of its own."""
 
@@ -30,7 +32,7 @@ class Environments:
             "SELECT list(env_id) AS env_ids, any_value(facts) AS facts FROM environments "
             "GROUP BY regexp_replace(facts, ?, '', 'g')",
             [_NEVER_COMPARED],
-            tables=[ENVIRONMENTS],
+            tables=TABLES_READ,
             versions=store.versions,
         )
         self._facts: dict[str, str] = {}

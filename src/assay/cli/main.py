@@ -19,7 +19,10 @@ import typer
 from assay import __version__
 from assay.cli import (
     cache,
+    calibrate,
     catalog,
+    ci,
+    compare,
     doctor,
     export,
     imports,
@@ -32,6 +35,7 @@ from assay.cli import (
     suite,
     sweep,
     targets,
+    trend,
 )
 from assay.core.errors import AssayError
 
@@ -69,12 +73,16 @@ run.register(app)
 sweep.register(app)
 probe.register(app)
 listing.register(app)
+compare.register(app)
+trend.register(app)
+calibrate.register(app)
 export.register(app)
 imports.register(app)
 doctor.register(app)
 targets.register(app)
 recommend.register(app)
 app.add_typer(suite.app, name="suite")
+app.add_typer(ci.app, name="ci")
 states.register(store.app)
 app.add_typer(store.app, name="store")
 cache.register(app)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from assay.catalog.launch_metrics import COSTS, MEMORY
 from assay.catalog.metrics import metrics as registry
 from assay.core.case import series_id
 from assay.core.records import LaunchRecord, MetricValue, ResultRecord
@@ -28,21 +29,7 @@ from assay.stats.summary import (
 from assay.workloads.generation import count_prompt_tokens
 
 _METHOD_SAMPLES = 30
-_COSTS = {
-    "spawn_ns": "spawn",
-    "import_ns": "import",
-    "load_ns": "load",
-    "compile_ns": "compile",
-    "compile_cached_ns": "compile_cached",
-    "first_infer_ns": "first_infer",
-}
 _PREPARING = "prepare_"
-_MEMORY = {
-    "memory_peak_bytes": "peak",
-    "memory_load_peak_bytes": "load_peak",
-    "device_memory_peak_bytes": "device_allocator_peak",
-    "device_memory_driver_bytes": "device_driver_used",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +170,9 @@ def _summarise(planned: PlannedCase, launches: Sequence[LaunchRecord]) -> Iterab
         yield from summarise_generation(
             launches, batch=planned.case.batch, new_tokens=planned.new_tokens, prompt_tokens=prompt
         )
-    for name, key in _COSTS.items():
+    for name, key in COSTS.items():
         yield from _over_launches(name, key, launches, statistics.median, "median")
-    for name, key in _MEMORY.items():
+    for name, key in MEMORY.items():
         yield from _over_launches(name, key, launches, max, "max")
     yield from _preparation(launches)
     yield from _fidelity(planned, launches)
@@ -243,7 +230,7 @@ def _latency_of_calls(launches: Sequence[LaunchRecord]) -> Iterable[MetricValue]
 def _over_launches(
     name: str, key: str, launches: Sequence[LaunchRecord], reduce: Callable[[list[int]], float], stat: str
 ) -> Iterable[MetricValue]:
-    source = "costs_ns" if name in _COSTS else "memory_bytes"
+    source = "costs_ns" if name in COSTS else "memory_bytes"
     values = [getattr(launch, source)[key] for launch in launches if key in getattr(launch, source)]
     if values:
         yield _metric(name, float(reduce(values)), stat=stat, n=len(values))

@@ -9,10 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from assay.core.words import Change, Direction
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 ALPHA = 0.01
 """Two-sided level of the test that calls something changed."""
@@ -43,6 +49,15 @@ class RatioEstimate:
     sd_log: float
     """Root mean square of the two sides' standard deviations of the log."""
 
+    @property
+    def error_log(self) -> float:
+        """Standard error of the ratio's logarithm, which the 95 % interval is made of."""
+        from scipy.special import stdtrit
+
+        if self.lo95 == self.hi95:
+            return 0.0
+        return math.log(self.hi95 / self.ratio) / float(stdtrit(self.df, 0.975))
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
@@ -56,32 +71,34 @@ class Judgement:
 def estimate_ratio(a: Sequence[float], b: Sequence[float]) -> RatioEstimate | None:
     """Compare launches of A and B, positive values in one unit, by Welch's t on logs. None below 2 a side.
 
-    Welch 1947, Biometrika 34; degrees of freedom by Welch and Satterthwaite. Equal values on both sides without any
-    spread give p 1 where the sides are equal, and p 0 where they are not: as in scipy, what never varies tells apart.
-    Raises ValueError for a value that is not positive and finite.
+    t = (m_b - m_a) / sqrt(s_a^2 / n_a + s_b^2 / n_b) of the logs (Welch 1947, Biometrika 34), with the degrees of
+    freedom of Welch and Satterthwaite. Values that do not vary on either side give p 1 where the sides are equal, and
+    p 0 where they are not: a deterministic number (bytes, say) that differs has changed. Raises ValueError for a value
+    that is not positive and finite.
     """
     if min(len(a), len(b)) < 2:  # noqa: PLR2004  (a spread needs two)
         return None
     from scipy.special import stdtr, stdtrit
 
-    logs_a, logs_b = _logs(a), _logs(b)
-    difference = float(logs_b.mean() - logs_a.mean())
-    share_a, share_b = float(logs_a.var(ddof=1)) / len(a), float(logs_b.var(ddof=1)) / len(b)
+    values_a, values_b = _positive(a), _positive(b)
+    (mean_a, variance_a), (mean_b, variance_b) = (_log_moments(side, values_a[0]) for side in (values_a, values_b))
+    difference = mean_b - mean_a
+    share_a, share_b = variance_a / len(a), variance_b / len(b)
     error = math.sqrt(share_a + share_b)
     if error == 0:
         df = float(len(a) + len(b) - 2)
         p = 1.0 if difference == 0 else 0.0
-        margins = {0.95: 0.0, 0.90: 0.0}
     else:
-        df = (share_a + share_b) ** 2 / (share_a**2 / (len(a) - 1) + share_b**2 / (len(b) - 1))
+        weight = share_a / (share_a + share_b)  # of relative sizes: squares of tiny variances would underflow
+        df = 1 / (weight**2 / (len(a) - 1) + (1 - weight) ** 2 / (len(b) - 1))
         p = 2 * float(stdtr(df, -abs(difference) / error))
-        margins = {level: float(stdtrit(df, 0.5 + level / 2)) * error for level in (0.95, 0.90)}
+    margin95, margin90 = (float(stdtrit(df, 0.5 + level / 2)) * error for level in (0.95, 0.90))
+    with np.errstate(over="ignore"):  # two launches a factor of 10^100 apart bound nothing
+        ratio, lo95, hi95, lo90, hi90 = np.exp(difference + np.array([0, -margin95, margin95, -margin90, margin90]))
     return RatioEstimate(
-        ratio=math.exp(difference),
-        lo95=math.exp(difference - margins[0.95]), hi95=math.exp(difference + margins[0.95]),
-        lo90=math.exp(difference - margins[0.90]), hi90=math.exp(difference + margins[0.90]),
-        p=p, p_greater=_share_greater(logs_a, logs_b), n_a=len(a), n_b=len(b), df=df,
-        sd_log=math.sqrt((float(logs_a.var(ddof=1)) + float(logs_b.var(ddof=1))) / 2),
+        ratio=float(ratio), lo95=float(lo95), hi95=float(hi95), lo90=float(lo90), hi90=float(hi90),
+        p=p, p_greater=_share_greater(values_a, values_b), n_a=len(a), n_b=len(b), df=df,
+        sd_log=math.sqrt((variance_a + variance_b) / 2),
     )  # fmt: skip
 
 
@@ -91,8 +108,8 @@ def judge_ratio(
     """Apply METHOD 6 rule A to interleaved launches.
 
     Changed: p < alpha and the effect is at least the floor. Unchanged: the 90 % interval lies within the floor to both
-    sides. Else inconclusive, with the launches a side that would decide. 3 or 4 launches: at most suspect; fewer: no
-    verdict.
+    sides. Else inconclusive, with the launches a side that would decide. 3 or 4 launches: worse is at most suspect, and
+    better is inconclusive; fewer: no verdict. A metric that has no better side can be unchanged, never better or worse.
     """
     from assay.stats.power import launches_to_decide
 
@@ -102,22 +119,27 @@ def judge_ratio(
         return Judgement(Change.INCONCLUSIVE, (reason,), FEWEST_FOR_VERDICT)
     is_large = not within_floor(estimate.ratio, floor)
     if estimate.p < alpha and is_large:
+        is_worse = is_worse_ratio(estimate.ratio, direction)
+        if is_worse is None:
+            return Judgement(Change.INCONCLUSIVE, ("it differs, and neither way is better for this metric",))
         if n < FEWEST_FOR_VERDICT:
             reason = f"{n} launches a side are at most a suspicion; a verdict takes {FEWEST_FOR_VERDICT}"
-            is_worse = is_worse_ratio(estimate.ratio, direction)
             return Judgement(Change.SUSPECT if is_worse else Change.INCONCLUSIVE, (reason,), FEWEST_FOR_VERDICT)
-        return Judgement(Change.REGRESSED if is_worse_ratio(estimate.ratio, direction) else Change.IMPROVED)
+        return Judgement(Change.REGRESSED if is_worse else Change.IMPROVED)
     if within_floor(estimate.lo90, floor) and within_floor(estimate.hi90, floor):
         return Judgement(Change.UNCHANGED)
     needed = launches_to_decide(estimate, floor=floor, alpha=alpha)
     noise = f"launches differ by {100 * estimate.sd_log:.1f} % among themselves"
-    reason = f"the 90 % interval {_span(estimate.lo90, estimate.hi90)} reaches beyond {100 * floor:.3g} %; {noise}"
-    return Judgement(Change.INCONCLUSIVE, (reason,), needed)
+    if is_large:
+        found = f"{100 * (estimate.ratio - 1):+.1f} % may be chance (p {estimate.p:.2g}, a change takes {alpha:g})"
+    else:
+        found = f"the 90 % interval {_span(estimate.lo90, estimate.hi90)} reaches beyond {100 * floor:.3g} %"
+    return Judgement(Change.INCONCLUSIVE, (f"{found}; {noise}",), needed)
 
 
 def within_floor(ratio: float, floor: float) -> bool:
     """True where a ratio is less than the floor away from 1, to either side alike on the log scale."""
-    return abs(math.log(ratio)) < math.log1p(floor)
+    return 1 / (1 + floor) < ratio < 1 + floor
 
 
 def is_worse_ratio(ratio: float, direction: Direction) -> bool | None:
@@ -131,16 +153,22 @@ def _span(low: float, high: float) -> str:
     return f"{100 * (low - 1):+.1f} .. {100 * (high - 1):+.1f} %"
 
 
-def _logs(values: Sequence[float]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _positive(values: Sequence[float]) -> Floats:
     array = np.asarray(values, dtype=np.float64)
     if not (np.isfinite(array).all() and (array > 0).all()):
         raise ValueError(f"expected positive finite values, got {array.min()} to {array.max()}")
-    return np.log(array)
+    return array
 
 
-def _share_greater(
-    a: np.ndarray[tuple[int], np.dtype[np.float64]], b: np.ndarray[tuple[int], np.dtype[np.float64]]
-) -> float:
+def _log_moments(values: Floats, unit: float) -> tuple[float, float]:
+    """Mean and variance of log(value / unit). Around the first value, so that equal values have exactly no spread."""
+    logs = np.log(values)
+    rest = np.where(values == values[0], 0.0, logs - logs[0])
+    first = 0.0 if values[0] == unit else float(logs[0]) - math.log(unit)
+    return first + float(rest.mean()), float(rest.var(ddof=1))
+
+
+def _share_greater(a: Floats, b: Floats) -> float:
     above = (b[:, None] > a[None, :]).mean()
     ties = (b[:, None] == a[None, :]).mean()
     return float(above + ties / 2)

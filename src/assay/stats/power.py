@@ -90,7 +90,8 @@ def required_launches(
     None where ``MOST_LAUNCHES`` do not: where there is no effect, or none beyond the floor. Formula and errors: see
     ``power_to_find``.
     """
-    return _fewest(lambda n: power_to_find(sd_log, effect, n, alpha=alpha, floor=floor), power, 2, MOST_LAUNCHES)
+    guess = _guess_to_find(sd_log, effect, alpha, power, floor)
+    return _fewest(lambda n: power_to_find(sd_log, effect, n, alpha=alpha, floor=floor), power, 2, MOST_LAUNCHES, guess)
 
 
 def smallest_change(
@@ -132,28 +133,57 @@ def launches_to_decide(
     the launches there are, and at least what any verdict takes. None where more than ``most`` would be needed: where
     the ratio lies on the floor, no number decides.
     """
-    effect = math.expm1(abs(math.log(estimate.ratio)))
+    sd_log, effect = estimate.sd_log, math.expm1(abs(math.log(estimate.ratio)))
     fewest = max(FEWEST_FOR_VERDICT, min(estimate.n_a, estimate.n_b) + 1)
     if effect >= floor:
-        return _fewest(
-            lambda n: power_to_find(estimate.sd_log, effect, n, alpha=alpha, floor=floor), power, fewest, most
-        )
-    return _fewest(lambda n: power_to_exclude(estimate.sd_log, effect, n, floor=floor), power, fewest, most)
+        guess = _guess_to_find(sd_log, effect, alpha, power, floor)
+        return _fewest(lambda n: power_to_find(sd_log, effect, n, alpha=alpha, floor=floor), power, fewest, most, guess)
+    guess = _guess_to_exclude(sd_log, effect, power, floor)
+    return _fewest(lambda n: power_to_exclude(sd_log, effect, n, floor=floor), power, fewest, most, guess)
 
 
-def _fewest(power_of: Callable[[int], float], power: float, fewest: int, most: int) -> int | None:
-    """Bisect for the smallest n in fewest..most that reaches ``power``, which never falls with n."""
-    if fewest > most or power_of(most) < power:
+def _fewest(power_of: Callable[[int], float], power: float, fewest: int, most: int, guess: float) -> int | None:
+    """Find the smallest n in fewest..most that reaches ``power``, which never falls with n, looking near ``guess``."""
+    if fewest > most:
         return None
-    low, high = fewest - 1, most
-    step = 4
-    while low + step < high and power_of(low + step) < power:
-        low, step = low + step, 2 * step
-    high = min(high, low + step)
+    low, n = fewest - 1, int(min(max(guess, fewest), most))
+    step = max(1, n // 16)
+    if power_of(n) >= power:
+        high = n
+        while high - step > low and power_of(high - step) >= power:
+            high, step = high - step, 2 * step
+        low = max(low, high - step)
+    else:
+        low, high = n, min(most, n + step)
+        while power_of(high) < power:
+            if high == most:
+                return None
+            step *= 2
+            low, high = high, min(most, high + step)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if power_of(middle) >= power else (middle, high)
     return high
+
+
+def _guess_to_find(sd_log: float, effect: float, alpha: float, power: float, floor: float) -> float:
+    """Return about how many launches a side it takes were the spread known, for the test and for the floor."""
+    from scipy.special import ndtri
+
+    difference, least = _log_size(effect), _log_size(floor)
+    if difference <= least:
+        return math.inf
+    reach = float(ndtri(power))
+    return 2 * sd_log**2 * max((reach - float(ndtri(alpha / 2))) / difference, reach / (difference - least)) ** 2
+
+
+def _guess_to_exclude(sd_log: float, effect: float, power: float, floor: float) -> float:
+    from scipy.special import ndtri
+
+    room = _log_size(floor) - _log_size(effect)
+    if room <= 0:
+        return math.inf
+    return 2 * (sd_log * float(ndtri(0.5 + EQUIVALENCE_LEVEL / 2) + ndtri(power)) / room) ** 2
 
 
 def _check(sd_log: float, n: int) -> None:
