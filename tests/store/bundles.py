@@ -1,17 +1,24 @@
-"""Small but complete runs to store, and a writer process that appends them.
+"""Small but complete runs to store, and processes that append them.
 
 Loaded by conftest.py, and run as a script by the tests that need processes of their own:
-``bundles.py append STORE ACKNOWLEDGED COUNT SEED`` (``insist`` tries again what failed) or
-``bundles.py journal STORE COUNT``.
+``bundles.py append STORE ACKNOWLEDGED COUNT SEED`` (``insist`` tries again what failed),
+``bundles.py journal STORE COUNT``, or ``bundles.py fork``, which starts processes that are to be killed: to each line
+``append STORE ACKNOWLEDGED SEED`` or ``tidy STORE`` it answers the id of one that it forked, and to ``kill ID`` whether
+that one was at work until then. Forked, as starting afresh would take most of a test's time; deltalake and DuckDB begin
+their threads with the first call, which each process makes for itself.
 """
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import sys
 import time
+import traceback
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NoReturn
 
 from assay.core.case import Case, series_id
 from assay.core.errors import StoreError
@@ -161,8 +168,55 @@ def journal_and_hang(location: str, launches: int) -> None:
     time.sleep(300)
 
 
+def tidy(location: str) -> None:
+    """Cluster, compact and vacuum again and again, and early, so that little has to be written before."""
+    from assay.store import latest, tables
+    from assay.store.housekeeping import tidy_after_append
+
+    tables.COMPACT_AFTER_FILES = 3
+    latest.REFRESH_AFTER_FILES = 5
+    while True:
+        tidy_after_append(location, ["results", "launches", "samples"])
+        opened = tables.open_table(location, "results")
+        if opened is not None:
+            opened.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+
+
+def serve_forks() -> None:
+    import deltalake  # noqa: F401  (loaded before the fork, as are the others)
+    import duckdb  # noqa: F401
+    import pyarrow.dataset
+    import pyarrow.parquet
+
+    pyarrow.array([])  # loads what it can work with
+    for line in sys.stdin:
+        word, *values = line.rstrip("\n").split("\t")
+        if word == "kill":
+            os.kill(int(values[0]), signal.SIGKILL)
+            _, status = os.waitpid(int(values[0]), 0)
+            answer = str(os.WIFSIGNALED(status))
+        else:
+            answer = str(os.fork())
+            if answer == "0":
+                _work(word, values)
+        sys.stdout.write(f"{answer}\n")
+        sys.stdout.flush()
+
+
+def _work(word: str, values: list[str]) -> NoReturn:
+    try:
+        if word == "tidy":
+            tidy(values[0])
+        append_runs(values[0], Path(values[1]), 10**6, int(values[2]))
+    except BaseException:  # noqa: BLE001  (whatever it is, it ends here, and the test finds it in the file of errors)
+        traceback.print_exc()
+    os._exit(1)
+
+
 if __name__ == "__main__":
-    if sys.argv[1] in {"append", "insist"}:
+    if sys.argv[1] == "fork":
+        serve_forks()
+    elif sys.argv[1] in {"append", "insist"}:
         tries = 30 if sys.argv[1] == "insist" else 1
         append_runs(sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5]), tries=tries)
     else:

@@ -4,6 +4,7 @@ import http.client
 import importlib.util
 import os
 import random
+import signal
 import socket
 import subprocess
 import sys
@@ -69,51 +70,95 @@ def start_script() -> Iterator[Callable[..., subprocess.Popen[str]]]:
         process.communicate()
 
 
+class Forks:
+    """Processes that are to be killed, forked from one that has loaded everything (see bundles.py)."""
+
+    def __init__(self, errors: Path) -> None:
+        self._errors = errors
+        with errors.open("w") as file:
+            self._process = subprocess.Popen(
+                [sys.executable, str(BUNDLES), "fork"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=file,
+                text=True,
+                start_new_session=True,
+            )
+
+    def start(self, *words: object) -> str:
+        """Start a process of this role with these arguments; return what kills it."""
+        return self._tell("\t".join(map(str, words)))
+
+    def kill(self, process: str) -> None:
+        assert self._tell(f"kill\t{process}") == "True", f"it ended by itself: {self._errors.read_text()}"
+
+    def end(self) -> None:
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.communicate()
+
+    def _tell(self, line: str) -> str:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+        return self._process.stdout.readline().strip()
+
+
 @pytest.fixture
-def kill_writers(
-    tmp_path: Path, start_script: Callable[..., subprocess.Popen[str]]
-) -> Callable[..., tuple[int, list[str]]]:
+def forks(tmp_path: Path) -> Iterator[Callable[[], Forks]]:
+    """Make a source of processes that are to be killed, in the environment of that moment."""
+    if not hasattr(os, "fork"):
+        pytest.skip("processes are forked and killed by signals")
+    made: list[Forks] = []
+
+    def make() -> Forks:
+        made.append(Forks(tmp_path / f"errors-of-forks-{len(made)}"))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.end()
+
+
+@pytest.fixture
+def kill_writers(tmp_path: Path, forks: Callable[[], Forks]) -> Callable[..., tuple[int, list[str]]]:
     """Let processes append to a store while random ones are killed; return the kills and the acknowledged runs.
 
-    It lasts ``wall_s``, and on a loaded machine longer, until as many runs are acknowledged as there are writers.
+    It lasts until so many have been killed, and on a loaded machine longer, until as many runs are acknowledged as
+    there are writers.
     """
 
     def run(
-        location: object, *, writers: int, seed: int, pause_s: tuple[float, float], wall_s: float
+        location: object, *, writers: int, seed: int, pause_s: tuple[float, float], kills: int
     ) -> tuple[int, list[str]]:
         draw = random.Random(seed)
+        source = forks()
         acknowledgements: list[Path] = []
 
-        def start() -> subprocess.Popen[str]:
+        def start() -> str:
             acknowledgements.append(tmp_path / f"acknowledged-{len(acknowledgements)}")
-            return start_script("append", location, acknowledgements[-1], 10**6, draw.randrange(2**32))
+            return source.start("append", location, acknowledgements[-1], draw.randrange(2**32))
 
         def acknowledged() -> list[str]:
             there = [path for path in acknowledgements if path.exists()]
             return [run_id for path in there for run_id in path.read_text(encoding="ascii").split()]
 
-        def kill(writer: subprocess.Popen[str]) -> None:
-            assert writer.poll() is None, writer.communicate()[1]
-            writer.kill()
-            writer.wait()
-
         processes = [start() for _ in range(writers)]
         current = dict(enumerate(acknowledgements))
-        kills = 0
-        begin = time.monotonic()
-        while time.monotonic() < begin + wall_s or len(acknowledged()) < writers:
+        begin, killed = time.monotonic(), 0
+        while killed < kills or len(acknowledged()) < writers:
             assert time.monotonic() < begin + 200, "the machine is too slow for this test to mean anything"
             time.sleep(draw.uniform(*pause_s))
-            # Mostly one that has got somewhere: where starting takes longer than a life, nobody would ever write.
+            # Mostly one that has got somewhere: else on a slow machine nobody would ever write.
             at_work = [number for number, path in current.items() if path.exists()]
             victim = draw.choice(at_work) if at_work and draw.random() < 0.75 else draw.randrange(writers)
-            kill(processes[victim])
-            kills += 1
+            source.kill(processes[victim])
+            killed += 1
             processes[victim] = start()
             current[victim] = acknowledgements[-1]
         for process in processes:
-            kill(process)
-        return kills, acknowledged()
+            source.kill(process)
+        return killed, acknowledged()
 
     return run
 
@@ -141,13 +186,12 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
 
 
 @pytest.fixture(scope="session")
-def s3_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+def s3_port(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[int]:
     """The port on loopback of an S3 server in a process of its own, which keeps everything in memory."""
     pytest.importorskip("moto.server", reason="the S3 server of these tests is moto: pip install 'moto[server]'")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
+    port = free_port()
     with (tmp_path_factory.mktemp("s3") / "log").open("wb") as log:
-        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+        command = [sys.executable, str(Path(__file__).parent / "s3_server.py"), str(port)]
         server = subprocess.Popen(command, stdout=log, stderr=log)
         try:
             deadline = time.monotonic() + 60
@@ -169,8 +213,8 @@ def s3_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 class Door:
     """The door in front of the S3 server (see s3_proxy.py)."""
 
-    def __init__(self, server_port: int) -> None:
-        command = [sys.executable, str(S3_PROXY), str(server_port)]
+    def __init__(self, server_port: int, port: int) -> None:
+        command = [sys.executable, str(S3_PROXY), str(server_port), str(port)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         self.port = int(self._process.stdout.readline())
@@ -199,9 +243,11 @@ class Door:
 
 
 @pytest.fixture
-def s3_door(s3_port: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Door]:
+def s3_door(
+    s3_port: int, free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Door]:
     """A door to the S3 server, and an environment in which ``s3://`` leads through it."""
-    door = Door(s3_port)
+    door = Door(s3_port, free_port())
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     for name, value in {

@@ -8,31 +8,51 @@ much smaller), so a row is rewritten a few times in its life and memory stays bo
 
 Small files of the other tables are merged in the same way, in the order they came. (deltalake's own compaction doubles
 rows where two processes run it at once.) No row is changed by this. Safe beside writers, readers and other processes
-that do the same; see ``writing.replace_files``. May import: core and store; duckdb, deltalake and pyarrow inside
-functions.
+that do the same; see ``writing.commit_replacement``. Files of object storage are fetched, merged on this machine, and
+uploaded: DuckDB does not read them there. May import: core and store; duckdb, deltalake and pyarrow inside functions.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
+import itertools
 import shutil
+import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
+from assay.core.errors import StoreError
 from assay.core.ids import new_id
+from assay.store.address import is_remote, storage_options, table_uri
 from assay.store.latest_cache import CACHE
 from assay.store.locks import take_abandoned
 from assay.store.schema import RESULTS, TABLES, arrow_schema
-from assay.store.spool import free_bytes
-from assay.store.writing import ROW_GROUP_ROWS, describe_part, discard, file_of, open_writer, replace_files
+from assay.store.spool import ensure_state_folder, free_bytes, state_folder
+from assay.store.transfer import fetch_files, upload_file
+from assay.store.writing import (
+    ROW_GROUP_ROWS,
+    Part,
+    commit_replacement,
+    describe_part,
+    discard,
+    file_of,
+    open_writer,
+    replace_files,
+)
 
 SETTLED_ROWS = 2_000_000
 SETTLED_BYTES = 512 * 1024 * 1024
 """A batch of loose files is rewritten as one settled file once it has so many rows or bytes."""
 UNSORTED_ROWS = 250_000
 """So many rows in the order they arrived are sorted even if they do not make a settled file yet."""
+BRIEF_FILES = 2 * 200
+BRIEF_BYTES = 32 * 1024 * 1024
+"""What is rewritten at most where someone waits for it over a network."""
 SORTED_PREFIX, MERGED_PREFIX = "series-", "merged-"
 _TIER = 4
 _MEMORY_LIMIT = "2GB"
@@ -58,36 +78,55 @@ class TableFile:
         return 2 * self.rows >= SETTLED_ROWS or 2 * self.size_bytes >= SETTLED_BYTES
 
 
-def cluster(location: str, table: str, opened: Any, *, after_files: int) -> int | None:
+def cluster(location: str, table: str, opened: Any, *, after_files: int, brief: bool = False) -> int | None:
     """Merge loose files of a table where enough have gathered, results by series; return how many were replaced.
 
-    None where nothing could be done about it (another process is at it, the disk is nearly full, a file cannot be
-    read): that is no error, as every row is where it was.
+    ``brief`` merges a few hundred small ones and leaves the rest for another time. None where nothing could be done
+    about it (another process is at it, the disk is nearly full, a file cannot be read): that is no error, as every row
+    is where it was. Raises StoreError where object storage fails, and deltalake's errors.
     """
-    by_series = table == RESULTS
-    if not choose_batches(table_files(opened), after_files=after_files, by_series=by_series):
+    from deltalake import DeltaTable
+
+    choose = functools.partial(
+        _choose_brief if brief else choose_batches, after_files=after_files, by_series=table == RESULTS
+    )
+    if not choose(table_files(opened)):
         return 0
     with _alone(location) as scratch:
         if scratch is None:
             return None
-        opened.update_incremental()
+        # One of our own: no other thread may bring it forward between our look at it and our commit.
+        own = DeltaTable(table_uri(location, table), storage_options=storage_options(location))
         replaced = 0
-        for batch in choose_batches(table_files(opened), after_files=after_files, by_series=by_series):
-            if not _rewrite(location, table, opened, batch, scratch):
+        for batch in choose(table_files(own)):
+            if not _rewrite(location, table, own, batch, scratch):
                 return replaced or None
             replaced += len(batch)
     return replaced
 
 
 def table_files(opened: Any) -> list[TableFile]:
-    """Return the files of an open table's snapshot, in the order they were written."""
+    """Return the files of an open table's snapshot, in the order they were written.
+
+    Without those of which the log does not say how many rows they have, as another program may write them.
+    """
     import pyarrow as pa
 
     actions = pa.table(opened.get_add_actions(flatten=True))
     columns = [actions[name].to_pylist() for name in ("path", "size_bytes", "num_records")]
     times = actions["modification_time"].cast(pa.int64()).to_pylist()
-    found = (TableFile(*each) for each in zip(*columns, times, strict=True))
+    found = (TableFile(*each) for each in zip(*columns, times, strict=True) if each[2] is not None)
     return sorted(found, key=lambda file: (file.modified_ms, file.path))
+
+
+def _choose_brief(files: Sequence[TableFile], *, after_files: int, by_series: bool) -> list[list[TableFile]]:
+    small = [file for file in files if 2 * file.size_bytes < BRIEF_BYTES]
+    for batch in choose_batches(small, after_files=after_files, by_series=by_series):
+        sizes = itertools.accumulate(file.size_bytes for file in batch)
+        chosen = [file for file, size in zip(batch, sizes, strict=True) if size <= BRIEF_BYTES][:BRIEF_FILES]
+        if len(chosen) > 1:
+            return [chosen]
+    return []
 
 
 def choose_batches(files: Sequence[TableFile], *, after_files: int, by_series: bool = True) -> list[list[TableFile]]:
@@ -134,23 +173,42 @@ def _lowest_tiers(loose: Sequence[TableFile]) -> list[TableFile]:
 
 def _rewrite(location: str, table: str, opened: Any, batch: Sequence[TableFile], scratch: Path) -> bool:
     """Write the rows of some files into one and put it in their place. True where that was done."""
+    if free_bytes(location) < 4 * sum(file.size_bytes for file in batch):
+        return False
+    name = f"{SORTED_PREFIX if table == RESULTS else MERGED_PREFIX}{new_id()}.parquet"
+    replaced = {file.path: file.size_bytes for file in batch}
+    if not is_remote(location):
+        folder = Path(location) / table
+        sources = [file_of(folder, file.path) for file in batch]
+        part = _merge(table, sources, folder / name, scratch, rows=sum(file.rows for file in batch))
+        return part is not None and replace_files(opened, folder, table, part, replaced)
+    with tempfile.TemporaryDirectory(dir=scratch) as place:
+        folder = Path(place)
+        try:
+            sources = fetch_files(location, [f"{table}/{unquote(file.path)}" for file in batch], folder)
+        except OSError:  # one is gone by now, or the disk is full
+            return False
+        part = _merge(table, sources, folder / name, scratch, rows=sum(file.rows for file in batch))
+        if part is None:
+            return False
+        began_at = time.time()
+        upload_file(location, folder / name, f"{table}/{name}")
+    # An object that loses is left to `vacuum`: an earlier state may name it, if a third rewriting came in between.
+    return commit_replacement(opened, table, part, replaced, began_at=began_at)
+
+
+def _merge(table: str, sources: Sequence[Path], target: Path, scratch: Path, *, rows: int) -> Part | None:
+    """Write so many rows of some files into one; None, and no file, where it does not come to that."""
     import duckdb
     import pyarrow as pa
 
-    folder = Path(location) / table
-    size = sum(file.size_bytes for file in batch)
-    if free_bytes(location) < 4 * size:
-        return False
-    name = f"{SORTED_PREFIX if table == RESULTS else MERGED_PREFIX}{new_id()}.parquet"
     try:
-        rows = _write_merged(table, [file_of(folder, file.path) for file in batch], folder / name, scratch)
-        part = describe_part(folder / name)
+        if _write_merged(table, sources, target, scratch) == rows:
+            return describe_part(target)
     except (duckdb.Error, pa.ArrowException, OSError):  # a damaged file, a full disk: `check` says which
-        rows = -1
-    if rows != sum(file.rows for file in batch):
-        discard(folder, [name])
-        return False
-    return replace_files(opened, folder, table, part, {file.path: file.size_bytes for file in batch})
+        pass
+    discard(target.parent, [target.name])
+    return None
 
 
 def _write_merged(table: str, sources: Sequence[Path], target: Path, scratch: Path) -> int:
@@ -181,15 +239,18 @@ def _write_merged(table: str, sources: Sequence[Path], target: Path, scratch: Pa
 
 @contextlib.contextmanager
 def _alone(location: str) -> Iterator[Path | None]:
-    """Keep other processes from the same work, and give a folder for what does not fit into memory; None if taken."""
-    folder = Path(location) / CACHE
-    mark = folder / "clustering.lock"
-    scratch = folder / "clustering"
+    """Keep other processes of this machine from the same work, and give a folder for what does not fit into memory.
+
+    None if taken. It spares work and is not needed to be right.
+    """
+    mark = state_folder(location) / CACHE / "clustering.lock"
+    scratch = mark.with_name("clustering")
     try:
-        folder.mkdir(exist_ok=True)
+        ensure_state_folder(location)
+        mark.parent.mkdir(exist_ok=True)
         mark.touch()
         lock = take_abandoned(mark)
-    except OSError:
+    except (OSError, StoreError):
         lock = None
     if lock is None:
         yield None

@@ -54,13 +54,26 @@ _FAILURES = (
     (r"timed out|(?<!retry_)timeout", "the server did not answer in time", _ENDPOINT),
     (r"error sending request|5\d\d [A-Z][a-z]+|SlowDown", "the server failed to answer", _ENDPOINT),
 )
+_GOOGLE = "storage.googleapis.com"
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _NOT_FOUND = "404 Not Found"
 
 
 def storage_options(address: str) -> dict[str, str]:
-    """Return the options for deltalake: bounded retries and, on S3, commits by conditional put (no lock table)."""
-    return _BOUNDS | ({"conditional_put": "etag"} if address.startswith("s3://") else {})
+    """Return the options for deltalake: bounded retries and, on S3, commits by conditional put (no lock table).
+
+    Raises StoreError for the one known server that speaks S3 and has another condition (its documentation has
+    If-None-Match for reading only: https://docs.cloud.google.com/storage/docs/request-preconditions). Two writers
+    could win one version there, and the rows of the first would be lost.
+    """
+    if not address.startswith("s3://"):
+        return dict(_BOUNDS)
+    if _GOOGLE in (_s3_endpoint(_settings()) or ""):
+        raise StoreError(
+            f"{address} leads to Google Cloud Storage, where an s3:// store could lose what two writers add at once.",
+            hint=f"Use gs://{address.removeprefix('s3://')}, with GOOGLE_APPLICATION_CREDENTIALS.",
+        )
+    return _BOUNDS | {"conditional_put": "etag"}
 
 
 def reading_file_system(address: str) -> Any:
@@ -72,7 +85,7 @@ def reading_file_system(address: str) -> Any:
     from pyarrow.fs import SubTreeFileSystem
 
     scheme, _, path = address.partition("://")
-    with _explained(f"The store {address} could not be reached"):
+    with explained(f"The store {address} could not be reached"):
         return SubTreeFileSystem(path, _arrow_file_system(scheme, _settings()))
 
 
@@ -87,19 +100,23 @@ def _arrow_file_system(scheme: str, settings: tuple[tuple[str, str], ...]) -> An
         return fs.AzureFileSystem(
             account_name=known.get("AZURE_STORAGE_ACCOUNT_NAME", ""), account_key=known.get("AZURE_STORAGE_ACCOUNT_KEY")
         )
-    endpoint = next((known[name] for name in S3_ENDPOINTS if known.get(name)), None)
     return fs.S3FileSystem(
         region=known.get("AWS_REGION") or known.get("AWS_DEFAULT_REGION"),
-        endpoint_override=endpoint,
+        endpoint_override=_s3_endpoint(settings),
         connect_timeout=_CONNECT_TIMEOUT_S,
         request_timeout=_TIMEOUT_S,
         retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS),
     )
 
 
+def _s3_endpoint(settings: tuple[tuple[str, str], ...]) -> str | None:
+    known = dict(settings)
+    return next((known[name] for name in S3_ENDPOINTS if known.get(name)), None)
+
+
 def _client(address: str) -> Any:
     """Return deltalake's client as a ``pyarrow.fs.FileSystem``, for single objects and from one thread."""
-    with _explained(f"The store {address} could not be reached"):
+    with explained(f"The store {address} could not be reached"):
         return _delta_file_system(address, _settings())
 
 
@@ -119,7 +136,7 @@ def _settings() -> tuple[tuple[str, str], ...]:
 def read(address: str, name: str) -> bytes | None:
     """Return an object's content, or None where there is none."""
     system = _client(address)
-    with _explained(f"{address}/{name} could not be read"):
+    with explained(f"{address}/{name} could not be read"):
         try:
             with system.open_input_stream(name) as stream:
                 content: bytes = stream.read()
@@ -133,7 +150,7 @@ def write(address: str, name: str, content: bytes) -> None:
     system = _client(address)
     # Buffered whole, since deltalake's stream takes bytes and Arrow hands over buffers of its own.
     with (
-        _explained(f"{address}/{name} could not be written"),
+        explained(f"{address}/{name} could not be written"),
         system.open_output_stream(name, buffer_size=len(content) + 1) as stream,
     ):
         stream.write(content)
@@ -142,14 +159,14 @@ def write(address: str, name: str, content: bytes) -> None:
 def delete(address: str, name: str) -> None:
     """Remove an object, if it is there."""
     system = _client(address)
-    with _explained(f"{address}/{name} could not be removed"), contextlib.suppress(FileNotFoundError):
+    with explained(f"{address}/{name} could not be removed"), contextlib.suppress(FileNotFoundError):
         system.delete_file(name)
 
 
 def move(address: str, name: str, target: str) -> None:
     """Move an object: copied, then removed, so that a failure between leaves both."""
     system = _client(address)
-    with _explained(f"{address}/{name} could not be moved"):
+    with explained(f"{address}/{name} could not be moved"):
         system.move(name, target)
 
 
@@ -158,7 +175,7 @@ def exists(address: str, name: str) -> bool:
     from pyarrow.fs import FileType
 
     system = _client(address)
-    with _explained(f"{address}/{name} could not be looked at"):
+    with explained(f"{address}/{name} could not be looked at"):
         return bool(system.get_file_info(name).type == FileType.File)
 
 
@@ -167,7 +184,7 @@ def list_below(address: str, under: str = "") -> list[tuple[str, int, datetime]]
     from pyarrow.fs import FileSelector, FileType
 
     system = _client(address)
-    with _explained(f"{address}/{under} could not be listed".replace("/ ", " ")):
+    with explained(f"{address}/{under} could not be listed".replace("/ ", " ")):
         found = system.get_file_info(FileSelector(under, recursive=True, allow_not_found=True))
     return sorted((info.path, info.size, info.mtime.astimezone(UTC)) for info in found if info.type == FileType.File)
 
@@ -177,7 +194,7 @@ def top_names(address: str) -> list[str]:
     from pyarrow.fs import FileSelector
 
     system = _client(address)
-    with _explained(f"The store {address} could not be listed"):
+    with explained(f"The store {address} could not be listed"):
         return sorted(info.path for info in system.get_file_info(FileSelector("", allow_not_found=True)))
 
 
@@ -197,10 +214,12 @@ def plain(text: str) -> str:
 
 
 @contextlib.contextmanager
-def _explained(what: str) -> Iterator[None]:
-    """Turn the client's error into one that says why and what to do."""
+def explained(what: str) -> Iterator[None]:
+    """Turn the client's error into a StoreError that says why and what to do."""
     try:
         yield
+    except StoreError:
+        raise
     except FileNotFoundError as error:
         reason, hint = explain(str(error)) or ("there is no such object", None)
         raise StoreError(f"{what}: {reason}.", hint=hint) from error

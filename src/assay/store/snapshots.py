@@ -150,7 +150,7 @@ def _restore_table(location: str, table: str, version: int) -> None:
         return
     try:
         if version < 0:
-            opened.delete()
+            opened.delete("true")  # without a condition, a rewriting in between would make it delete nothing
         else:
             opened.restore(version)
     except Exception as error:

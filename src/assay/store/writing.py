@@ -33,7 +33,10 @@ PRUNING_COLUMNS = ("run_id", "result_id", "launch_id", "series_id", "case_id", "
 """Columns whose smallest and largest value each row group and the log keep, to leave out what a query cannot need."""
 
 _UNIQUE = ("result_id", "launch_id")
+COMMIT_WITHIN_S = 1800.0
+"""A file that replaces others is committed so soon, or never: `vacuum` may remove what nothing names after an hour."""
 _COMMIT_ATTEMPTS = 400
+_COMMIT_FAILURES = 3
 _COMMIT_PAUSE_S = 0.02
 
 
@@ -155,51 +158,80 @@ def append_bulk(opened: Any, folder: Path, table: str, content: Any, *, max_retr
 
 
 def replace_files(opened: Any, folder: Path, table: str, part: Part, replaced: Mapping[str, int]) -> bool:
-    """Put a new file in the place of ``replaced`` (path in the log -> bytes), whose rows it has; False: not done.
+    """Put a new file of a folder in the place of ``replaced`` (path in the log -> bytes), whose rows it has.
 
-    Written as the very next version after one that is known to hold every replaced file, or not at all: where
-    another commit came first we look again. So a row can neither be lost nor doubled, whatever runs beside this.
-    Where it did not come to that, the new file is removed, unless it cannot be ruled out that the log names it.
+    False: not done, and the new file is removed, unless it cannot be ruled out that the log names it.
+    """
+    from deltalake.exceptions import DeltaError
+
+    try:
+        stands = commit_replacement(opened, table, part, replaced)
+    except (DeltaError, OSError):
+        return False
+    if not stands:
+        discard(folder, [part.name])
+    return stands
+
+
+def commit_replacement(
+    opened: Any, table: str, part: Part, replaced: Mapping[str, int], *, began_at: float | None = None
+) -> bool:
+    """Let the log say that a file, written already, stands in the place of others; False: one of those has gone.
+
+    ``began_at`` is when its writing began (seconds since 1970), now by default: long after that nothing is committed.
+
+    Committed as the very next version after one that is known to hold every replaced file, or not at all: where
+    another commit came first we look again. So a row can neither be lost nor doubled, whatever runs beside this. On
+    object storage the version is won by a conditional put. No other thread may use ``opened`` meanwhile.
 
     No retry may be left to deltalake: its check for conflicts passes over files that another rewriting took out
-    (1.6.6), and both would stand.
+    (1.6.6), and both would stand. Nor is its error an answer, as that of a commit whose answer was lost looks like
+    that of one that another process won: the log alone says. Raises deltalake's errors and OSError where it cannot
+    be asked, or commits fail with nobody else committing; it is not known then whether the file stands.
     """
     from deltalake import CommitProperties, PostCommitHookProperties
-    from deltalake.exceptions import CommitFailedError, DeltaError
+    from deltalake.exceptions import DeltaError
+
+    # The wall clock, which goes on while a machine sleeps.
+    until = (began_at or time.time()) + COMMIT_WITHIN_S
+    failures = 0
+    for _ in range(_COMMIT_ATTEMPTS):
+        live = live_sizes(opened)
+        if part.name in live:
+            return True
+        if not replaced.keys() <= live.keys() or time.time() > until:
+            return False
+        version = opened.version()
+        try:
+            opened.create_write_transaction(
+                _replacement(part, replaced),
+                "append",
+                arrow_schema(table),
+                commit_properties=CommitProperties(max_commit_retries=0),
+                post_commithook_properties=PostCommitHookProperties(
+                    create_checkpoint=False, cleanup_expired_logs=False
+                ),
+            )
+        except (DeltaError, OSError):
+            if failures == _COMMIT_FAILURES:
+                raise
+        else:
+            return True
+        time.sleep(_COMMIT_PAUSE_S * random.random())  # noqa: S311  (not in step with others that try)
+        opened.update_incremental()
+        failures = failures + 1 if opened.version() == version else 0
+    return part.name in live_sizes(opened)
+
+
+def _replacement(part: Part, replaced: Mapping[str, int]) -> list[Any]:
     from deltalake.transaction import RemoveAction
 
     now_ms = int(time.time() * 1000)
-    actions: list[Any] = [_addition(part, data_change=False)]
-    actions += [
+    removals = [
         RemoveAction(path=path, deletion_timestamp=now_ms, data_change=False, size=size, partition_values={})
         for path, size in replaced.items()
     ]
-    try:
-        for _ in range(_COMMIT_ATTEMPTS):
-            live = live_sizes(opened)
-            if part.name in live:
-                return True
-            if not replaced.keys() <= live.keys():
-                break
-            with contextlib.suppress(CommitFailedError):
-                opened.create_write_transaction(
-                    actions,
-                    "append",
-                    arrow_schema(table),
-                    commit_properties=CommitProperties(max_commit_retries=0),
-                    post_commithook_properties=PostCommitHookProperties(
-                        create_checkpoint=False, cleanup_expired_logs=False
-                    ),
-                )
-                return True
-            time.sleep(_COMMIT_PAUSE_S * random.random())  # noqa: S311  (not in step with others that try)
-            opened.update_incremental()
-        opened.update_incremental()
-        if part.name not in live_sizes(opened):
-            discard(folder, [part.name])
-    except DeltaError:
-        return False
-    return False
+    return [_addition(part, data_change=False), *removals]
 
 
 def live_sizes(opened: Any) -> dict[str, int]:
