@@ -5,6 +5,8 @@ VENV   ?= .venv
 # A bare `torch` pulls gigabytes of CUDA packages on Linux; constraints.txt pins the version that is tested.
 TORCH  := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 BIN    := $(VENV)/bin
+# Processes that share the tests: one for each processor, but each imports PyTorch, so four at most. 0: no others than one.
+PYTEST_JOBS ?= $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() or 1))')
 
 .PHONY: help run test lint format install install-dev benchmarks clean
 
@@ -14,8 +16,10 @@ help: ## Show this list
 run: $(VENV)/.installed ## Install if needed, and measure this machine with the quick suite
 	$(BIN)/assay run --suite quick
 
+# The tests of a file stay together, as they share what is made once a module; files go out in their order, and not those
+# of many tests first, as the dear ones are few.
 test: $(VENV)/.installed-dev ## Install if needed, and run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(PYTEST_JOBS) --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.installed-dev ## Style, types, layers
 	$(BIN)/ruff check
