@@ -43,6 +43,11 @@ class Calibrated:
     contaminated: int
     notes: tuple[str, ...] = ()
 
+    @property
+    def is_disturbed(self) -> bool:
+        """True where most launches were contaminated: as a floor it would hide real changes on a quiet machine."""
+        return 2 * self.contaminated > self.record.launches
+
 
 @dataclass(frozen=True, slots=True)
 class CalibrationReport:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from assay.analysis.history import TRIAL_TAG
+from assay.analysis.history import NOT_A_TRIAL
 from assay.analysis.launch_values import settle_stat
 from assay.catalog.metrics import metrics as registry
 from assay.core.errors import NotFoundError
@@ -117,12 +117,11 @@ def _fits(series: SeriesPoints, word: str) -> bool:
 def _read_runs(store: Store, run_ids: Iterable[str]) -> dict[str, _Row]:
     rows = fetch_rows(
         store.location,
-        """
-        SELECT run_id, env_id, git_commit, git_dirty,
-               len(list_filter(tags, lambda tag: tag = ? OR starts_with(tag, ?))) > 0 AS is_trial
-        FROM runs WHERE run_id IN (SELECT unnest(?::VARCHAR[]))
-        """,
-        [TRIAL_TAG, f"{TRIAL_TAG}:", list(run_ids)],
+        f"""
+        SELECT run_id, env_id, git_commit, git_dirty, NOT ({NOT_A_TRIAL}) AS is_trial FROM runs
+        WHERE run_id IN (SELECT unnest(?::VARCHAR[]))
+        """,  # noqa: S608  (a condition of ours)
+        [list(run_ids)],
         tables=(),
         versions=store.versions,
     )

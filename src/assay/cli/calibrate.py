@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from assay.cli.compare_sides import complete_metric
 from assay.cli.flags import (
     choose_suite,
     complete_engine,
@@ -57,7 +58,17 @@ RECORD_COLUMNS = (
     "false_alarm_rate", "splits", "smallest_change", "power", "launches_for_floor", "is_bimodal", "created_at",
     "env_id", "run_ids", "calibration_id",
 )  # fmt: skip
-COLUMNS = (*RECORD_COLUMNS, "unit", "typical", "block_difference", "drift_ratio", "drift_p", "contaminated", "notes")
+COLUMNS = (
+    *RECORD_COLUMNS,
+    "unit",
+    "typical",
+    "block_difference",
+    "drift_ratio",
+    "drift_p",
+    "contaminated",
+    "is_kept",
+    "notes",
+)
 
 
 def calibrate(  # noqa: PLR0913  (a command has as many options as people need)
@@ -96,7 +107,12 @@ def calibrate(  # noqa: PLR0913  (a command has as many options as people need)
     max_time: Annotated[float | None, typer.Option("--max-time", help="Longest timed window, seconds.")] = None,
     launch_limit: Annotated[str | None, typer.Option("--launch-limit", help="Kill a launch after this long.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of weights, inputs and the order.")] = None,
-    metric: Annotated[str, typer.Option("--metric", help="Which number.")] = "latency_ns",
+    metric: Annotated[
+        str, typer.Option("--metric", help="Which number.", autocompletion=complete_metric)
+    ] = "latency_ns",
+    keep_disturbed: Annotated[
+        bool, typer.Option("--keep-disturbed", help="Also keep what comes mostly of contaminated launches.")
+    ] = False,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
@@ -128,11 +144,11 @@ def calibrate(  # noqa: PLR0913  (a command has as many options as people need)
         return
     if stored:
         opened = open_for_reading(store)
-        _finish(opened, [opened.find_run(ref).run_id for ref in stored], metric, form)
+        _finish(opened, [opened.find_run(ref).run_id for ref in stored], metric, form, keep_disturbed=keep_disturbed)
         return
     chosen = override_suite(choose_suite(suite, asked, max_size), launches, min_time, max_time, launch_limit, seed)
     opened, finished = _launch(store, chosen)
-    _finish(opened, [finished.run.run_id], metric, form)
+    _finish(opened, [finished.run.run_id], metric, form, keep_disturbed=keep_disturbed)
     _exit_for(finished)
 
 
@@ -173,19 +189,20 @@ def _launch(location: str | None, suite: Suite) -> tuple[Store, FinishedRun]:
         return opened, execute_plan(request, opened, listener=live)
 
 
-def _finish(store: Store, run_ids: Sequence[str], metric: str, form: Form) -> None:
-    """Calibrate from stored launches, keep it, print it."""
+def _finish(store: Store, run_ids: Sequence[str], metric: str, form: Form, *, keep_disturbed: bool) -> None:
+    """Calibrate from stored launches, keep what can be relied on, print all."""
     from assay.analysis.calibrate import calibrate_runs
     from assay.store.findings import append_calibrations
 
     report = calibrate_runs(store, run_ids, metric=metric)
-    append_calibrations(store.location, [one.record for one in report.calibrated])
+    kept = [one for one in report.calibrated if keep_disturbed or not one.is_disturbed]
+    append_calibrations(store.location, [one.record for one in kept])
     if form is Form.JSON:
-        print_json(report_row(report))
+        print_json(_report_row(report, kept))
     elif form is Form.CSV:
-        print_csv([_row(one) for one in report.calibrated], COLUMNS)
+        print_csv([_row(one, kept) for one in report.calibrated], COLUMNS)
     else:
-        _print_report(store, report)
+        _print_report(store, report, kept)
     if not report.calibrated:
         raise typer.Exit(EXIT_FAILED_RESULTS)
 
@@ -204,19 +221,20 @@ def _exit_for(finished: FinishedRun) -> None:
 # -- for programs ----------------------------------------------------------------------------------------------
 
 
-def report_row(report: CalibrationReport) -> dict[str, Any]:
+def _report_row(report: CalibrationReport, kept: Sequence[Calibrated]) -> dict[str, Any]:
     """A calibration as plain values."""
     return {
-        "calibrations": [_row(one) | {"values": list(one.values)} for one in report.calibrated],
+        "calibrations": [_row(one, kept) | {"values": list(one.values)} for one in report.calibrated],
         "left_out": [{"case_label": case, "reason": reason} for case, reason in report.left_out],
         "comparisons": report.comparisons, "alarms": report.alarms,
         "alarm_rate_lo": report.rate_lo, "alarm_rate_hi": report.rate_hi,
     }  # fmt: skip
 
 
-def _row(one: Calibrated) -> dict[str, Any]:
+def _row(one: Calibrated, kept: Sequence[Calibrated]) -> dict[str, Any]:
     noise = one.noise
     return _record_row(one.record) | {
+        "is_kept": one in kept,
         "unit": one.unit, "typical": noise.typical, "block_difference": noise.block_difference,
         "drift_ratio": noise.drift_ratio, "drift_p": noise.drift_p, "alarms": noise.alarms,
         "comparisons": noise.comparisons, "contaminated": one.contaminated, "notes": list(one.notes),
@@ -231,7 +249,7 @@ def _record_row(record: CalibrationRecord) -> dict[str, Any]:
 # -- for people ------------------------------------------------------------------------------------------------
 
 
-def _print_report(store: Store, report: CalibrationReport) -> None:
+def _print_report(store: Store, report: CalibrationReport, kept: Sequence[Calibrated]) -> None:
     from rich.text import Text
 
     from assay.cli.scale import format_in
@@ -248,12 +266,17 @@ def _print_report(store: Store, report: CalibrationReport) -> None:
     for one in report.calibrated:
         for note in one.notes:
             console.print(Text(f"  ! {one.record.case_label}: {note}", style="yellow"), soft_wrap=True)
+    for one in report.calibrated:
+        if one not in kept:
+            note = "not kept: most launches were contaminated; calibrate on a quieter machine, or --keep-disturbed"
+            console.print(Text(f"  ! {one.record.case_label}: {note}", style="red"), soft_wrap=True)
     for case, reason in report.left_out:
         console.print(Text(f"  ! {case}: not calibrated: {reason}", style="red"), soft_wrap=True)
     if report.calibrated:
         for line in _explain(report):
             console.print(Text(line, style="dim"), soft_wrap=True)
-        console.print(Text(f"kept in {store.location} · assay calibrate --show", style="dim"), soft_wrap=True)
+        share = f"{len(kept)} of {len(report.calibrated)} kept in {store.location} · assay calibrate --show"
+        console.print(Text(share, style="dim"), soft_wrap=True)
 
 
 _FIGURES = ("spread", "floor", "false alarms", "found at 5 a side", "3 % takes", "groups")

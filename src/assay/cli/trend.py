@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from assay.cli.compare_sides import complete_metric
 from assay.cli.flags import complete_engine, complete_model, split_values
 from assay.cli.output import (
     AsOfOption,
@@ -60,7 +61,9 @@ def trend(  # noqa: PLR0913  (a command has as many options as people need)
     hardware: Annotated[list[str] | None, typer.Option("--hardware", help="Hardware classes, '*' allowed.")] = None,
     suite: Annotated[list[str] | None, typer.Option("--suite", "-s", help="Results of these suites.")] = None,
     tag: Annotated[str | None, typer.Option("--tag", help="Results of runs with this tag.")] = None,
-    metric: Annotated[str, typer.Option("--metric", help="Which number: latency_ns, latency_ns.p90.")] = "latency_ns",
+    metric: Annotated[
+        str, typer.Option("--metric", help="Which number: latency_ns, latency_ns.p90.", autocompletion=complete_metric)
+    ] = "latency_ns",
     since: Annotated[
         str | None, typer.Option("--since", help="Only results since then: 30d, 2026-11-01.", show_default=False)
     ] = None,
