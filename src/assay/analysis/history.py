@@ -41,9 +41,8 @@ _ALARMS = (Change.REGRESSED, Change.SUSPECT)
 class History:
     """What came before the judged result of one series, oldest first, in the metric's unit.
 
-    ``newest_run_id`` and ``newest_commit`` are of the newest of ``values``; ``newest_dirty`` is whether its code had
-    changes that no commit holds. ``others`` counts accepted results in other environments; ``other_env_id`` is that of
-    the newest of those, measured at ``other_at``.
+    ``newest_run_id`` and ``newest_commit`` are of the newest of ``values``. ``others`` counts accepted results in other
+    environments; ``other_env_id`` is that of the newest of those, measured at ``other_at``.
     """
 
     series_id: str
@@ -51,7 +50,6 @@ class History:
     since: datetime | None = None
     newest_run_id: str | None = None
     newest_commit: str | None = None
-    newest_dirty: bool | None = None
     others: int = 0
     other_env_id: str | None = None
     other_at: datetime | None = None
@@ -187,7 +185,7 @@ def _read(
                  arg_max(env_id, measured_at) FILTER (NOT is_own) AS other_env_id
           FROM chosen WHERE value > 0 AND isfinite(value) GROUP BY series_id
         )
-        SELECT histories.*, git_commit, git_dirty FROM histories LEFT JOIN runs USING (run_id)
+        SELECT histories.*, git_commit FROM histories LEFT JOIN runs USING (run_id)
         """,  # noqa: S608  (words and numbers of ours)
         [
             question.run.run_id,
@@ -239,7 +237,6 @@ def _history(row: Mapping[str, Any]) -> History:
         since=aware(newest[-1]["at"]) if newest else None,
         newest_run_id=row["run_id"],
         newest_commit=row["git_commit"],
-        newest_dirty=row["git_dirty"],
         others=row["others"],
         other_env_id=row["other_env_id"],
         other_at=None if row["other_at"] is None else aware(row["other_at"]),

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from assay.core.records import RunRecord
     from assay.runner.request import FinishedRun, RunRequest
     from assay.store import Store
+    from assay.trials.values import Trial, TrialRequest
 
 EXIT_INTERRUPTED = 130
 _CONFIRM_HELP = (
@@ -113,9 +114,9 @@ def check(  # noqa: PLR0913  (a command has as many options as people need)
     opened = open_for_reading(store) if suite is None else Store.open(store)
     judged = find_judged_run(opened, run) if suite is None else _run_suite(opened, suite)
     metrics = tuple(part.strip() for one in metric or DEFAULT_METRICS for part in one.split(",") if part.strip())
-    report = _check(opened, judged, reference, metrics, confirm=confirm)
+    report, was_stopped = _check(opened, judged, reference, metrics, confirm=confirm)
     _keep(opened, report)
-    code = exit_code(report, strict=strict)
+    code = EXIT_INTERRUPTED if was_stopped else exit_code(report, strict=strict)
     if form is Form.JSON:
         print_json(report_row(report, code))
     elif form is Form.CSV:
@@ -191,7 +192,8 @@ def _execute(store: Store, request: RunRequest) -> FinishedRun:
 
 def _check(
     store: Store, run: RunRecord, against: Against, metrics: tuple[str, ...], *, confirm: bool | None
-) -> CheckReport:
+) -> tuple[CheckReport, bool]:
+    """Return the report, and whether Ctrl-C stopped the confirmation."""
     from assay.analysis.check import check_run
     from assay.core.words import Change
 
@@ -199,14 +201,17 @@ def _check(
     is_wanted = confirm is not False
     report = check_run(store, run, against=against, metrics=metrics, folder=folder, settles_chance=not is_wanted)
     if not is_wanted or Change.SUSPECT not in report.counts():
-        return report
+        return report, False
     return _confirm(store, run, report, against, folder)
 
 
-def _confirm(store: Store, run: RunRecord, report: CheckReport, against: Against, folder: Path) -> CheckReport:
+def _confirm(
+    store: Store, run: RunRecord, report: CheckReport, against: Against, folder: Path
+) -> tuple[CheckReport, bool]:
     """Have the suspects launched again, as far as they can be, and say beforehand how long that takes."""
     from assay.cli.trial_launch import launch_trial
     from assay.core.units import format_elapsed
+    from assay.core.words import RunStatus
     from assay.probes.environment import collect_environment
     from assay.trials.confirm import Launchers, confirm_suspects
     from assay.trials.confirm_plan import plan_confirmation
@@ -218,10 +223,20 @@ def _confirm(store: Store, run: RunRecord, report: CheckReport, against: Against
         takes = "" if plan.seconds is None else f", about {format_elapsed(plan.seconds)}"
         message = f"Launching {suspects} suspect{'s' if suspects != 1 else ''} again: {plan.count} launches{takes}"
         typer.secho(f"{message} (--no-confirm leaves them suspect).", fg=typer.colors.CYAN, err=True)
-    launchers = Launchers(
-        trial=lambda request: launch_trial(request, store), run=lambda request: _execute(store, request)
-    )
-    return confirm_suspects(store, run, report, plan, against=against, folder=folder, here=here, launchers=launchers)
+    made: list[FinishedRun] = []
+
+    def launch_sides(request: TrialRequest) -> Trial:
+        trial = launch_trial(request, store)
+        made.extend(trial.runs)
+        return trial
+
+    def launch_alone(request: RunRequest) -> FinishedRun:
+        made.append(_execute(store, request))
+        return made[-1]
+
+    launchers = Launchers(launch_sides, launch_alone)
+    settled = confirm_suspects(store, run, report, plan, against=against, folder=folder, here=here, launchers=launchers)
+    return settled, any(one.run.status is RunStatus.INTERRUPTED for one in made)
 
 
 def _keep(store: Store, report: CheckReport) -> None:

@@ -18,9 +18,12 @@ import typer
 
 from assay import __version__
 from assay.cli import (
+    annotations,
+    baseline,
     cache,
     calibrate,
     catalog,
+    check,
     ci,
     compare,
     doctor,
@@ -74,8 +77,11 @@ sweep.register(app)
 probe.register(app)
 listing.register(app)
 compare.register(app)
+check.register(app)
 trend.register(app)
 calibrate.register(app)
+baseline.register(app)
+annotations.register(app)
 export.register(app)
 imports.register(app)
 doctor.register(app)

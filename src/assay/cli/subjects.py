@@ -52,7 +52,7 @@ def find_subject(store: Store, text: str) -> Subject:
         more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
         raise UsageError(f"{text!r} fits {len(found)}: {listed}{more}.", hint="Give the id.")
     labels = [label for _, label in _read_series(store)]
-    near = nearest_names(wanted, labels)
+    near = nearest_names(wanted, [*labels, *(label.partition(" ")[0] for label in labels)])
     hint = f"Did you mean {near[0]!r}?" if near else "Expected a number of the last check, a run, a result or a case."
     raise NotFoundError(f"{text!r} is no run, result or series of {store.location}.", hint=hint)
 
