@@ -17,8 +17,8 @@ from typing import Annotated
 import typer
 
 from assay import __version__
+from assay.cli import annotations as annotating
 from assay.cli import (
-    annotations,
     baseline,
     cache,
     calibrate,
@@ -81,7 +81,7 @@ check.register(app)
 trend.register(app)
 calibrate.register(app)
 baseline.register(app)
-annotations.register(app)
+annotating.register(app)
 export.register(app)
 imports.register(app)
 doctor.register(app)
