@@ -167,17 +167,18 @@ def test_commands_that_are_shown_exist_with_their_options(line: str) -> None:
     name = next((" ".join(words[:count]) for count in (4, 3, 2) if " ".join(words[:count]) in known), "assay")
     if words[1:] and name == "assay" and not words[1].startswith("-"):
         assert " ".join(words[:2]) in groups
-    options = {text for one in known[name].params for text in one.opts} | {"-h", "--help"}
+    options = {text for one in known[name].params for text in (*one.opts, *one.secondary_opts)} | {"-h", "--help"}
     assert {word.partition("=")[0] for word in words if word.startswith("-")} <= options
 
 
 def test_the_exit_codes_are_those_of_the_program() -> None:
+    from assay.analysis import values
     from assay.cli import doctor, main, run, store
 
     rows = set(re.findall(r"^\| (\d+) \|", section_of(read_doc("cli.md"), "## Exit codes"), re.MULTILINE))
     codes = {
         value
-        for module in (main, run, store, doctor)
+        for module in (main, run, store, doctor, values)
         for name, value in vars(module).items()
         if name.startswith("EXIT_")
     }

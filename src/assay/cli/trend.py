@@ -47,7 +47,7 @@ CHANGE_COLUMNS = (
 def trend(  # noqa: PLR0913  (a command has as many options as people need)
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[SERIES | WORD ...]", help="A series' id, or words of its case and hardware."),
+        typer.Argument(metavar="SERIES", help="A series' id, or words of its case and hardware."),
     ] = None,
     model: Annotated[
         list[str] | None,
