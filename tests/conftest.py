@@ -1,23 +1,48 @@
-"""What tests of several packages share: processes of ``assay`` that find an engine without PyTorch, and their ends."""
+"""What tests of several packages share: processes of ``assay`` that find an engine without PyTorch, and their ends.
+
+The suite runs in one process, or in several at once (pytest-xdist), each of which makes the session's fixtures for
+itself: its own ports, its own folders. Only what takes long to make is shared, in ``shared_folder``.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
+import random
 import re
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, cast
 
+import hypothesis
 import psutil
 import pytest
 
 PLUGIN = Path(__file__).parent / "plugin"
 MARKER = "ASSAY_TEST_MARKER"
+MakeOnce = Callable[[str, Callable[[Path], None]], Path]
+
+# No test asserts a time, and a deadline for an example is one: a busy machine takes longer.
+hypothesis.settings.register_profile("assay", deadline=None)
+hypothesis.settings.load_profile("assay")
+
+# Tests may import openvino before assay does, and it would then report everything it does to its makers, from a process
+# forked for each report. None marks a module that cannot be imported (Python's language reference, 5.3.1).
+cast("dict[str, ModuleType | None]", sys.modules).setdefault("openvino_telemetry", None)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is imported by now, PyTorch mostly, out of garbage collections: each measurement begins with one."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -25,6 +50,63 @@ def _heed_ctrl_c() -> None:
     """A shell that starts the tests in the background has them ignore Ctrl-C, and every process they start."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of this session have in common; pytest-xdist gives each one a folder within it."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def make_once(shared_folder: Path) -> MakeOnce:
+    """Return a folder of this name that is filled once a session: who comes later waits, and finds it whole."""
+
+    def make(name: str, fill: Callable[[Path], None]) -> Path:
+        folder, whole = shared_folder / name, shared_folder / f"{name}.whole"
+        deadline = time.monotonic() + 240
+        while not whole.exists():
+            try:
+                folder.mkdir()  # of several processes, one can
+            except FileExistsError:
+                assert time.monotonic() < deadline, f"waited in vain for another process to make {folder}"
+                time.sleep(0.05)
+                continue
+            try:
+                fill(folder)
+            except BaseException:
+                shutil.rmtree(folder)
+                raise
+            whole.touch()
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    """Return a port on loopback for a server that starts later, or again.
+
+    Ports that the system gives out by itself (Linux: from 32768 on) are no good for that: until the server is there,
+    any connection of another process may begin at it. Each process of the tests draws from a range of its own.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    draw = random.SystemRandom()
+
+    def find() -> int:
+        while True:
+            port = 20_000 + 3_000 * (worker % 4) + draw.randrange(3_000)
+            with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+                return port
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def artefact_cache(shared_folder: Path) -> Path:
+    """One cache of artefacts for all tests that are not about the cache: it has locks, so processes may share it."""
+    return shared_folder / "artefacts"
 
 
 @pytest.fixture(scope="session")

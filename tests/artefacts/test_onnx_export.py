@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,13 +29,10 @@ Make = Callable[..., Artefact]
 
 
 @pytest.fixture(scope="module")
-def make(tmp_path_factory: pytest.TempPathFactory) -> Make:
-    """Make one graph; those of families are kept for the whole session, as other tests start from them."""
-    cache = tmp_path_factory.getbasetemp() / "onnx-cache"
-
+def make(artefact_cache: Path) -> Make:
     def begin(workload: Workload, *, batch: int = 1, **more: Any) -> Artefact:
         request = request_artefact("onnx", workload, batch=batch, shape=shape_of(workload), seed=7)
-        return make_artefact(replace(request, **more), workload, cache, threads=1)
+        return make_artefact(replace(request, **more), workload, artefact_cache, threads=1)
 
     return begin
 

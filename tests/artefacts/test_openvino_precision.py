@@ -53,9 +53,9 @@ json.dump({"made": made, "torch": "torch" in sys.modules}, sys.stderr)
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def cache(artefact_cache: Path) -> Path:
     """Shared with the tests of the recipe for float32 and of the engine: a graph is converted once a session."""
-    return tmp_path_factory.getbasetemp() / "openvino-cache"
+    return artefact_cache
 
 
 @pytest.fixture(scope="module")

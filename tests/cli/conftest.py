@@ -5,9 +5,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
+import typer.main
 
 from assay.cli.main import main
 from assay.engines.base import engines
@@ -53,6 +55,10 @@ def write_suite(tmp_path: Path) -> WriteSuite:
     return write
 
 
+# Typer makes the parser from the signatures of all commands anew at each call. They do not change between two of them.
+_get_command = cache(typer.main.get_command)
+
+
 @pytest.fixture
 def here(
     monkeypatch: pytest.MonkeyPatch,
@@ -63,6 +69,7 @@ def here(
 ) -> Iterator[Here]:
     """Run a command in this process, which saves the second that a process of its own takes to start."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(typer.main, "get_command", _get_command)
     for path in plugin_paths:
         monkeypatch.syspath_prepend(path)
     monkeypatch.setattr(engines, "_declared", None)  # the registry looks again, and finds the engine ``plain``
@@ -87,16 +94,19 @@ def here(
 
 
 @pytest.fixture(scope="session")
-def kept(plugin_paths: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> str:
+def kept(plugin_paths: tuple[str, str], make_once: Callable[[str, Callable[[Path], None]], Path]) -> str:
     """A store with two runs made by the real command: two good cases, then one good and one failed. Only read it."""
-    folder = tmp_path_factory.mktemp("kept")
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("ASSAY_", "PYTHON"))}
-    environ |= {"PYTHONPATH": os.pathsep.join(plugin_paths), "ASSAY_STORE": str(folder / "store")}
-    first, second = folder / "fast.yaml", folder / "mixed.yaml"
-    first.write_text(suite_text(batch="[2, 1]", launches=2))
-    second.write_text(suite_text("plain_models:raises, plain_models:good").replace("fast", "mixed", 1))
-    for path, code in ((first, 0), (second, 4)):
-        command = [sys.executable, "-P", "-m", "assay.cli.main", "run", "--suite", str(path), "--note", f"[{code}] ü"]
-        done = subprocess.run(command, env=environ, cwd=folder, capture_output=True, text=True, check=False)
-        assert done.returncode == code, done.stderr
-    return str(folder / "store")
+
+    def fill(folder: Path) -> None:
+        environ = {name: value for name, value in os.environ.items() if not name.startswith(("ASSAY_", "PYTHON"))}
+        environ |= {"PYTHONPATH": os.pathsep.join(plugin_paths), "ASSAY_STORE": str(folder / "store")}
+        first, second = folder / "fast.yaml", folder / "mixed.yaml"
+        first.write_text(suite_text(batch="[2, 1]", launches=2))
+        second.write_text(suite_text("plain_models:raises, plain_models:good").replace("fast", "mixed", 1))
+        for path, code in ((first, 0), (second, 4)):
+            words = ["run", "--suite", str(path), "--note", f"[{code}] ü"]
+            command = [sys.executable, "-P", "-m", "assay.cli.main", *words]
+            done = subprocess.run(command, env=environ, cwd=folder, capture_output=True, text=True, check=False)
+            assert done.returncode == code, done.stderr
+
+    return str(make_once("kept", fill) / "store")

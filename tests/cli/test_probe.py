@@ -281,10 +281,10 @@ def test_the_cost_is_counted_in_a_process_of_its_own_and_kept(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, store: Store, environment: EnvironmentRecord
 ) -> None:
     monkeypatch.setenv("ASSAY_CACHE", str(tmp_path / "cache"))
-    result = keep(store, environment, case(shape={"seq": 16}))
+    result = keep(store, environment, case(workload="unet/tiny", shape={"image": 32}))
     first = cached_cost(result)
     assert isinstance(first, Cost), first
-    assert first.parameters == 4_385_920
+    assert first.parameters == 486_562
     monkeypatch.setattr("assay.runner.supervise.run_launch", lambda *_args, **_kwargs: pytest.fail("counted twice"))
     assert cached_cost(result) == first
 

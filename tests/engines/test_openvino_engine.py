@@ -43,11 +43,11 @@ def _artefacts(request: LoadRequest, cache: Path) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def cache(artefact_cache: Path) -> Path:
     """Shared with the tests of the recipes: a graph is converted once a session."""
     for package in ("openvino", "nncf", "torch", "transformers"):
         pytest.importorskip(package, reason=f"needs {package}: pip install 'assay[torch,openvino]'")
-    return tmp_path_factory.getbasetemp() / "openvino-cache"
+    return artefact_cache
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -34,8 +33,8 @@ class Server:
     """Whom the server asks for a password; not made yet."""
     locked_password = "s3cret-w0rd"  # noqa: S105  (of a server that lives as long as the tests)
 
-    def __init__(self, binaries: Path, folder: Path, identity: dict[str, Any]) -> None:
-        self.port = _free_port()
+    def __init__(self, binaries: Path, folder: Path, identity: dict[str, Any], port: int) -> None:
+        self.port = port
         self._binaries = binaries
         self._folder = folder
         self._identity = identity
@@ -92,7 +91,7 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
+def server(free_port: Callable[[], int]) -> Iterator[Server]:
     folder = Path(tempfile.mkdtemp(prefix="assay-postgres-"))  # not pytest's, which no other user may enter
     try:
         identity: dict[str, Any] = {"cwd": folder, "env": {"PATH": os.defpath, "LC_ALL": "C", "HOME": str(folder)}}
@@ -103,7 +102,7 @@ def server() -> Iterator[Server]:
                 pytest.skip("a server does not run as root, and there is no user 'nobody' to run it as")
             os.chown(folder, nobody.pw_uid, nobody.pw_gid)
             identity |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-        made = Server(_find_binaries(folder, identity), folder, identity)
+        made = Server(_find_binaries(folder, identity), folder, identity, free_port())
         made.create()
         made.start()
         try:
@@ -225,10 +224,3 @@ def _candidates() -> Iterator[Path]:
     found = shutil.which("postgres")
     if found is not None:
         yield Path(found).parent
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

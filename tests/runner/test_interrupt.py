@@ -89,7 +89,7 @@ def test_a_run_that_is_killed_can_be_recovered_and_completed(
     (parent,) = store.runs()
     assert parent.status is RunStatus.INTERRUPTED
     assert len(store.launches(run_id=parent.run_id)) == recovered["launches"] < 6
-    assert assay("store", "check").returncode == 0
+    assert store.check().clean
 
     said = assay("run", "--resume", "last")
     assert (said.returncode, said.stderr) == (0, "")

@@ -244,7 +244,7 @@ _suites = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(_suites | _data)
 def test_any_data_is_a_suite_or_a_usage_error(content: object) -> None:
     try:
@@ -255,7 +255,7 @@ def test_any_data_is_a_suite_or_a_usage_error(content: object) -> None:
         assert all(matrix.models for matrix in suite.cases)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.text(max_size=100))
 def test_any_text_is_a_suite_or_a_usage_error(text: str) -> None:
     with pytest.raises(UsageError):

@@ -163,7 +163,7 @@ def test_a_long_line_is_shown_around_the_place_without_control_characters() -> N
     assert shown[caret.index("^")] == "?"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.text(st.characters(codec=None), max_size=200))
 def test_any_text_is_data_or_a_suite_error(text: str) -> None:
     try:
@@ -177,7 +177,7 @@ _SPACES = ["\n", "  ", ": ", "- ", "\t", "\u2028", "\x85", "\ufeff"]
 _yaml_like = st.lists(st.sampled_from(_TOKENS + _SPACES), max_size=40).map("".join)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(_yaml_like)
 def test_any_yaml_like_text_is_data_or_a_suite_error(text: str) -> None:
     try:

@@ -1,9 +1,9 @@
 """A door in front of a server that a test can shut, and that can lose answers: what networks do to object storage.
 
 Run as a script by conftest.py, in a process of its own because deltalake holds Python's lock while it waits for a
-server: ``s3_proxy.py SERVER_PORT`` prints its port, then obeys lines on stdin (``open``, ``shut``, ``lose SHARE SEED``)
-and answers each with one. A lost answer is lost whole: the server has done what it was asked, and the client never
-hears of it.
+server: ``s3_proxy.py SERVER_PORT PORT`` prints its port once it is open, then obeys lines on stdin (``open``, ``shut``,
+``lose SHARE SEED``) and answers each with one. A lost answer is lost whole: the server has done what it was asked, and
+the client never hears of it.
 """
 
 from __future__ import annotations
@@ -18,21 +18,20 @@ import threading
 class Door:
     """Passes connections on to a server on loopback."""
 
-    def __init__(self, server_port: int) -> None:
+    def __init__(self, server_port: int, port: int) -> None:
         self._server_port = server_port
+        self.port = port
         self._draw = random.Random(0)
         self._lose = 0.0
         self._listener: socket.socket | None = None
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
         self.lost = 0
-        self.port = 0
         self.open()
 
     def open(self) -> None:
         if self._listener is None:
             self._listener = socket.create_server(("127.0.0.1", self.port))
-            self.port = self._listener.getsockname()[1]
             threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def shut(self) -> None:
@@ -90,7 +89,7 @@ def _cut(connection: socket.socket) -> None:
 
 
 def main() -> None:
-    door = Door(int(sys.argv[1]))
+    door = Door(int(sys.argv[1]), int(sys.argv[2]))
     sys.stdout.write(f"{door.port}\n")
     sys.stdout.flush()
     for line in sys.stdin:

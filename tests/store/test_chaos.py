@@ -11,7 +11,7 @@ from assay.store import Store
 
 SEED = 20261105
 WRITERS = 8
-WALL_S = 25.0
+KILLS = 14
 
 
 @pytest.mark.slow
@@ -19,8 +19,8 @@ def test_writers_killed_at_random_lose_nothing_that_was_acknowledged(
     tmp_path: Path, kill_writers: Callable[..., tuple[int, list[str]]]
 ) -> None:
     location = tmp_path / "store"
-    kills, acknowledged = kill_writers(location, writers=WRITERS, seed=SEED, pause_s=(0.4, 1.6), wall_s=WALL_S)
-    assert kills >= WALL_S / 1.6 / 2
+    kills, acknowledged = kill_writers(location, writers=WRITERS, seed=SEED, pause_s=(0.2, 1.2), kills=KILLS)
+    assert kills >= KILLS
 
     store = Store.open(location, create=False)
     runs = store.query("SELECT * FROM runs").to_pylist()

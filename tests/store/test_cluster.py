@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -173,58 +171,27 @@ def test_a_trend_reads_few_row_groups(store: Store, make_bundle: MakeBundle, mon
         assert sum(group.min <= series <= group.max for group in groups) <= 3
 
 
-HOUSEKEEPER = """
-import sys
-import deltalake, duckdb, pyarrow.parquet
-from assay.store import tables
-from assay.store.housekeeping import tidy_after_append, tidy_table
-tables.COMPACT_AFTER_FILES = 3
-import assay.store.latest as latest
-latest.REFRESH_AFTER_FILES = 5
-location = sys.argv[1]
-print("ready", flush=True)
-while True:
-    tidy_after_append(location, ["results", "launches", "samples"])
-    opened = tables.open_table(location, "results")
-    if opened is not None:
-        opened.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
-"""
-
-
 def rewritings(location: Path) -> int:
     commits = (location / "results" / "_delta_log").glob("*.json")
     return sum('"remove"' in commit.read_text(encoding="utf-8") for commit in commits)
 
 
 @pytest.mark.slow
-def test_a_clustering_or_vacuum_killed_at_any_moment_costs_nothing(
-    tmp_path: Path, start_script: Callable[..., subprocess.Popen[str]]
-) -> None:
+def test_a_clustering_or_vacuum_killed_at_any_moment_costs_nothing(tmp_path: Path, forks: Callable[[], Any]) -> None:
     draw = random.Random(SEED)
     location = tmp_path / "store"
     Store.open(location)
-    writers = [start_script("append", location, tmp_path / f"acks{number}", 10**6, number) for number in range(2)]
+    source = forks()
+    writers = [source.start("append", location, tmp_path / f"acks{number}", number) for number in range(2)]
     for number in range(ROUNDS):
-        with subprocess.Popen(
-            [sys.executable, "-c", HOUSEKEEPER, str(location)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as keeper:
-            assert keeper.stdout is not None
-            assert keeper.stderr is not None
-            assert keeper.stdout.readline() == "ready\n"
-            before, end = rewritings(location), time.monotonic() + WAIT_S
-            while number % 2 and rewritings(location) == before and time.monotonic() < end:
-                time.sleep(0.05)  # every other one gets as far as to change something
-            time.sleep(draw.uniform(0.0, 1.0))
-            ended = keeper.poll()
-            assert ended is None, keeper.stderr.read()
-            keeper.kill()
+        keeper = source.start("tidy", location)
+        before, end = rewritings(location), time.monotonic() + WAIT_S
+        while number % 2 and rewritings(location) == before and time.monotonic() < end:
+            time.sleep(0.05)  # every other one gets as far as to change something
+        time.sleep(draw.uniform(0.0, 1.0))
+        source.kill(keeper)
     for writer in writers:
-        assert writer.poll() is None, f"a writer ended by itself: {writer.communicate()[1]}"
-        writer.kill()
-        writer.wait()
+        source.kill(writer)
 
     store = Store.open(location, create=False)
     assert rewritings(location) >= ENOUGH, "the machine is too slow for this test to mean anything"
