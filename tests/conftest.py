@@ -151,7 +151,7 @@ def wait_until() -> Callable[[Callable[[], object]], None]:
     """Wait for something that another process does; the limit is for a test that would hang, not for speed."""
 
     def wait(condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 150
         while not condition():
             assert time.monotonic() < deadline, "waited in vain"
             time.sleep(0.02)
@@ -185,7 +185,7 @@ def assay(worker_environ: dict[str, str], tmp_path: Path) -> Assay:
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=200,
             check=False,
         )
 

@@ -267,6 +267,20 @@ def test_after_a_break_the_history_begins_anew_and_says_so(composer: Any, check:
     assert (back.change, back.reference_n) == (Change.UNCHANGED, 8)
 
 
+def test_jobs_of_a_matrix_that_share_a_store_have_a_history_each(composer: Any, check: Check) -> None:
+    newer = runs.environment(torch="2.13.0")
+    for ratio in STEADY:
+        composer.add({"a": 10 * ratio})
+        composer.add({"a": 30 * ratio}, env=newer)
+    report = check(composer.add({"a": 12.0}))
+    assert (only(report).change, only(report).reference_n) == (Change.SUSPECT, 8)
+    assert "compared with 8 results since 2026-11-02 (" in report.notes[0]
+    third = runs.environment(torch="2.14.0")
+    composer.add({"a": 5.0}, env=third)
+    composer.add({"a": 10.0})
+    assert only(check(composer.add({"a": 5.0}, env=third))).reasons == ("1 of 8 results",)
+
+
 def test_the_users_own_package_is_no_break(composer: Any, check: Check) -> None:
     composer.add_history(["a"], STEADY[:4])
     for number, ratio in enumerate(STEADY[4:]):

@@ -13,10 +13,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer.main
 
 from assay.ci.markdown import render_check
 from assay.ci.stored import read_context, read_report
@@ -49,9 +51,11 @@ cases:
     engine: plain
     batch: 1
 """
-BOTH = '"mine:steady", "mine:other"'
+ONE, BOTH = '"mine:steady"', '"mine:steady", "mine:other"'
 LABEL = "mine:steady plain cpu fp32 b1"
 pytestmark = pytest.mark.slow
+# Typer makes the parser from the signatures of all commands anew at each call. They do not change between two of them.
+_get_command = cache(typer.main.get_command)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,7 @@ def git(folder: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def write(folder: Path, *, steady_s: float = 0.005, models: str = BOTH) -> None:
+def write(folder: Path, *, steady_s: float = 0.005, models: str = ONE) -> None:
     (folder / "mine.py").write_text(MODELS.format(steady_s=steady_s))
     (folder / ".gitignore").write_text("__pycache__\n")
     (folder / "perf.yaml").write_text(SUITE.format(models=models))
@@ -115,6 +119,7 @@ def stand(patch: pytest.MonkeyPatch, folder: Path, plugin_paths: tuple[str, str]
     for path in plugin_paths:
         patch.syspath_prepend(path)
     patch.setattr(engines, "_declared", None)
+    patch.setattr(typer.main, "get_command", _get_command)
     patch.setattr("assay.runner.record.judge_noise", lambda _witnesses: (Verdict.TRUSTED, ()))
 
 
@@ -233,7 +238,10 @@ def test_the_same_code_that_is_slower_stays_suspect(repo: Path, assay: Assay) ->
 
 
 def test_a_case_that_is_gone_exits_4_until_it_is_accepted(repo: Path, assay: Assay) -> None:
-    write(repo, models='"mine:steady"')
+    write(repo, models=BOTH)
+    commit(repo, "one case more")
+    assert assay("run", "--suite", "perf.yaml", "--json").code == 0
+    write(repo)
     commit(repo, "one case less")
     said = assay("check", "--suite", "perf.yaml", "--json")
     assert said.code == 4
@@ -250,4 +258,4 @@ def test_a_changed_environment_is_a_break(repo: Path, assay: Assay, monkeypatch:
     said = assay("check", "--suite", "perf.yaml")
     assert said.code == 0, said.out
     assert "a break in the environment, not a regression (OMP_WAIT_POLICY none -> active)" in said.out
-    assert said.out.count("incomparable") >= 2
+    assert "incomparable" in said.out

@@ -121,9 +121,9 @@ def _without_history(question: Question, result: ResultRecord, history: History,
     if level is not None and level.since == result.measured_at:
         return question.begin(result, Change.NEW, f"this level was accepted: {level.text}")
     if count:
-        begin = f" since {_begin_of(question, history, past)}" if history.others else ""
-        begin = f" since the level was accepted: {level.text}" if level is not None else begin
-        return question.begin(result, Change.INCONCLUSIVE, f"{count} of {FEWEST_RESULTS} results{begin}", **pointing)
+        begins = _begin_of(question, history, past)
+        since = "" if begins is None else f" since {begins}"
+        return question.begin(result, Change.INCONCLUSIVE, f"{count} of {FEWEST_RESULTS} results{since}", **pointing)
     if history.other_env_id is not None:
         return _across_break(question, result, history.other_env_id, past)
     if level is not None:

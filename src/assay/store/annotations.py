@@ -17,7 +17,7 @@ from assay.core.records import AnnotationRecord, BaselineRecord
 from assay.store.query import fetch_rows
 from assay.store.rows import optional_aware, optional_utc
 from assay.store.schema import ANNOTATIONS, BASELINES, RESULTS
-from assay.store.tables import append_arrow, arrow_table
+from assay.store.tables import append_arrow, arrow_table, live_files
 
 KINDS = ("note", "accept", "mute", "split", "retract")
 SUBJECTS = ("run", "result", "series")
@@ -75,6 +75,8 @@ def read_annotations(
     versions: Mapping[str, int] | None = None,
 ) -> list[AnnotationRecord]:
     """Return the annotations that hold, oldest first; ``include_ended`` adds those taken back and expired."""
+    if versions is None and not live_files(location, ANNOTATIONS):
+        return []  # nobody has said anything yet, which takes no query engine to see
     rows = fetch_rows(
         location,
         "SELECT * FROM annotations WHERE subject_id = coalesce(?, subject_id) ORDER BY created_at, annotation_id",

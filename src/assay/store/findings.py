@@ -14,7 +14,7 @@ from assay.core.words import Change
 from assay.store.query import fetch_rows
 from assay.store.rows import aware, utc
 from assay.store.schema import CALIBRATIONS, FINDINGS
-from assay.store.tables import append_arrow, arrow_table
+from assay.store.tables import append_arrow, arrow_table, live_files
 
 Record = TypeVar("Record", FindingRecord, CalibrationRecord)
 
@@ -56,6 +56,8 @@ def read_calibrations(
     location: str, *, series_id: str | None = None, versions: Mapping[str, int] | None = None
 ) -> list[CalibrationRecord]:
     """Return calibrations, oldest first. A later one of the same series, metric and environment replaces earlier."""
+    if versions is None and not live_files(location, CALIBRATIONS):
+        return []  # nothing was calibrated yet, which takes no query engine to see
     rows = fetch_rows(
         location,
         "SELECT * FROM calibrations WHERE series_id = coalesce(?, series_id) ORDER BY created_at, calibration_id",
