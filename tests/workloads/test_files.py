@@ -116,6 +116,16 @@ def test_our_reader_sees_what_onnx_sees(onnx: Any, save_onnx: SaveOnnx) -> None:
     assert [one.dtype for one in signature.inputs] == list(kinds.values())
 
 
+def test_a_file_is_fed_the_same_values_wherever_it_lies(onnx: Any, save_onnx: SaveOnnx, tmp_path: Path) -> None:
+    here = save_onnx(x=(onnx.TensorProto.FLOAT, ["batch", 256]))
+    there = tmp_path / "elsewhere" / here.name
+    there.parent.mkdir()
+    there.write_bytes(here.read_bytes())
+    fed = [make_inputs(resolve_workload(str(file)), batch=2, shape={}, seed=7)["x"] for file in (here, there)]
+    assert fed[0].any()
+    assert fed[0].tobytes() == fed[1].tobytes()
+
+
 def test_weights_beside_an_onnx_file_count_and_must_be_there(onnx: Any, save_onnx: SaveOnnx) -> None:
     path = save_onnx(x=(onnx.TensorProto.FLOAT, ["batch", 256]), external=True)
     beside = path.with_name("model.data")

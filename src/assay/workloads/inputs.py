@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 def make_inputs(workload: Workload, *, batch: int, shape: Mapping[str, int], seed: int) -> dict[str, NDArray[Any]]:
     """Return one array an input, of the dtype its spec names; the same seed gives the same bytes everywhere."""
     names = {**workload.size.constants, **shape, "batch": batch}
-    return {spec.name: _make_one(spec, names, seed, workload.name) for spec in workload.family.inputs}
+    # A file is known by its last name, so that it is fed the same values wherever it lies.
+    known_as = PurePath(workload.name).name if "file" in workload.size.config else workload.name
+    return {spec.name: _make_one(spec, names, seed, known_as) for spec in workload.family.inputs}
 
 
 def resolve_dims(spec: InputSpec, names: Mapping[str, int]) -> tuple[int, ...]:
