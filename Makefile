@@ -43,13 +43,13 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet $(TORCH)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[torch]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[torch,report,serve]"
 	@# An editable install is not compiled by pip, and with PYTHONDONTWRITEBYTECODE set it never would be.
 	$(BIN)/python -m compileall -q src
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[torch,onnx,openvino,torchao,mlperf,postgres]" --group dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[torch,onnx,openvino,torchao,mlperf,postgres,report,serve]" --group dev
 	touch $@
 
 clean: ## Remove the virtual environment and caches

@@ -1,0 +1,1 @@
+"""Figures, each defined once: data in, a ``Figure`` out. Nothing here draws."""

@@ -1,0 +1,1 @@
+"""Kinds of reports: one file each, registered with ``report_kinds``."""
