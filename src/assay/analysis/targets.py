@@ -13,6 +13,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 
 from assay.catalog.targets import SPEEDUP, Bound, Target
+from assay.core.display import Displayed
 from assay.core.records import MetricValue, ResultRecord
 from assay.core.words import Provenance, Verdict
 
@@ -69,7 +70,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class TargetReport:
+class TargetReport(Displayed):
     """Every target on every case that it is for. ``score`` is 0 to 100, None where too little is known."""
 
     outcomes: tuple[Outcome, ...]

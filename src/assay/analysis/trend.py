@@ -24,6 +24,7 @@ from assay.analysis.surroundings import Surroundings
 from assay.analysis.trend_pieces import Begin, Piece, Said, cut_pieces, find_places, is_after
 from assay.analysis.trend_points import SeriesPoints, TrendPoint, find_series, read_points
 from assay.catalog.metrics import metrics as registry
+from assay.core.display import Displayed
 from assay.core.records import AnnotationRecord
 from assay.core.words import Direction
 from assay.stats.change import is_worse_ratio
@@ -83,7 +84,7 @@ class TrendBreak:
 
 
 @dataclass(frozen=True, slots=True)
-class Trend:
+class Trend(Displayed):
     """One series of one metric over time; places in segments, changes and breaks count ``points`` from 0."""
 
     series_id: str

@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
+from assay.core.display import Displayed
 from assay.core.records import FindingRecord
 from assay.core.words import Change, Direction, Provenance
 from assay.stats.change import RatioEstimate
@@ -76,7 +77,7 @@ class GeometricMean:
 
 
 @dataclass(frozen=True, slots=True)
-class CompareReport:
+class CompareReport(Displayed):
     """What ``assay compare`` answers. ``sides[0]`` is the baseline; ``is_interleaved`` says how far it may go.
 
     Launches that were not interleaved were made at other times, so a difference may be the machine's: their verdicts
@@ -101,7 +102,7 @@ class CompareReport:
 
 
 @dataclass(frozen=True, slots=True)
-class CheckReport:
+class CheckReport(Displayed):
     """What ``assay check`` answers: one finding a series and metric, worst first.
 
     ``expected`` counts the series that should be there. ``environment_break`` says what differs from the reference's

@@ -33,6 +33,7 @@ from assay.cli import (
     probe,
     recommend,
     run,
+    serve,
     states,
     store,
     suite,
@@ -87,6 +88,7 @@ imports.register(app)
 doctor.register(app)
 targets.register(app)
 recommend.register(app)
+serve.register(app)
 app.add_typer(suite.app, name="suite")
 app.add_typer(ci.app, name="ci")
 states.register(store.app)

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from assay.core.case import AnyCase, Case
+from assay.core.display import Displayed
 from assay.core.errors import AssayError
 from assay.core.words import Change, Fidelity, Mark, Provenance, RunStatus, Status, Verdict
 
@@ -53,7 +54,7 @@ class EnvironmentRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class RunRecord:
+class RunRecord(Displayed):
     """One execution of a plan. Written last: a run without this row is invisible."""
 
     run_id: str
@@ -78,7 +79,7 @@ class RunRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class ResultRecord:
+class ResultRecord(Displayed):
     """One case in one run: how it ended, whether to believe it, and its numbers.
 
     ``fidelity`` says whether its answers are right (None where that is not known); ``fidelity_reason`` why they are

@@ -42,6 +42,7 @@ from assay.runner.schedule import ScheduledLaunch
 from assay.runner.serving_settings import Profile
 from assay.runner.suite_model import suite_to_dict
 from assay.store import Journal, Store
+from assay.store.running import PROGRESS
 
 _MLPERF_LIKE_LIMIT = 100
 """MLPerf's counts take ten minutes at the least and most of a day for a slow model: 600 s become 17 hours."""
@@ -139,6 +140,7 @@ class RunInProgress:
         case_id = scheduled.planned.case.case_id
         if case_id in self._failed:
             return
+        self._say(scheduled, number, total)
         if self._prepare(scheduled.planned).obstacle is not None:
             self._failed.add(case_id)
             self.journal.record(self._summarise(scheduled.planned))
@@ -152,6 +154,15 @@ class RunInProgress:
         if launch.status is not Status.OK:
             self._failed.add(case_id)
         self._listener(LaunchEnded(scheduled, launch, result, self._side))
+
+    def _say(self, scheduled: ScheduledLaunch, number: int, total: int) -> None:
+        """Note in the journal what comes next, for whoever watches (see ``store.running``). Between launches only."""
+        case = scheduled.planned.case
+        self.journal.write(
+            PROGRESS,
+            {"number": number, "total": total, "case": case.label, "case_id": case.case_id,
+             "began_at": datetime.now(UTC).isoformat()},
+        )  # fmt: skip
 
     def publish(self, status: RunStatus | None) -> FinishedRun:
         """Turn the journal's content into rows. ``status`` None: as the results are."""

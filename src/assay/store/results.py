@@ -5,10 +5,12 @@ May import: core and store; pyarrow, pandas and polars inside functions.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any, overload
 
+from assay.core.display import Displayed
 from assay.core.errors import AssayError
 from assay.core.records import ResultRecord
 from assay.store.query import read_failure, reading
@@ -27,7 +29,7 @@ LONG_COLUMNS = (*_CASE_COLUMNS, "name", "phase", "stat", "value", "unit", "ci_lo
 """Of the long form: one row for each number of each result."""
 
 
-class ResultSet(Sequence[ResultRecord]):
+class ResultSet(Displayed, Sequence[ResultRecord]):
     """What a selection finds in a store, oldest first; a sequence of frozen records.
 
     ``arrow``, ``pandas`` and ``polars`` give the same rows as a table without making a record of each.
@@ -84,6 +86,13 @@ class ResultSet(Sequence[ResultRecord]):
             lambda connection: connection.cursor().execute(f"SELECT count(*) FROM ({chosen})", parameters).fetchall()  # noqa: S608
         )
         return int(found[0][0])
+
+    def newest(self, count: int) -> ResultSet:
+        """Return the newest so many of them, without reading the others."""
+        found = copy.copy(self)
+        found._limit = count if self._limit is None else min(count, self._limit)
+        found._records = None
+        return found
 
     @property
     def records(self) -> list[ResultRecord]:

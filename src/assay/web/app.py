@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
 PAGES = (
     "overview", "runs", "compare", "trends", "devices", "workloads", "matrix", "decide", "kpi", "health", "method", "live",
+    "search",
 )  # fmt: skip
 """Modules of ``assay.web.pages``; each has ``router``."""
 API = (
     "runs", "results", "series", "compare", "check", "recommend", "predict", "catalog", "imports", "sql", "health", "metrics",
+    "reports",
 )  # fmt: skip
 """Modules of ``assay.web.api``; each has ``router``."""
 
@@ -32,6 +34,7 @@ def create_app(settings: ServeSettings = ServeSettings()) -> FastAPI:  # noqa: B
 
     Raises StoreError where there is no store at the location.
     """
+    from assay.web.live import watch_of
     from assay.web.security import add_security
 
     app = FastAPI(
@@ -40,6 +43,7 @@ def create_app(settings: ServeSettings = ServeSettings()) -> FastAPI:  # noqa: B
     )  # fmt: skip
     app.state.settings = settings
     app.state.store = Store.open(settings.store)
+    app.state.live = watch_of(app.state.store.location)
     add_security(app, settings)
     for package, names in (("pages", PAGES), ("api", API)):
         for name in names:

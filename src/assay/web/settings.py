@@ -27,6 +27,8 @@ class ServeSettings:
     requests_per_minute: int = 1200
     body_bytes: int = 1 << 20
     upload_bytes: int = 64 << 20
+    is_static: bool = False
+    """Pages are written to files: they leave out forms, sorting links and whatever else needs a server."""
     sql_rows: int = 10_000
     sql_seconds: float = 10.0
 

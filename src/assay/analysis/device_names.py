@@ -1,0 +1,58 @@
+"""Which device a stored name means: the catalogue's entry where it resolves, else the name as it was written.
+
+Nothing is guessed: a name that fits several entries, or none, stays a device of its own. May import: core, catalog.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from assay.catalog.hardware.load import load_catalogue
+from assay.catalog.hardware.match import match_hardware
+
+if TYPE_CHECKING:
+    from assay.catalog.hardware.entry import Hardware
+
+_NAMES_KEPT = 8192
+_UNKNOWN = "unknown"
+"""What importers keep where a source says that it does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceName:
+    """A device as reports name it. ``hw_id`` is its catalogue entry, None with ``reason`` where there is none.
+
+    A slice or virtual GPU is a device of its own: ``partition`` says which, and the entry is that of the whole.
+    """
+
+    label: str
+    hw_id: str | None = None
+    partition: str | None = None
+    reason: str | None = None
+
+    @property
+    def hardware(self) -> Hardware | None:
+        """The catalogue's sheet of the whole device; None of a slice, whose figures are not the sheet's."""
+        return None if self.hw_id is None or self.partition is not None else load_catalogue().get(self.hw_id)
+
+
+@functools.lru_cache(maxsize=_NAMES_KEPT)
+def name_device(hardware: str | None, device: str | None) -> DeviceName:
+    """Name the device of a stored row by its ``hardware`` (what it ran on) or, without one, by its ``device``."""
+    if hardware is None or hardware.casefold() == _UNKNOWN:
+        label = f"{device} (not named)" if device else "not named"
+        return DeviceName(label, reason="its source does not name the hardware")
+    is_cpu = (device or "").partition(":")[0].lower() == "cpu"
+    match = match_hardware(hardware, kind="cpu" if is_cpu else None)
+    entry = None if match.hw_id is None else load_catalogue().get(match.hw_id)
+    if entry is None and is_cpu and (other := match_hardware(hardware)).hw_id is not None:
+        # The source names the machine's accelerator, and says that it ran on the CPU beside it.
+        name = load_catalogue()[other.hw_id].name
+        return DeviceName(f"CPU beside {name}", reason=f"its source names {hardware} and says it ran on the CPU")
+    if entry is None:
+        return DeviceName(hardware, reason=f"not in the catalogue: {match.reason}")
+    if match.partition is not None:
+        return DeviceName(f"{entry.name}, {match.partition.text}", entry.hw_id, match.partition.text)
+    return DeviceName(entry.name, entry.hw_id)

@@ -1,0 +1,194 @@
+"""Which stored numbers may stand in a ranking, and what has to agree before two of them are compared: as SQL.
+
+Rankings, matrices and correlations read here, so that all of them leave out the same rows for the same reasons. A row
+that is left out is counted with its reason. May import: core, catalog, store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from assay.catalog.launch_metrics import usual_stat
+from assay.catalog.metrics import metrics as registry
+from assay.core.words import Direction, Verdict
+from assay.store.query import fetch_rows, quote
+from assay.store.schema import HEADLINE_PHASE, HEADLINES, RESULTS, headline_columns
+from assay.store.selection import ANY, Selection
+
+if TYPE_CHECKING:
+    from assay.store import Store
+
+TABLES_READ = (RESULTS,)
+"""What every question here reads: one set, since views that were made for a set of tables are used again."""
+TYPICAL_STATS = ("median", "mean", "p50")
+"""What stands for a number where the usual statistic is missing. A tail (p90, p99) never does: it is another number."""
+RULED = "round"
+"""The option that results have whose conditions a benchmark's rules fix: MLPerf. Batch and precision are free there."""
+_OF_THE_SYSTEM = (
+    "accelerators", "accelerators_per_node", "nodes", "submitter", "system", "software", "availability", "platform",
+    "inferred",
+)  # fmt: skip
+"""Options that say on what was measured, and by whom, and not what."""
+_FREE_BY_RULE = ("global_batch_size",)
+_FREE_WHERE_CLOSED = (*_FREE_BY_RULE, "model_used")
+"""In the closed division everybody runs the benchmark's model, whatever they call it."""
+_NOT_A_SECOND_MEASUREMENT = 'contains(options, \'"inferred":true\')'
+"""MLPerf's submission checker computed these from the run of another scenario (docs/importing-mlperf.md)."""
+_BATCH_MATTERS = ("inference", "training")
+
+
+@dataclass(frozen=True, slots=True)
+class NumberWanted:
+    """A metric and the statistics that stand for it, best first."""
+
+    metric: str
+    stats: tuple[str, ...]
+    phases: tuple[str, ...] = (HEADLINE_PHASE, "energy")
+    """Energy has a window of its own, whose phase says so."""
+
+    @classmethod
+    def of(cls, metric: str, stat: str | None = None) -> NumberWanted:
+        """``stat`` None: the usual one, else a typical one. Raises UnknownNameError for a metric that nobody knows."""
+        registry.get(metric)
+        usual = usual_stat(metric)
+        return cls(metric, (stat,) if stat else tuple(dict.fromkeys((usual, *TYPICAL_STATS))))
+
+    @property
+    def unit(self) -> str:
+        """The registry's unit."""
+        return registry.get(self.metric).unit
+
+    @property
+    def direction(self) -> Direction:
+        """Which way is better."""
+        return registry.get(self.metric).direction
+
+    def sql(self) -> str:
+        """An expression on ``results``: a struct of value, lo, hi, n, stat, or null."""
+        parts = [self._entry(stat) for stat in self.stats]
+        headline = HEADLINES.get(self.metric)
+        if headline is not None and headline[0] in self.stats:
+            value, low, high, count = headline_columns(self.metric)
+            wide = (
+                f"CASE WHEN {value} IS NOT NULL THEN {{'value': {value}, 'lo': {low}, 'hi': {high}, 'n': {count}, "
+                f"'stat': {quote(headline[0])}}} END"
+            )
+            place = self.stats.index(headline[0])
+            parts[place] = wide
+        return f"coalesce({', '.join(parts)})"
+
+    def _entry(self, stat: str) -> str:
+        phases = ", ".join(map(quote, self.phases))
+        return (
+            f"list_transform(list_filter(metrics, lambda one: one.name = {quote(self.metric)} "
+            f"AND one.stat = {quote(stat)} AND list_contains([{phases}], one.phase) AND one.value IS NOT NULL), "
+            "lambda one: {'value': one.value, 'lo': one.ci_lo, 'hi': one.ci_hi, 'n': one.n, 'stat': one.stat})[1]"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """How many rows were left out, and why, in words."""
+
+    reason: str
+    count: int
+
+
+def select_any(where: Mapping[str, Any], run_ids: Sequence[str] = ()) -> Selection:
+    """Return the selection that a report asks for: of every provenance, since those are shown apart, unless it says.
+
+    Raises UsageError for a field or word that nobody knows.
+    """
+    fields: dict[str, Any] = {"provenance": ANY, **where}
+    if run_ids:
+        fields["run_id"] = tuple(run_ids)
+    return Selection.of(fields)
+
+
+def usable_sql(selection: Selection) -> tuple[str, list[object]]:
+    """Return a condition on ``results`` that only what may be ranked meets, and its parameters. Raises UsageError."""
+    where, parameters = selection.where()
+    condition = (
+        f"{where} AND usable AND verdict IS DISTINCT FROM {quote(Verdict.CONTAMINATED.value)} "
+        f"AND NOT {_NOT_A_SECOND_MEASUREMENT}"
+    )
+    return condition, parameters
+
+
+def count_left_out(store: Store, selection: Selection, *, only: str = "TRUE") -> tuple[LeftOut, ...]:
+    """Count the rows of a selection that may not be ranked, by reason, most first. Raises StoreError.
+
+    ``only`` is one more condition on ``results``, in words of the program.
+    """
+    where, parameters = selection.where()
+    rows = fetch_rows(
+        store.location,
+        f"""
+        SELECT CASE
+            WHEN status <> 'ok' THEN 'did not end well (' || status || ')'
+            WHEN fidelity = 'failed' THEN 'wrong answers: the fidelity gate failed'
+            WHEN NOT usable THEN 'marked by its importer as ' || list_aggregate(list_sort(map_keys(marks)), 'string_agg', ', ')
+            WHEN verdict = {quote(Verdict.CONTAMINATED.value)} THEN 'contaminated: something disturbed the timing'
+            ELSE 'computed from the run of another scenario, so no second measurement'
+          END AS reason, count(*) AS count
+        FROM results WHERE {where} AND {only} AND (
+          NOT usable OR verdict = {quote(Verdict.CONTAMINATED.value)} OR {_NOT_A_SECOND_MEASUREMENT}
+        ) GROUP BY ALL ORDER BY count DESC, reason
+        """,  # noqa: S608  (words of ours)
+        parameters,
+        tables=TABLES_READ,
+        versions=store.versions,
+    )
+    return tuple(LeftOut(row["reason"], row["count"]) for row in rows)
+
+
+def keyed_sql(source: str) -> str:
+    """Return SQL over rows of ``results`` that adds what has to agree before two of them are compared.
+
+    ``is_ruled``: a benchmark's rules fix the conditions, so batch, precision and engine are free and come out null.
+    ``conditions`` are the options that say what was measured, as JSON. ``accelerators`` is how many devices took part.
+    ``submission`` is whose result it is, where a benchmark publishes them: the same one may stand in several files.
+    ``within`` is the run of the import of a row whose source leaves conditions unsaid: such a row is compared only with
+    others of its own source, which was made in one way. Options repeat, so each text is taken apart once.
+    """
+    patches = [
+        quote("{" + ", ".join(f'"{name}": null' for name in (*_OF_THE_SYSTEM, *more)) + "}")
+        for more in ((), _FREE_BY_RULE, _FREE_WHERE_CLOSED)
+    ]
+    ruled = f"json_exists(options, '$.{RULED}')"
+    return f"""
+    SELECT s.* EXCLUDE (precision, batch, shape, engine),
+      o.is_ruled, o.conditions, o.accelerators, o.submission,
+      CASE WHEN NOT o.is_ruled THEN s.precision END AS precision,
+      CASE WHEN NOT o.is_ruled THEN s.batch END AS batch,
+      CASE WHEN NOT o.is_ruled THEN s.shape::VARCHAR ELSE '{{}}' END AS shape,
+      CASE WHEN NOT o.is_ruled THEN s.engine END AS engine,
+      s.engine AS software,
+      CASE WHEN NOT o.is_ruled AND (
+        s.hardware IS NULL OR s.hardware = 'unknown' OR s.precision IS NULL OR (s.batch IS NULL AND s.mode IN {_BATCH_MATTERS})
+      ) THEN s.run_id END AS within
+    FROM ({source}) AS s JOIN (
+      SELECT * REPLACE (
+        -- Of a machine without accelerators the number of nodes is what says how large it is.
+        CASE WHEN accelerators IS NULL AND nodes > 1
+             THEN json_merge_patch(conditions, json_object('nodes', nodes))::VARCHAR ELSE conditions END AS conditions
+      ) FROM (SELECT options,
+        TRY_CAST(json_extract_string(options, '$.nodes') AS BIGINT) AS nodes,
+        {ruled} AS is_ruled,
+        json_merge_patch(
+          options,
+          CASE WHEN json_extract_string(options, '$.division') = 'closed' THEN {patches[2]}
+               WHEN {ruled} THEN {patches[1]} ELSE {patches[0]} END
+        )::VARCHAR AS conditions,
+        CASE WHEN {ruled} THEN coalesce(json_extract_string(options, '$.submitter'), '') || ' '
+          || coalesce(json_extract_string(options, '$.system'), '') END AS submission,
+        nullif(coalesce(
+          TRY_CAST(json_extract_string(options, '$.accelerators') AS BIGINT),
+          TRY_CAST(json_extract_string(options, '$.accelerators_per_node') AS BIGINT)
+            * coalesce(TRY_CAST(json_extract_string(options, '$.nodes') AS BIGINT), 1)
+        ), 0) AS accelerators
+      FROM (SELECT DISTINCT options FROM ({source})))
+    ) AS o USING (options)
+    """  # noqa: S608  (words of ours, and a source of ours)

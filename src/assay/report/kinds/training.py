@@ -1,0 +1,409 @@
+"""Training: time to a quality, work per second, and what more accelerators bring of what they could.
+
+May import: core, catalog, store, analysis, report.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from assay.analysis.side_by_side import Group, Subject, label_devices, read_groups_of
+from assay.analysis.usable_numbers import TABLES_READ, NumberWanted, count_left_out, usable_sql
+from assay.core.words import Direction, Mode, Provenance
+from assay.report.base import ReportKind, ReportRequest, report_kinds
+from assay.report.cells import metric_column, metric_title, workload_cell
+from assay.report.figures.curves import TrainingCurve, draw_curves
+from assay.report.how_to_read import how_to_read
+from assay.report.kinds._shared2 import (
+    HOW_GROUPS_READ,
+    check_options,
+    count_words,
+    cut,
+    empty_report,
+    group_cell,
+    hardware_cell,
+    provenance_column,
+    read_sources,
+    say_left_out,
+    say_rows_cut,
+    selection_of,
+    spread_cells,
+    spread_columns,
+    start_report,
+    unit_of,
+    whole_option,
+)
+from assay.report.values import (
+    Block,
+    Cell,
+    Column,
+    Figure,
+    Layer,
+    Ref,
+    RefKind,
+    Report,
+    Role,
+    Scale,
+    Section,
+    Shape,
+    Table,
+    Text,
+)
+from assay.store.query import fetch_rows
+
+if TYPE_CHECKING:
+    from assay.store import Store
+    from assay.store.selection import Selection
+
+KIND = "training"
+TITLE = "Training"
+OPTIONS: Mapping[str, str] = {
+    "workloads": "How many workloads to show of each section, those with most results first. Default: 6.",
+}
+TIME, RATE = "time_to_train_ns", "throughput_per_s"
+_HOW = (
+    "`assay import FILE` reads published training results: MLPerf Training tables, timm's and Lambda's training tables.",
+    "Training by assay itself is not built yet; its runs will stand here as measured, with loss and accuracy by step.",
+)
+_NO_CURVES = (
+    "No loss or accuracy by step is stored: published tables say what a training reached, and not how. Training by assay "
+    "itself is not built yet; its runs will keep both, and this section draws them."
+)
+_MOST_CURVES = 8
+_MOST_ROWS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ScalingStep:
+    """One number of accelerators beside the smallest one of its line. ``efficiency`` is speed-up over what is ideal."""
+
+    group: Group
+    first: Group
+    speedup: float
+    efficiency: float
+
+
+@dataclass(frozen=True, slots=True)
+class ScalingLine:
+    """One device under one set of conditions, with growing numbers of it; smallest first."""
+
+    workload: str
+    label: str
+    provenance: Provenance
+    steps: tuple[ScalingStep, ...]
+
+
+def build(store: Store, request: ReportRequest) -> Report:
+    """Build the report. Raises StoreError, UsageError."""
+    check_options(request, OPTIONS, KIND)
+    selection = selection_of(request, mode=Mode.TRAINING.value)
+    read = read_groups_of(store, selection, [NumberWanted.of(TIME, request.stat), NumberWanted.of(RATE, request.stat)])
+    times, rates = read[TIME], read[RATE]
+    if not times and not rates:
+        what = "No usable training result is in this selection."
+        return empty_report(KIND, TITLE, request, what, (*_HOW, *say_left_out(count_left_out(store, selection))))
+    most = whole_option(request, "workloads", 6)
+    time_lines, rate_lines = find_lines(times, Direction.LOWER), find_lines(rates, Direction.HIGHER)
+    sections = [Section("overview", "What there is", (_overview(times, rates, request.limit),))]
+    sections += _number_sections(times, time_lines, TIME, most, request.limit)
+    sections += _number_sections(rates, rate_lines, RATE, most, request.limit)
+    sections.append(_quality_section(store, selection, request.limit))
+    left_out = say_left_out(count_left_out(store, selection))
+    if left_out:
+        sections.append(Section("left-out", "What was left out", (Text(left_out),)))
+    return start_report(
+        KIND,
+        TITLE,
+        request,
+        summary=_summary(times, rates, [*time_lines, *rate_lines]),
+        sections=sections,
+        sources=read_sources(store, selection),
+        how_to_read=[
+            *how_to_read("throughput"),
+            *HOW_GROUPS_READ,
+            (
+                "efficiency",
+                "Speed-up over what as many accelerators could bring at best, against the smallest number under the same "
+                "conditions: 100 % is ideal. Time to train mixes speed with convergence: larger systems take larger "
+                "batches, which take more steps.",
+            ),
+        ],
+    )
+
+
+def find_lines(groups: Sequence[Group], direction: Direction) -> list[ScalingLine]:
+    """Return the lines of groups that differ in the number of accelerators alone; most steps first."""
+    by_line: dict[tuple[Subject, str, Provenance], list[Group]] = {}
+    for group in groups:
+        if group.subject.accelerators:
+            key = (replace(group.subject, accelerators=None), group.device.label, group.provenance)
+            by_line.setdefault(key, []).append(group)
+    lines = []
+    for (subject, device, provenance), found in by_line.items():
+        ordered = sorted(found, key=lambda one: one.subject.accelerators or 0)
+        if len(ordered) > 1:
+            steps = tuple(_step(one, ordered[0], direction) for one in ordered)
+            lines.append(ScalingLine(subject.workload, f"{device}, {subject.label}", provenance, steps))
+    return sorted(lines, key=lambda line: (-len(line.steps), line.workload, line.label))
+
+
+def _step(group: Group, first: Group, direction: Direction) -> ScalingStep:
+    speedup = first.median / group.median if direction is Direction.LOWER else group.median / first.median
+    ideal = (group.subject.accelerators or 1) / (first.subject.accelerators or 1)
+    return ScalingStep(group, first, speedup, speedup / ideal)
+
+
+# -- sections --------------------------------------------------------------------------------------------------
+
+
+def _overview(times: Sequence[Group], rates: Sequence[Group], limit: int) -> Table:
+    by_workload: dict[str, list[Group]] = {}
+    for group in (*times, *rates):
+        by_workload.setdefault(group.subject.workload, []).append(group)
+    ordered = sorted(by_workload.items(), key=lambda pair: (-sum(one.results for one in pair[1]), pair[0]))
+    kept, left = cut(ordered, min(limit, _MOST_ROWS))
+    rows = []
+    for name, groups in kept:
+        counts = [one.subject.accelerators for one in groups if one.subject.accelerators]
+        rounds = sorted({str(one.subject.options["round"]) for one in groups if "round" in one.subject.options})
+        rows.append((
+            workload_cell(name),
+            Cell(", ".join(word for word in Provenance if any(one.provenance is word for one in groups))),
+            Cell(sum(one.results for one in groups)),
+            Cell(len({one.device.label for one in groups})),
+            Cell(min(counts), reason=None) if counts else Cell(reason="its source does not say"),
+            Cell(max(counts), reason=None) if counts else Cell(reason="its source does not say"),
+            Cell(", ".join(rounds) or None, reason=None if rounds else "it is of no benchmark with rounds"),
+        ))  # fmt: skip
+    columns = (
+        Column("workload", "workload", description="What is trained"),
+        provenance_column(),
+        Column("results", "results", description="Usable results with a time or a throughput"),
+        Column("devices", "devices", description="Different devices"),
+        Column("fewest", "fewest accelerators", description="In one system"),
+        Column("most", "most accelerators", description="In one system"),
+        Column("rounds", "rounds", description="Rounds of the benchmark"),
+    )
+    return Table(
+        "workloads", "Workloads", columns, tuple(rows), notes=say_rows_cut(left, len(ordered), "workloads"),
+        rows_left_out=left,
+    )  # fmt: skip
+
+
+def _number_sections(
+    groups: Sequence[Group], lines: Sequence[ScalingLine], metric: str, most: int, limit: int
+) -> list[Section]:
+    if not groups:
+        return []
+    counts: dict[str, int] = {}
+    for group in groups:
+        counts[group.subject.workload] = counts.get(group.subject.workload, 0) + group.results
+    names = sorted(counts, key=lambda name: (-counts[name], name))
+    title = metric_title(metric).capitalize()
+    sections = []
+    for name in names[:most]:
+        own = [line for line in lines if line.workload == name]
+        blocks: list[Block] = [_numbers_table(name, [one for one in groups if one.subject.workload == name], metric, limit)]
+        if own:
+            blocks += [_efficiency_figure(name, own, metric), _efficiency_table(name, own, metric, limit)]
+        sections.append(Section(f"{metric}-{name}", f"{title} of {name}", tuple(blocks)))
+    if len(names) > most:
+        note = f"{len(names) - most} more workloads have a {title.lower()}: workloads=N shows more, and a filter one alone."
+        sections.append(Section(f"{metric}-more", f"{title} of others", (Text((note,)),)))
+    return sections
+
+
+def _numbers_table(name: str, groups: Sequence[Group], metric: str, limit: int) -> Table:
+    wanted = NumberWanted.of(metric)
+    sign = 1 if wanted.direction is Direction.LOWER else -1
+    ordered = sorted(groups, key=lambda one: (one.subject.label, one.subject.accelerators or 0, sign * one.median))
+    kept, left = cut(ordered, min(limit, _MOST_ROWS))
+    rows = []
+    for group in kept:
+        rows.append((
+            hardware_cell(group.device.label, group.device.hw_id, group.device.reason),
+            Cell(group.subject.accelerators, reason=None if group.subject.accelerators else "its source does not say"),
+            Cell(group.provenance.value),
+            Cell(group.subject.label, reason=group.subject.gap),
+            group_cell(group, wanted.unit),
+            *spread_cells(group, wanted.unit),
+            _per_device_cell(group, metric),
+        ))  # fmt: skip
+    per_device = (
+        Column("device_time", "device time", unit="s", direction=Direction.LOWER, description="Derived: time x accelerators")
+        if metric == TIME
+        else Column("per_device", "per accelerator", unit="1/s", direction=Direction.HIGHER,
+                    description="Derived: throughput / accelerators")  # fmt: skip
+    )
+    columns = (
+        Column("device", "device"),
+        Column("accelerators", "accelerators", description="How many took part"),
+        provenance_column(),
+        Column("conditions", "conditions", description="What has to agree before two rows are compared"),
+        metric_column(metric),
+        *spread_columns(wanted.unit),
+        per_device,
+    )
+    return Table(
+        f"{metric}-{name}", name, columns, tuple(rows),
+        caption="Rounds, divisions and systems are kept apart; several results in a row are of several submissions.",
+        notes=say_rows_cut(left, len(ordered), "rows"), rows_left_out=left,
+    )  # fmt: skip
+
+
+def _per_device_cell(group: Group, metric: str) -> Cell:
+    count = group.subject.accelerators
+    if not count:
+        return Cell(reason="its source does not say how many accelerators took part")
+    if metric == TIME:
+        return Cell(group.median * count / 1e9, group.provenance, unit="s", reason="derived: time x accelerators")
+    unit = unit_of("1/s", group.subject.unit_of_work)
+    return Cell(group.median / count, group.provenance, unit=unit, reason="derived: throughput / accelerators")
+
+
+def _efficiency_figure(name: str, lines: Sequence[ScalingLine], metric: str) -> Figure:
+    shown = lines[:_MOST_CURVES]
+    curves = [
+        TrainingCurve(
+            line.label,
+            x=[float(step.group.subject.accelerators or 0) for step in line.steps],
+            values=[step.efficiency for step in line.steps],
+            provenance=line.provenance,
+        )
+        for line in shown
+    ]
+    figure = draw_curves(
+        curves=curves, metric="efficiency", unit="share", direction=Direction.HIGHER, over="accelerators",
+        title=f"{name}: what more accelerators bring", key=f"efficiency-{metric}-{name}",
+    )  # fmt: skip
+    counts = [step.group.subject.accelerators or 1 for line in shown for step in line.steps]
+    ideal = Layer("ideal", Shape.LINE, x=(float(min(counts)), float(max(counts))), y=(1.0, 1.0), role=Role.GUIDE)
+    notes = list(figure.notes)
+    if len(lines) > len(shown):
+        notes.append(f"{len(shown)} of {len(lines)} lines are drawn: those with most sizes.")
+    return replace(
+        figure, x=replace(figure.x, scale=Scale.LOG), layers=(ideal, *figure.layers), notes=tuple(notes),
+        caption=f"{figure.caption} The dashed line is ideal: twice the accelerators, twice the speed.",
+    )  # fmt: skip
+
+
+def _efficiency_table(name: str, lines: Sequence[ScalingLine], metric: str, limit: int) -> Table:
+    wanted = NumberWanted.of(metric)
+    steps = [(line, step) for line in lines for step in line.steps]
+    kept, left = cut(steps, min(limit, _MOST_ROWS))
+    rows = []
+    for line, step in kept:
+        is_first = step.group is step.first
+        note = "the smallest number, which the others are held against" if is_first else _medians(step)
+        rows.append((
+            Cell(line.label),
+            Cell(line.provenance.value),
+            Cell(step.group.subject.accelerators),
+            group_cell(step.group, wanted.unit),
+            Cell(step.speedup, line.provenance, unit="1", reason=note),
+            Cell(step.efficiency, line.provenance, unit="share", reason=note,
+                 ref=Ref(RefKind.RESULT, step.group.newest.result_id)),
+        ))  # fmt: skip
+    columns = (
+        Column("line", "device and conditions", description="What all numbers of accelerators have in common"),
+        provenance_column(),
+        Column("accelerators", "accelerators", description="How many took part"),
+        metric_column(metric),
+        Column("speedup", "speed-up", unit="1", direction=Direction.HIGHER, description="Against the smallest number"),
+        Column("efficiency", "efficiency", unit="share", direction=Direction.HIGHER,
+               description="Speed-up over the ratio of the numbers of accelerators; 100 % is ideal"),  # fmt: skip
+    )
+    return Table(
+        f"efficiency-{metric}-{name}", f"{name}: efficiency beside ideal", columns, tuple(rows),
+        notes=say_rows_cut(left, len(steps), "rows"), rows_left_out=left,
+    )  # fmt: skip
+
+
+def _medians(step: ScalingStep) -> str | None:
+    counts = step.group.results, step.first.results
+    return None if counts == (1, 1) else f"of medians over {counts[0]} and {counts[1]} results"
+
+
+def _quality_section(store: Store, selection: Selection, limit: int) -> Section:
+    condition, parameters = usable_sql(selection)
+    rows = fetch_rows(
+        store.location,
+        f"""
+        SELECT workload, hardware, device, provenance, result_id, one.name AS name, one.phase AS phase,
+               one.stat AS stat, one.value AS value, one.unit AS unit, one.n AS n
+        FROM (SELECT *, unnest(metrics) AS one FROM results WHERE {condition})
+        WHERE one.name IN ('accuracy', 'loss', 'epochs') AND one.value IS NOT NULL
+        ORDER BY workload, result_id, name, phase LIMIT ?
+        """,  # noqa: S608  (words of ours)
+        [*parameters, min(limit, _MOST_ROWS)],
+        tables=TABLES_READ,
+        versions=store.versions,
+    )
+    text = Text((_NO_CURVES,))
+    if not rows:
+        return Section("curves", "Loss and accuracy", (text,))
+    table = Table(
+        "quality",
+        "What was reached",
+        (
+            Column("workload", "workload"),
+            Column("device", "device"),
+            provenance_column(),
+            Column("metric", "metric"),
+            Column("phase", "phase", description="Which part of the data, or of the training"),
+            Column("value", "value", description="As its source says"),
+        ),
+        tuple(
+            (
+                workload_cell(row["workload"]),
+                Cell(row["hardware"] or row["device"], reason="its source does not name the hardware"),
+                Cell(row["provenance"]),
+                Cell(f"{row['name']} ({row['stat']})"),
+                Cell(row["phase"]),
+                Cell(row["value"], Provenance(row["provenance"]), n=row["n"], unit=row["unit"],
+                     ref=Ref(RefKind.RESULT, row["result_id"])),
+            )
+            for row in rows
+        ),
+    )  # fmt: skip
+    return Section("curves", "Loss and accuracy", (table, text))
+
+
+def _summary(times: Sequence[Group], rates: Sequence[Group], lines: Sequence[ScalingLine]) -> list[Text]:
+    groups = [*times, *rates]
+    by_word = {word: sum(one.results for one in groups if one.provenance is word) for word in Provenance}
+    counted = ", ".join(count_words(count, f"{word} result") for word, count in by_word.items() if count)
+    devices = {one.device.label for one in groups}
+    workloads = {one.subject.workload for one in groups}
+    said = [
+        f"{counted} of {count_words(len(workloads), 'workload')} on {count_words(len(devices), 'device')}: "
+        f"{sum(one.results for one in times)} with a time to train, {sum(one.results for one in rates)} with a throughput."
+    ]
+    last = [line.steps[-1] for line in lines]
+    if last:
+        shares = [step.efficiency for step in last]
+        largest = max(last, key=lambda step: step.group.subject.accelerators or 0)
+        size = label_devices(largest.group.device.label, largest.group.subject.accelerators)
+        said.append(
+            f"{count_words(len(lines), 'set of conditions', 'sets of conditions')} with several numbers of accelerators: "
+            f"at its largest number each keeps {100 * min(shares):.0f} to {100 * max(shares):.0f} % of the ideal "
+            f"(median {100 * statistics.median(shares):.0f} %). The largest is {largest.group.subject.workload} on {size}: "
+            f"{largest.speedup:.1f} times the speed of {largest.first.subject.accelerators}, "
+            f"{100 * largest.efficiency:.0f} % of the ideal."
+        )
+    return [Text(tuple(said))]
+
+
+report_kinds.add(
+    KIND,
+    ReportKind(
+        name=KIND,
+        title=TITLE,
+        description="Time to train, throughput, and efficiency over accelerators, by benchmark and round",
+        build=build,
+        options=OPTIONS,
+    ),
+)

@@ -1,0 +1,135 @@
+"""Axes for plotly.js: from base units to what is plotted, and the parts of a layout that all plots share.
+
+May import: core, report.values, report.display, report.cleaning, lettering, plan, ticks.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from assay.report.cleaning import clean_line, isolate
+from assay.report.display import choose_unit
+from assay.report.renderers.lettering import shorten_middle
+from assay.report.renderers.plan import axis_direction
+from assay.report.renderers.ticks import Ticks
+from assay.report.renderers.time_ticks import moment_of
+from assay.report.values import Axis, Scale
+
+_PLAIN = frozenset({None, "", "1", "count", "1/s"})
+_MOST_NAMES = 60
+_LONGEST_NAME = 30
+_LONGEST_TITLE = 90
+_CLEAR = "rgba(0,0,0,0)"
+
+
+def colour(role: str, opacity: float | None = None) -> str:
+    """The name of a role's colour, as ``plotly`` describes it."""
+    return f"var:{role}" if opacity is None else f"var:{role}/{opacity:g}"
+
+
+def escape(text: str) -> str:
+    """Return a text in which plotly.js finds no tag and no entity."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+@dataclass(frozen=True, slots=True)
+class PlotAxis:
+    """One axis: what values are divided by, and how plotly lays it out."""
+
+    axis: Axis
+    ticks: Ticks
+    divisor: float
+    unit: str
+    is_upright: bool
+
+    @classmethod
+    def of(cls, axis: Axis, ticks: Ticks, *, is_upright: bool) -> PlotAxis:
+        """Choose the unit: on a linear axis by its far end, on a logarithmic one by its middle."""
+        if axis.scale in {Scale.CATEGORY, Scale.TIME} or axis.unit in _PLAIN:
+            return cls(axis, ticks, 1.0, "1/s" if axis.unit == "1/s" else "", is_upright)
+        if axis.unit == "ratio":
+            return cls(axis, ticks, 1.0, "", is_upright)
+        size = math.sqrt(ticks.low * ticks.high) if ticks.is_log else max(abs(ticks.low), abs(ticks.high))
+        scaled = choose_unit(size, axis.unit)
+        return cls(axis, ticks, scaled.divisor, scaled.label, is_upright)
+
+    def number(self, value: float) -> float:
+        """A value as it is plotted, on an axis of numbers."""
+        return value / self.divisor
+
+    def convert(self, value: float | None) -> float | str | None:
+        """A value as it is plotted: in the axis' unit, or a time as ISO text in UTC."""
+        if value is None:
+            return None
+        if self.axis.scale is Scale.TIME:
+            return f"{moment_of(value):%Y-%m-%d %H:%M:%S.%f}"
+        return self.number(value)
+
+    def place(self, value: float) -> float | str | None:
+        """Where an annotation stands: on a logarithmic axis plotly wants the exponent."""
+        if self.ticks.is_log:
+            return math.log10(self.number(value))
+        return self.convert(value)
+
+    def length(self, value: float) -> float:
+        """A length along the axis: of times in milliseconds."""
+        return value * 1000 if self.axis.scale is Scale.TIME else value / self.divisor
+
+    def layout(self) -> dict[str, Any]:
+        """Return what ``xaxis`` or ``yaxis`` of a layout is."""
+        found: dict[str, Any] = {
+            "title": {"text": self._title(), "font": {"color": colour("ink"), "size": 12}, "standoff": 8},
+            "gridcolor": colour("grid"), "linecolor": colour("rule"), "tickcolor": colour("rule"), "showline": True,
+            "zeroline": False, "automargin": True, "tickfont": {"color": colour("muted"), "size": 11},
+        }  # fmt: skip
+        low, high = self.ticks.low, self.ticks.high
+        if self.axis.scale is Scale.TIME:
+            return found | {"type": "date", "range": [self.convert(low), self.convert(high)]}
+        if self.axis.scale is Scale.CATEGORY:
+            return found | self._names()
+        ends = [self.number(low), self.number(high)]
+        if self.ticks.is_log:
+            found |= {"type": "log", "range": [math.log10(end) for end in ends]}
+        else:
+            found |= {"type": "linear", "range": ends}
+        if self.axis.unit == "ratio":
+            texts = [escape(label) for label in self.ticks.labels]
+            return found | {"tickmode": "array", "tickvals": list(self.ticks.places), "ticktext": texts}
+        is_plain = self.axis.unit in _PLAIN
+        return found | {"exponentformat": "SI" if is_plain else "none", "separatethousands": not is_plain, "nticks": 8}
+
+    def _names(self) -> dict[str, Any]:
+        names = [clean_line(name) for name in self.axis.categories]
+        every = max(1, math.ceil(len(names) / _MOST_NAMES))
+        texts = [escape(isolate(shorten_middle(name, _LONGEST_NAME))) for name in names][::every]
+        return {
+            "type": "linear", "range": [self.ticks.low, self.ticks.high], "tickmode": "array",
+            "tickvals": list(range(len(names)))[::every], "ticktext": texts, "showgrid": False,
+        }  # fmt: skip
+
+    def _title(self) -> str:
+        title = shorten_middle(clean_line(self.axis.title), _LONGEST_TITLE)
+        note = "" if self.ticks.note.rpartition(" ")[2] in title else "UTC"
+        parts = (f"{title[:1].upper()}{title[1:]}", clean_line(self.unit), note if self.axis.scale is Scale.TIME else "")
+        direction = axis_direction(self.axis, is_upright=self.is_upright)
+        named = isolate(", ".join(part for part in parts if part))
+        return escape("   ".join(part for part in (named, direction) if part))
+
+
+def plain_layout(x: dict[str, Any], y: dict[str, Any], *, height: int, top: int, is_legend: bool) -> dict[str, Any]:
+    """The layout that all plots share: no paper of their own, the page's ink, a legend above the data."""
+    legend = {
+        "orientation": "h", "x": 0, "xanchor": "left", "y": 1 + top / height, "yanchor": "bottom", "bgcolor": _CLEAR,
+        "font": {"color": colour("ink"), "size": 12},
+    }  # fmt: skip
+    return {
+        "xaxis": x, "yaxis": y, "height": height + top, "paper_bgcolor": _CLEAR, "plot_bgcolor": _CLEAR,
+        "font": {"color": colour("ink"), "size": 12}, "margin": {"l": 56, "r": 16, "t": top + (28 if is_legend else 0), "b": 48},
+        "showlegend": is_legend, "legend": legend, "hovermode": "closest",
+        "hoverlabel": {
+            "align": "left", "bgcolor": colour("panel"), "bordercolor": colour("rule"),
+            "font": {"color": colour("ink"), "size": 12},
+        },
+    }  # fmt: skip

@@ -1,0 +1,86 @@
+"""A heat map for plotly.js: cells by their place between the ends of the colours, and marks for where they are from.
+
+May import: core, report.values, report.palette, heat, plotly_axes, ticks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from assay.core.words import Provenance
+from assay.report.cleaning import clean_line
+from assay.report.renderers.heat import cell_lines, cell_words, heat_axis, heat_scale, number_in
+from assay.report.renderers.lettering import shorten_middle
+from assay.report.renderers.plan import axis_direction, axis_title, ref_text
+from assay.report.renderers.plotly_axes import PlotAxis, colour, escape, plain_layout
+from assay.report.renderers.ticks import choose_ticks, span_ticks, top_down
+from assay.report.values import Cell, Figure, Heat
+
+_MOST_WRITTEN = 600
+_MOST_MARKED = 4000
+_ROW_PX = 28
+_LONGEST_LINE = 160
+
+
+def heat_to_plotly(figure: Figure, heat: Heat) -> dict[str, Any]:
+    """Return a heat map; predicted cells are hatched, imported ones have a diamond, unknown ones a dot."""
+    rows, columns = len(heat.cells), max((len(row) for row in heat.cells), default=0)
+    scale = heat_scale(heat)
+    x = PlotAxis.of(figure.x, choose_ticks(figure.x, ()), is_upright=False)
+    y = PlotAxis.of(figure.y, top_down(choose_ticks(figure.y, ())), is_upright=True)
+    layout = plain_layout(x.layout(), y.layout(), height=120 + min(60, rows) * _ROW_PX, top=10, is_legend=True)
+    places = [[number_in(cell) for cell in row] for row in heat.cells]
+    shares = [[None if value is None or scale is None else scale.share(value) for value in row] for row in places]
+    texts = [[_hover(cell_lines(figure, row, column)) for column in range(len(cells))] for row, cells in enumerate(heat.cells)]
+    trace: dict[str, Any] = {
+        "type": "heatmap", "x": list(range(columns)), "y": list(range(rows)), "z": shares, "zmin": 0, "zmax": 1,
+        "hovertext": texts, "hoverinfo": "text", "xgap": 1, "ygap": 1, "showscale": scale is not None,
+        "customdata": [[ref_text(cell.ref) for cell in row] for row in heat.cells], "name": "",
+    }  # fmt: skip
+    if scale is not None:
+        axis = heat_axis(heat, scale)
+        ticks = span_ticks(axis, scale.low, scale.high, count=4)
+        last = len(scale.colours) - 1
+        title = "<br>".join(escape(part) for part in (axis_title(axis, ticks), axis_direction(axis, is_upright=True)) if part)
+        trace["colorscale"] = [[step / last, one] for step, one in enumerate(scale.colours)]
+        trace["colorbar"] = {
+            "title": {"text": title, "font": {"color": colour("ink"), "size": 12}}, "thickness": 12, "outlinewidth": 0,
+            "tickmode": "array", "tickvals": [ticks.share(place) for place in ticks.places],
+            "ticktext": [escape(label) for label in ticks.labels], "tickfont": {"color": colour("muted"), "size": 11},
+        }  # fmt: skip
+    if rows * columns <= _MOST_WRITTEN:
+        trace |= {"text": [[escape(text) for text in row] for row in cell_words(heat)], "texttemplate": "%{text}"}
+    marks = _marks(heat) if rows * columns <= _MOST_MARKED else []
+    return {"data": [trace, *marks], "layout": layout}
+
+
+def _hover(text: str) -> str:
+    return "<br>".join(escape(shorten_middle(clean_line(line), _LONGEST_LINE)) for line in text.split("\n"))
+
+
+def _marks(heat: Heat) -> list[dict[str, Any]]:
+    """One trace of marks for each thing that is to be known of cells, with its entry in the legend."""
+    kinds: tuple[tuple[str, Callable[[Cell], bool], dict[str, Any]], ...] = (
+        ("predicted", lambda cell: _is(cell, Provenance.PREDICTED), {"symbol": "line-ne-open", "size": 13}),
+        ("imported", lambda cell: _is(cell, Provenance.IMPORTED), {"symbol": "diamond-open", "size": 6}),
+        ("not used in rankings", lambda cell: number_in(cell) is not None and not cell.is_usable, {"symbol": "x-thin-open", "size": 12}),
+        ("not known", lambda cell: number_in(cell) is None, {"symbol": "circle", "size": 3}),
+    )  # fmt: skip
+    traces = []
+    for name, belongs, marker in kinds:
+        found = [(column, row) for row, cells in enumerate(heat.cells) for column, cell in enumerate(cells) if belongs(cell)]
+        if not found:
+            continue
+        shift = 0.36 if name == "imported" else 0.0
+        ink = colour("rule" if name == "not known" else "ink", None if name == "not known" else 0.75)
+        traces.append({
+            "type": "scatter", "mode": "markers", "name": name, "showlegend": True, "hoverinfo": "skip",
+            "x": [column + shift for column, _ in found], "y": [row - shift * 0.7 for _, row in found],
+            "marker": {**marker, "color": ink, "line": {"color": ink, "width": 1.2}},
+        })  # fmt: skip
+    return traces
+
+
+def _is(cell: Cell, provenance: Provenance) -> bool:
+    return number_in(cell) is not None and cell.provenance is provenance

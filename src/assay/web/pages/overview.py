@@ -1,0 +1,207 @@
+"""The overview: what the store holds, what goes on, what changed, and the first chart.
+
+May import: core, analysis, report, store, web.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter
+
+from assay.analysis.trend import find_trends
+from assay.analysis.trend_points import SeriesPoints
+from assay.core.units import format_elapsed
+from assay.core.words import Change, Provenance
+from assay.report.cells import device_cell, run_cell, short_id
+from assay.report.checked import findings_table
+from assay.report.figures.trend import draw_trend
+from assay.report.histories import read_last_findings
+from assay.report.values import Cell, Column, Facts, Figure, Section, Table, Text, Tone
+from assay.report.wording import count_words, plural
+from assay.store.rows import aware, case_from_row
+from assay.store.running import RunningRun, list_running
+from assay.store.selection import Selection
+from assay.web import static_files
+from assay.web.inventory import read_devices, read_workloads
+from assay.web.navigation import Place
+from assay.web.page import Ask, Page
+from assay.web.pages import search
+from assay.web.reports import Lesson, page_report, section
+from assay.web.views import add_page
+
+if TYPE_CHECKING:
+    from assay.core.records import FindingRecord
+
+router = APIRouter()
+router.include_router(static_files.router)
+router.include_router(search.router)
+
+_NEWEST_RUNS = 8
+_MOST_FINDINGS = 8
+_FIRST_STEPS = (
+    Lesson("This store is empty. Measure something: the quick suite takes about three minutes on two cores.",
+           ("assay run --suite quick",)),
+    Lesson("Or bring in what others measured: MLPerf tables, pytest-benchmark, google-benchmark and more.",
+           ("assay import --list-formats", "assay import PATH")),
+    Lesson("Is this machine ready to measure?", ("assay doctor",)),
+)  # fmt: skip
+
+
+def build(ask: Ask) -> Page:
+    """Make the overview."""
+    held = {row["provenance"]: row for row in ask.rows(
+        "SELECT provenance, count(*) AS runs, sum(results_written)::BIGINT AS results, max(started_at) AS newest "
+        "FROM runs GROUP BY provenance"
+    )}  # fmt: skip
+    running = list_running(ask.store.location)
+    alive, left = [one for one in running if one.is_alive], [one for one in running if not one.is_alive]
+    findings = read_last_findings(ask.store)
+    figure = _first_chart(ask) if Provenance.MEASURED in held else None
+    sections = [
+        section("held", "What this store holds", _counts(ask, held)),
+        section("running", "Running now", _running_table(alive) if alive else None),
+        section("chart", "The longest history", figure),
+        _changes(findings),
+        section("runs", "Newest runs", _newest_runs(ask) if held else None),
+        section("sources", "Where the results are from", _sources(ask) if held else None),
+    ]
+    report = page_report(
+        "overview", "Overview", sections, summary=[*_summary(held), *_leftovers(left)], topics=("trend", "change")
+    )
+    return Page(
+        report, Place.OVERVIEW, template="overview.html", main="runs",
+        parts={"teach": () if held else _FIRST_STEPS, "is_measured": Provenance.MEASURED in held,
+               "check_id": findings[0].check_id if findings else None},
+    )  # fmt: skip
+
+
+def _summary(held: dict[str, dict[str, Any]]) -> Iterator[Text]:
+    if not held:
+        return
+    counts = count_words({word: (held.get(word) or {}).get("results") or 0 for word in (*Provenance,)})
+    total = sum(row["results"] or 0 for row in held.values())
+    yield Text((f"{plural(total, 'result')}: {counts}." if total else "There are runs, and none of them has results.",))
+
+
+def _leftovers(left: list[RunningRun]) -> Iterator[Text]:
+    if left:
+        yield Text(
+            (f"{plural(len(left), 'run')} ended without being published; `assay store recover` publishes what was kept.",),
+            Tone.WARNING,
+        )
+
+
+def _counts(ask: Ask, held: dict[str, dict[str, Any]]) -> Facts | None:
+    if not held:
+        return None
+    newest = [row["newest"] for row in held.values()]
+    items = [
+        (f"{word} results", Cell(held[word]["results"] or 0)) for word in Provenance if word in held
+    ]
+    items += [
+        ("runs", Cell(sum(row["runs"] for row in held.values()))),
+        ("workloads", Cell(len(read_workloads(ask)))),
+        ("devices", Cell(len(read_devices(ask)))),
+        ("newest run", Cell(aware(max(newest)))),
+    ]
+    return Facts("held", "What this store holds", tuple(items))
+
+
+_RUNNING_COLUMNS = (
+    Column("run", "run"), Column("suite", "suite"), Column("doing", "doing", description="The case of the launch being made"),
+    Column("launch", "launch"), Column("left", "time left", description="If launches go on taking as long as they did"),
+)  # fmt: skip
+
+
+def _running_table(running: list[RunningRun]) -> Table:
+    rows, now = [], datetime.now(UTC)
+    for one in running:
+        left_s = one.remaining_s(now)
+        rows.append((
+            Cell(short_id(one.run_id)),
+            Cell(one.suite),
+            Cell("publishing") if one.is_publishing else Cell(one.doing, reason=None if one.doing else "not begun"),
+            Cell(f"{one.number} of {one.total}") if one.number else Cell(reason="not begun"),
+            Cell(format_elapsed(left_s)) if left_s is not None else Cell(reason="known after the first launch"),
+        ))  # fmt: skip
+    return Table("running", "Running now", _RUNNING_COLUMNS, tuple(rows))
+
+
+def _first_chart(ask: Ask) -> Figure | None:
+    """The trend of the measured series with most results."""
+    rows = ask.rows(
+        """
+        SELECT series_id, any_value(hardware) AS hardware, count(*) AS n FROM results
+        WHERE provenance = 'measured' AND latency_ns IS NOT NULL
+        GROUP BY series_id ORDER BY n DESC, max(measured_at) DESC, series_id LIMIT 1
+        """
+    )
+    if not rows:
+        return None
+    series_id = rows[0]["series_id"]
+    newest = ask.rows("SELECT * FROM results WHERE series_id = ? ORDER BY measured_at DESC NULLS LAST LIMIT 1", [series_id])
+    series = SeriesPoints(series_id, case_from_row(newest[0]).label, rows[0]["hardware"])
+    trends = find_trends(ask.store, Selection(series_id=series_id), series=[series])
+    return draw_trend(trends[0], key="longest") if trends else None
+
+
+def _changes(findings: list[FindingRecord]) -> Section:
+    if not findings:
+        return section("changes", "What changed")
+    told = [one for one in findings if one.change.is_alarm or one.change is Change.IMPROVED]
+    checked = plural(len({one.series_id for one in findings}), "series")
+    when = f"The newest check, {findings[0].created_at:%Y-%m-%d %H:%M} UTC, judged {checked}"
+    if not told:
+        return section("changes", "What changed", Text((f"{when} and found nothing to report.",), Tone.GOOD))
+    table = findings_table(told, limit=_MOST_FINDINGS)
+    kept = [place for place, column in enumerate(table.columns) if column.key in ("change", "case", "ratio", "now", "run")]
+    narrow = Table(
+        "changes", "What changed", tuple(table.columns[place] for place in kept),
+        tuple(tuple(row[place] for place in kept) for row in table.rows), rows_left_out=table.rows_left_out,
+    )  # fmt: skip
+    return section("changes", "What changed", Text((f"{when}.",)), narrow)
+
+
+_RUN_COLUMNS = (
+    Column("run", "run"), Column("started", "started"), Column("suite", "suite"), Column("status", "status"),
+    Column("results", "results", unit="count"), Column("hardware", "hardware"),
+)  # fmt: skip
+
+
+def _newest_runs(ask: Ask) -> Table:
+    rows = ask.rows(
+        "SELECT run_id, started_at, suite, status, results_written, hardware_class, provenance "
+        f"FROM runs LEFT JOIN environments USING (env_id) ORDER BY started_at DESC, run_id DESC LIMIT {_NEWEST_RUNS}"  # noqa: S608
+    )
+    return Table("runs", "Newest runs", _RUN_COLUMNS, tuple(
+        (
+            run_cell(row["run_id"]), Cell(aware(row["started_at"])), Cell(row["suite"]), Cell(row["status"]),
+            Cell(row["results_written"]),
+            device_cell(row["hardware_class"]) if row["provenance"] == Provenance.MEASURED.value
+            else Cell("imported", reason="measured elsewhere"),
+        )
+        for row in rows
+    ))  # fmt: skip
+
+
+_SOURCE_COLUMNS = (
+    Column("suite", "suite or importer"), Column("provenance", "provenance"), Column("runs", "runs", unit="count"),
+    Column("results", "results", unit="count"), Column("newest", "newest"),
+)  # fmt: skip
+
+
+def _sources(ask: Ask) -> Table:
+    rows = ask.rows(
+        "SELECT suite, provenance, count(*) AS runs, sum(results_written)::BIGINT AS results, max(started_at) AS newest "
+        "FROM runs GROUP BY suite, provenance ORDER BY provenance DESC, results DESC, suite LIMIT 12"
+    )
+    return Table("sources", "Where the results are from", _SOURCE_COLUMNS, tuple(
+        (Cell(row["suite"]), Cell(row["provenance"]), Cell(row["runs"]), Cell(row["results"]), Cell(aware(row["newest"])))
+        for row in rows
+    ))  # fmt: skip
+
+
+add_page(router, "/", build, name="overview", is_live=True)

@@ -1,0 +1,221 @@
+"""Trends: every measured series with its newest value, and the history of one.
+
+What a series' page says is the `history` report; the list asks for no change points, so that it stays fast however many
+series there are. May import: core, catalog, report, store, web.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import APIRouter
+from markupsafe import Markup
+
+from assay.catalog.metrics import metrics as registry
+from assay.core.errors import NotFoundError
+from assay.core.words import Change, Provenance, Verdict
+from assay.report.base import ReportRequest
+from assay.report.build import build_report
+from assay.report.cells import device_cell, headline_cell, metric_title, series_ref
+from assay.report.values import Cell, Column
+from assay.store.rows import aware, case_from_row
+from assay.store.schema import HEADLINES, headline_columns
+from assay.web.forms import Form, box, hidden, search, select
+from assay.web.lists import Conditions, SortKey, counted_choices, cut_sql, read_pager, read_sorting, table_of
+from assay.web.navigation import Place
+from assay.web.page import Ask, Page
+from assay.web.reports import Lesson, page_report, section
+from assay.web.sparkline import MOST_POINTS, draw_sparkline
+from assay.web.views import add_page
+
+router = APIRouter()
+
+_BEFORE = 10
+"""How many results before the newest its level is taken of."""
+_SORTS = {
+    "case": SortKey("workload"),
+    "hardware": SortKey("hardware"),
+    "n": SortKey("n", is_descending=True),
+    "value": SortKey("newest.value", is_descending=True),
+    "measured": SortKey("measured", is_descending=True),
+}
+_SEARCHED = ("workload", "engine", "device", "precision", "hardware", "series_id")
+_FILTERS = ("q", "family", "engine", "hardware", "changed", "several")
+_TEACH = (
+    Lesson("A series is the same case on the same hardware, run after run. The first run begins one for each of its cases:",
+           ("assay run --suite quick",)),
+    Lesson("The second adds a point to each, and from the third on changes can be told:", ("assay run --suite quick", "assay check")),
+)  # fmt: skip
+
+
+def build_list(ask: Ask) -> Page:
+    """List measured series that fit the filters."""
+    query = ask.query
+    metric = query.choice("metric", list(HEADLINES), "latency_ns")
+    conditions = _conditions(ask, metric)
+    sorting, order = read_sorting(ask, _SORTS, "-measured")
+    series_sql = (
+        "SELECT series_id, count(*) AS n, max(measured_at) AS measured, any_value(workload) AS workload, "  # noqa: S608
+        f"any_value(hardware) AS hardware, arg_max({{'value': {metric}}}, measured_at) AS newest "
+        f"FROM results WHERE {conditions.where} GROUP BY series_id{' HAVING count(*) > 1' if query.flag('several') else ''}"
+    )
+    total = ask.rows(f"SELECT count(*) AS n FROM ({series_sql})", conditions.parameters)[0]["n"]  # noqa: S608
+    pager = read_pager(ask, total, "series")
+    chosen = ask.rows(
+        f"SELECT series_id, n FROM ({series_sql}) ORDER BY {order}, series_id {cut_sql(pager)}", conditions.parameters  # noqa: S608
+    )
+    points = _read_points(ask, [row["series_id"] for row in chosen], metric)
+    findings = _read_findings(ask, [row["series_id"] for row in chosen], metric)
+    cells, sparks = [], []
+    for row in chosen:
+        history = points[row["series_id"]]
+        cells.append(_cells(history, findings.get(row["series_id"]), metric) | {"n": Cell(row["n"])})
+        sparks.append(Markup(draw_sparkline([one[metric] for one in history], unused=[not _is_used(one) for one in history])))  # noqa: S704  (drawn here, of numbers alone)
+    is_empty = total == 0 and not any(query.text(name) for name in _FILTERS)
+    table = table_of(
+        "series", "Series", _columns(metric), cells, pager=pager,
+        when_empty="There are no measured series yet." if is_empty else "No series fits these filters.",
+    )  # fmt: skip
+    scope = [("number", metric_title(metric)), *((name, ", ".join(query.texts(name))) for name in _FILTERS if query.text(name))]
+    report = page_report("trends", "Trends", [section("series", "Series", table)], scope=scope, topics=("trend", "change"))
+    return Page(
+        report, Place.TRENDS, template="trends.html", main="series", form=_form(ask, metric), pager=pager, sorting=sorting,
+        parts={"teach": _TEACH if is_empty else (), "sparks": sparks},
+    )  # fmt: skip
+
+
+def build_series(ask: Ask) -> Page:
+    """Show the history of one series: its levels, change points, breaks, findings and what people said.
+
+    Raises NotFoundError, UnknownNameError for a metric.
+    """
+    series_id = ask.ids["series_id"]
+    rows = ask.rows(
+        "SELECT * FROM results WHERE series_id = ? ORDER BY measured_at DESC NULLS LAST, result_id DESC LIMIT 1", [series_id]
+    )
+    if not rows:
+        raise NotFoundError(f"There is no series {series_id[:60]!r} in this store.", hint="The trends list them.")
+    case, hardware = case_from_row(rows[0]), rows[0]["hardware"]
+    metric = ask.query.choice("metric", registry.names(), "latency_ns")
+    stat = ask.query.text("stat")
+    request = ReportRequest(where={"series_id": series_id}, metric=metric, stat=stat, limit=ask.size)
+    report = build_report(ask.store, "history", request)
+    metrics = ask.rows("SELECT DISTINCT name FROM metrics WHERE series_id = ? AND value IS NOT NULL ORDER BY name", [series_id])
+    known = [row["name"] for row in metrics if row["name"] in registry.names()]
+    names = [(name, metric_title(name)) for name in dict.fromkeys([*(n for n in HEADLINES if n in known), *known])]
+    form = Form(
+        ask.url_of(f"/series/{series_id}"), (select("metric", "Number", names, metric, any_label=None),), submit="Show"
+    )
+    return Page(
+        report, Place.TRENDS, form=form,
+        parts={
+            "kicker": f"History of {metric_title(metric, stat)}", "heading": case.label, "under": hardware,
+            "ways": [("All its results", ask.url_of("/results", series=series_id)),
+                     ("Newest result", ask.url_of(f"/results/{rows[0]['result_id']}"))],
+        },
+    )  # fmt: skip
+
+
+def _conditions(ask: Ask, metric: str) -> Conditions:
+    query, conditions = ask.query, Conditions()
+    conditions.equal("provenance", Provenance.MEASURED.value)
+    conditions.add(f"{metric} IS NOT NULL")
+    conditions.add("run_id NOT IN (SELECT run_id FROM runs WHERE superseded)")
+    conditions.search(query.text("q"), _SEARCHED)
+    for name in ("family", "engine", "hardware"):
+        conditions.equal(name, query.exact(name))
+    if query.flag("changed"):
+        conditions.add("series_id IN (SELECT series_id FROM findings WHERE change IN ('regressed', 'improved', 'suspect'))")
+    return conditions
+
+
+def _form(ask: Ask, metric: str) -> Form:
+    query = ask.query
+    measured = f"provenance = '{Provenance.MEASURED}'"
+    fields = (
+        search(query.text("q"), hint="workload, engine, hardware"),
+        select("metric", "Number", [(name, metric_title(name)) for name in HEADLINES], metric, any_label=None),
+        select("family", "Family", counted_choices(ask, "results", "family", where=measured), query.exact("family")),
+        select("engine", "Engine", counted_choices(ask, "results", "engine", where=measured), query.exact("engine")),
+        select("hardware", "Hardware", counted_choices(ask, "results", "hardware", where=measured), query.exact("hardware")),
+        box("several", "two results or more", is_ticked=query.flag("several")),
+        box("changed", "changed in a check", is_ticked=query.flag("changed")),
+        hidden("sort", query.text("sort")),
+    )
+    reset = ask.url_of("/trends") if any(query.text(name) for name in _FILTERS) else None
+    return Form(ask.url_of("/trends"), fields, reset=reset)
+
+
+def _read_points(ask: Ask, series_ids: Sequence[str], metric: str) -> dict[str, list[dict[str, Any]]]:
+    """The newest results of some series, oldest first."""
+    columns = ", ".join(dict.fromkeys(headline_columns(metric)))
+    rows = ask.rows(
+        "SELECT series_id, result_id, measured_at, workload, engine, device, mode, \"precision\", batch, shape, options, "  # noqa: S608
+        f"hardware, provenance, verdict, usable, status, reason, unit_of_work, {columns} FROM results "
+        "WHERE series_id IN (SELECT unnest(?::VARCHAR[])) AND provenance = 'measured' "
+        "AND run_id NOT IN (SELECT run_id FROM runs WHERE superseded) "
+        f"AND {metric} IS NOT NULL "
+        f"QUALIFY row_number() OVER (PARTITION BY series_id ORDER BY measured_at DESC NULLS LAST, result_id DESC) <= {MOST_POINTS} "
+        "ORDER BY measured_at NULLS FIRST, result_id",
+        [list(series_ids)],
+    )  # fmt: skip
+    found: dict[str, list[dict[str, Any]]] = {series_id: [] for series_id in series_ids}
+    for row in rows:
+        found[row["series_id"]].append(row)
+    return found
+
+
+def _read_findings(ask: Ask, series_ids: Sequence[str], metric: str) -> dict[str, dict[str, Any]]:
+    """What the newest check that judged each series said."""
+    rows = ask.rows(
+        "SELECT series_id, change, against, created_at FROM findings WHERE metric = ? AND series_id IN (SELECT unnest(?::VARCHAR[])) "
+        "QUALIFY row_number() OVER (PARTITION BY series_id ORDER BY created_at DESC, finding_id DESC) = 1",
+        [metric, list(series_ids)],
+    )  # fmt: skip
+    return {row["series_id"]: row for row in rows}
+
+
+def _columns(metric: str) -> tuple[Column, ...]:
+    known = registry.get(metric)
+    return (
+        Column("case", "case", description="Workload, engine, device, precision, batch and settings"),
+        Column("hardware", "hardware", description="A series is of one hardware class"),
+        Column("n", "results", description="Measured results of the series"),
+        Column("value", f"newest {metric_title(metric)}", known.unit, known.direction, "The newest result, with its interval"),
+        Column("ratio", "against before", "ratio", known.direction,
+               f"The newest over the median of up to {_BEFORE} usable results before it; a ratio is no verdict"),
+        Column("check", "newest check", description="What the newest check that judged the series said"),
+        Column("measured", "measured", description="When the newest was measured"),
+    )  # fmt: skip
+
+
+def _is_used(row: Mapping[str, Any]) -> bool:
+    return bool(row["usable"]) and row["verdict"] != Verdict.CONTAMINATED.value
+
+
+def _cells(history: Sequence[Mapping[str, Any]], finding: Mapping[str, Any] | None, metric: str) -> dict[str, Cell]:
+    newest = history[-1]
+    return {
+        "case": Cell(case_from_row(newest).label, ref=series_ref(newest["series_id"])),
+        "hardware": device_cell(newest["hardware"]),
+        "value": headline_cell(newest, metric),
+        "ratio": _ratio(history, metric),
+        "check": Cell(reason="no check has judged it")
+        if finding is None
+        else Cell(finding["change"], change=Change(finding["change"]), reason=f"against {finding['against']}"),
+        "measured": Cell(reason="it was not recorded") if newest["measured_at"] is None else Cell(aware(newest["measured_at"])),
+    }
+
+
+def _ratio(history: Sequence[Mapping[str, Any]], metric: str) -> Cell:
+    before = [row[metric] for row in history[:-1] if _is_used(row)][-_BEFORE:]
+    if not before:
+        return Cell(reason="there is no usable result before it")
+    level = statistics.median(before)
+    return Cell(history[-1][metric] / level, Provenance.MEASURED, n=len(before), is_usable=_is_used(history[-1]))
+
+
+add_page(router, "/trends", build_list, name="trends")
+add_page(router, "/series/{series_id}", build_series, name="series")

@@ -1,0 +1,134 @@
+"""Every page in Chromium: nothing fails, nobody else is asked, nothing sticks out, and it is there without JavaScript.
+
+``open_page`` fails the test for any error in the console, any failed request and any request to another origin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+OpenPage = Callable[..., Any]
+WITH_TABLES = (
+    "runs",
+    "run",
+    "result",
+    "compare",
+    "trends",
+    "series",
+    "devices",
+    "workloads",
+    "matrix",
+    "store",
+    "search",
+)
+WITH_FIGURES = ("run", "compare", "series", "matrix")
+STICKING_OUT = """
+() => [...document.querySelectorAll('body *')].filter(element => {
+  const box = element.getBoundingClientRect();
+  if (box.width === 0 || box.right <= innerWidth + 1) return false;
+  for (let up = element.parentElement; up; up = up.parentElement) {
+    if (['auto', 'scroll', 'hidden', 'clip'].includes(getComputedStyle(up).overflowX)) return false;
+  }
+  return true;
+}).slice(0, 5).map(element => element.outerHTML.slice(0, 120))
+"""
+
+
+def visible_text(page: Any) -> str:
+    return " ".join(page.locator("main").inner_text().split())
+
+
+def test_a_page_loads_alone_and_says_what_it_is(open_page: OpenPage, site: Any, page_name: str) -> None:
+    page = open_page(f"{site.origin}{site.paths()[page_name]}")
+    assert page.locator("h1").count() == 1
+    assert page.locator("main").count() == 1
+    assert page.locator("html").get_attribute("lang") == "en"
+    heading = page.locator("h1").inner_text().strip()
+    assert heading
+    assert page.title() != site.origin
+    assert all(url.startswith((site.origin, "data:", "blob:")) for url in page.watch.requested)
+
+
+def test_every_page_has_a_title_of_its_own(open_page: OpenPage, site: Any) -> None:
+    page = open_page(site.origin)
+    titles = {}
+    for name, path in site.paths().items():
+        page.goto(f"{site.origin}{path}")
+        titles[name] = page.title()
+    assert len(set(titles.values())) == len(titles), titles
+
+
+def test_nothing_sticks_out_of_a_phone(open_page: OpenPage, site: Any, page_name: str) -> None:
+    page = open_page(f"{site.origin}{site.paths()[page_name]}", width="phone")
+    width, inner = page.evaluate("() => [document.scrollingElement.scrollWidth, innerWidth]")
+    assert width <= inner, page.evaluate(STICKING_OUT)
+
+
+def test_a_page_is_the_same_without_javascript(open_page: OpenPage, site: Any, page_name: str) -> None:
+    address = f"{site.origin}{site.paths()[page_name]}"
+    plain = open_page(address, javascript=False)
+    lively = open_page(address)
+    assert plain.locator("h1").inner_text() == lively.locator("h1").inner_text()
+    assert plain.locator("main table").count() == lively.locator("main table").count()
+    assert plain.locator("main tbody tr").count() == lively.locator("main tbody tr").count()
+    if page_name in WITH_TABLES:
+        assert plain.locator("main tbody tr").count() > 0
+    if page_name in WITH_FIGURES:
+        picture = plain.locator("main figure picture img").first
+        picture.scroll_into_view_if_needed()
+        assert picture.get_attribute("alt")
+        assert (
+            plain.request.get(picture.evaluate("img => img.currentSrc || img.src")).headers["content-type"]
+            == "image/svg+xml"
+        )
+        assert picture.bounding_box()["height"] > 100
+
+
+def test_the_pages_lead_to_each_other(open_page: OpenPage, site: Any) -> None:
+    """Every link of every page has an answer."""
+    page = open_page(site.origin)
+    leads: dict[str, str] = {}
+    for name, path in site.paths().items():
+        page.goto(f"{site.origin}{path}")
+        for link in page.locator("a[href]").evaluate_all("links => links.map(link => link.href)"):
+            leads.setdefault(link.partition("#")[0], name)
+    inside = {link: name for link, name in leads.items() if link.startswith(site.origin)}
+    assert len(inside) > len(site.paths())
+    broken = {}
+    for link, name in inside.items():
+        answer = page.request.get(link, max_redirects=5)
+        if answer.status != 200:
+            broken[link] = f"{answer.status}, on {name}"
+    assert not broken
+
+
+def test_a_page_that_is_not_there_says_so_and_leads_on(browser: Any, site: Any) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    answer = page.goto(f"{site.origin}/runs/nothing-of-that-name")
+    assert answer.status == 404
+    assert page.locator("h1").count() == 1
+    assert "nothing-of-that-name" in page.locator("main").inner_text()
+    assert page.locator("a[href$='/runs']").count() > 0
+    context.close()
+
+
+@pytest.mark.parametrize(
+    "name", ["overview", "runs", "trends", "devices", "workloads", "matrix", "decide", "kpi", "store"]
+)
+def test_an_empty_store_says_what_to_do(open_page: OpenPage, empty_site: Any, name: str) -> None:
+    path = "/" if name == "overview" else f"/{name}"
+    page = open_page(f"{empty_site.origin}{path}")
+    assert page.locator("h1").count() == 1
+    assert "assay " in page.locator("main").inner_text(), "no command is shown that would fill it"
+
+
+def test_a_hostile_name_is_text(open_page: OpenPage, site: Any) -> None:
+    page = open_page(f"{site.origin}/search?q=mine")
+    assert "broken" not in page.title()
+    assert page.locator("main script").count() == 0
+    page.goto(f"{site.origin}/workloads")
+    assert "broken" not in page.title()
