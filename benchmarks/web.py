@@ -4,7 +4,7 @@ One store of **synthetic results: no machine measured any of them** (suite and h
 Chromium loads each page several times, with an empty cache and with a filled one, and says when the first chart was
 drawn, how much came over the wire, and how long a change of the filter takes until everything new is shown. Rivals
 have a virtual environment of their own, which is made here with pip where it is missing; they read the same store
-through assay's own door, and run the same two queries for a page (``rival_pages/page_data.py``). Rerun where nothing
+through assay's own door, and run the same two queries for a page (``web_data.py``). Rerun where nothing
 else runs:
 
     python benchmarks/web.py --rivals build/rivals
@@ -45,7 +45,7 @@ ENGINES = ("torch", "onnxruntime", "openvino", "torch-compile")
 """What the filter is set to, one after the other."""
 RIVAL_PACKAGES = ("streamlit", "dash", "pandas")
 LIMIT_MS = 60_000
-WATCH = HERE / "rival_pages" / "watch.js"
+WATCH = HERE / "web_watch.js"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ def rival_python(folder: Path) -> str:
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
         subprocess.run([str(python), "-m", "pip", "install", "--quiet", *RIVAL_PACKAGES], check=True)
-    ours = [path for path in (*site.getsitepackages(), str(HERE.parent / "src"), str(HERE / "rival_pages")) if path]
+    ours = [path for path in (*site.getsitepackages(), str(HERE.parent / "src")) if path]
     (packages,) = (folder / "lib").glob("python*/site-packages")
     (packages / "assay-benchmark.pth").write_text("\n".join(ours) + "\n", encoding="utf-8")
     return str(python)
@@ -176,14 +176,13 @@ def serving(name: str, location: str, python: str) -> Iterator[Page]:
     """Start one server and stop it again."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         port = found.getsockname()[1]
-    pages = HERE / "rival_pages"
     commands = {
-        "assay": [sys.executable, str(pages / "assay_page.py"), str(port)],
+        "assay": [sys.executable, str(HERE / "web_assay.py"), str(port)],
         "streamlit": [
-            python, "-m", "streamlit", "run", str(pages / "streamlit_page.py"), "--server.port", str(port),
+            python, "-m", "streamlit", "run", str(HERE / "web_streamlit.py"), "--server.port", str(port),
             "--server.address", "127.0.0.1", "--server.headless", "true", "--browser.gatherUsageStats", "false",
         ],
-        "dash": [python, str(pages / "dash_page.py"), str(port)],
+        "dash": [python, str(HERE / "web_dash.py"), str(port)],
     }  # fmt: skip
     process = subprocess.Popen(
         commands[name], env=os.environ | {"ASSAY_STORE": location}, start_new_session=True,

@@ -78,7 +78,7 @@ def page_paths(store: Store) -> dict[str, str]:
     paths = {"overview": "/", "runs": "/runs"}
     if runs:
         paths["run"] = f"/runs/{runs[0].run_id}"
-        found = store.query("SELECT result_id FROM usable WHERE run_id = ? LIMIT 1", [runs[0].run_id])[
+        found = store.query("SELECT result_id FROM results WHERE usable AND run_id = ? LIMIT 1", [runs[0].run_id])[
             "result_id"
         ].to_pylist()
         if found:
@@ -86,7 +86,7 @@ def page_paths(store: Store) -> dict[str, str]:
     if len(runs) > 1:
         paths["compare"] = f"/compare?a={runs[1].run_id}&b={runs[0].run_id}"
     paths["trends"] = "/trends"
-    longest = "SELECT series_id FROM usable WHERE provenance = 'measured' GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1"
+    longest = "SELECT series_id FROM results WHERE usable AND provenance = 'measured' GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1"
     if series := store.query(longest)["series_id"].to_pylist():
         paths["series"] = f"/series/{series[0]}"
     names = ("devices", "workloads", "matrix", "decide", "kpi", "store", "method", "live")

@@ -36,8 +36,9 @@ NUMBERS = [
     (2.5e9, "Hz", "2.50 GHz"), (2600.0, "MHz", "2600 MHz"), (0.0025, "s", "2.50 ms"), (71.25, "C", "71.2 °C"),
     (1.102, "ratio", "+10.2 %"), (0.96, "ratio", "−4.0 %"), (1.0, "ratio", "0.0 %"), (3.07, "ratio", "×3.1"),
     (0.31, "ratio", "÷3.2"), (0.0, "ratio", "–"), (12.34, "%", "12.3 %"), (0.1234, "share", "12.3 %"),
-    (58_559, None, "58\u202f559"), (1234, None, "1234"), (0.98765, "1", "0.988"), (3.0, "1", "3.00"), (7.0, "count", "7"),
-    (1.3e-7, "1", "1.30e-7"), (1.5e16, "1", "1.50e16"), (-12.5, None, "−12.5"), (math.nan, "ns", "–"), (math.inf, None, "–"),
+    (58_559, None, "58\u202f559"), (1234, None, "1234"), (0.98765, "1", "0.988"), (3.0, "1", "3.00"),
+    (7.0, "count", "7"), (1.3e-7, "1", "1.30e-7"), (1.5e16, "1", "1.50e16"), (-12.5, None, "−12.5"),
+    (math.nan, "ns", "–"), (math.inf, None, "–"),
 ]  # fmt: skip
 
 
@@ -65,7 +66,7 @@ def test_ratios_read_as_in_ci(ratio: float) -> None:
     assert format_number(ratio, "ratio") == format_ratio(ratio)
 
 
-@given(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from([None, "ns", "B", "J", "FLOP/s", "share"]))
+@given(st.floats(-1e300, 1e300), st.sampled_from([None, "ns", "B", "J", "FLOP/s", "share"]))
 def test_every_number_has_a_text(value: float, unit: str | None) -> None:
     text = format_number(value, unit)
     assert text == text.strip()
@@ -105,8 +106,8 @@ def test_cells() -> None:
 
 def test_the_whole_truth_in_words() -> None:
     cell = Cell(
-        1.102, Provenance.IMPORTED, Verdict.NOISY, 1.05, 1.157, n=5, change=Change.REGRESSED, is_usable=False, unit="ratio",
-        reason="single shot",
+        1.102, Provenance.IMPORTED, Verdict.NOISY, 1.05, 1.157, n=5, change=Change.REGRESSED, is_usable=False,
+        unit="ratio", reason="single shot",
     )  # fmt: skip
     assert cell_title(cell) == (
         "+10.2 %; exactly 1.102 ratio; 95 % interval +5.0 % … +15.7 %; n = 5; imported; noisy; regressed; "
@@ -117,8 +118,14 @@ def test_the_whole_truth_in_words() -> None:
 
 
 def test_a_column_has_one_unit_where_it_can() -> None:
-    columns = (Column("a", "a", unit="ns"), Column("b", "b", unit="1/s"), Column("c", "c"), Column("d", "d", is_code=True))
-    rows = tuple((Cell(value * 1e6), Cell(1.0, unit=unit), Cell("text"), Cell(7)) for value, unit in ((1, "x/s"), (900, "y/s")))
+    columns = (
+        Column("a", "a", unit="ns"),
+        Column("b", "b", unit="1/s"),
+        Column("c", "c"),
+        Column("d", "d", is_code=True),
+    )
+    both = ((1, "x/s"), (900, "y/s"))
+    rows = tuple((Cell(value * 1e6), Cell(1.0, unit=unit), Cell("text"), Cell(7)) for value, unit in both)
     table = Table("t", "t", columns, rows)
     assert number_column_unit(table, 0) == ScaledUnit(1e6, "ms")
     assert [number_column_unit(table, place) for place in (1, 2, 3)] == [None, None, None]

@@ -7,15 +7,28 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from collections.abc import AsyncIterator
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse, Response, StreamingResponse
+from starlette.testclient import TestClient
 
 from assay.importers.pipeline import import_paths
 from assay.store import Store
 from assay.store.annotations import annotate
+from assay.web.app import API
+from assay.web.security import add_security
+from assay.web.settings import ServeSettings
+from assay.web.tokens import hash_token
 
 TESTS = Path(__file__).parents[1]
+TOKEN = "assay_for-tests"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+HOST = "http://127.0.0.1:8337"
 HOSTILE = (
     "<script>alert(1)</script>",
     "'; DROP TABLE results; --",
@@ -80,3 +93,43 @@ def fill(folder: Path) -> Store:
     run = store.runs(suite="nightly", limit=1)[0]
     annotate(store.location, kind="note", subject_kind="run", subject_id=run.run_id, text="looked at", author="somebody")
     return store
+
+
+def serve(store: Store | Path | str, **settings: Any) -> TestClient:
+    """Return a client of an application with the API, and pages that tests need; it has the token ``TOKEN``."""
+    location = store.location if isinstance(store, Store) else str(store)
+    chosen = {"token_hashes": (hash_token(TOKEN),), "requests_per_minute": 0, **settings}
+    app = make_app(ServeSettings(store=location, **chosen))
+    return TestClient(app, base_url=HOST, raise_server_exceptions=False, follow_redirects=False)
+
+
+def make_app(settings: ServeSettings) -> FastAPI:
+    """Return the API without the dashboard's pages, and four pages of a test's own."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json", root_path=settings.root_path)
+    app.state.settings = settings
+    app.state.store = Store.open(settings.store)
+    add_security(app, settings)
+    for name in API:
+        app.include_router(import_module(f"assay.web.api.{name}").router)
+
+    @app.get("/page")
+    def page() -> Response:
+        return HTMLResponse("<p>" + "a page " * 1000)
+
+    @app.get("/broken")
+    def broken() -> Response:
+        raise RuntimeError("a secret: /home/somebody")
+
+    @app.get("/stream")
+    async def stream() -> Response:
+        async def pieces() -> AsyncIterator[str]:
+            for place in range(3):
+                yield f"data: {place}\n\n"
+
+        return StreamingResponse(pieces(), media_type="text/event-stream")
+
+    @app.post("/echo")
+    async def echo(request: Request) -> Response:
+        return Response(str(len(await request.body())))
+
+    return app

@@ -7,6 +7,7 @@ numpy inside functions.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -81,8 +82,10 @@ def shares_of_peak(frame: KpiFrame) -> tuple[PeakShare, ...]:
         device, arithmetic = frame.devices[place], ARITHMETIC[precision]
         peak = None if device.hardware is None else device.hardware.peak(arithmetic)
         if peak is not None:
-            quarters = [float(one) for one in np.percentile(np.array(rates) / peak, [25, 50, 75, 100])]
-            shares.append(PeakShare(device, precision, arithmetic, Provenance(word), len(rates), *quarters, peak))
+            p25, median, p75, highest = (float(one) for one in np.percentile(np.array(rates) / peak, [25, 50, 75, 100]))
+            shares.append(
+                PeakShare(device, precision, arithmetic, Provenance(word), len(rates), p25, median, p75, highest, peak)
+            )
     return tuple(sorted(shares, key=lambda one: (-one.median, one.device.label, one.precision)))
 
 
@@ -116,4 +119,4 @@ def work_per_joule(frame: KpiFrame) -> tuple[WorkPerJoule, ...]:
 
 
 def _known(value: Any) -> float | None:
-    return None if value != value else float(value)  # noqa: PLR0124  (NaN is not equal to itself)
+    return None if math.isnan(value) else float(value)

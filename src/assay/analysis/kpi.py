@@ -34,6 +34,8 @@ _FEWEST_FREEDOM = 3
 _FEWEST_DEVICES = 4
 """A figure of a data sheet is one number a device: with fewer devices any two such figures go together."""
 _FEWEST_IN_A_BOX = 5
+_LOST_BY_FISHER = 3
+"""atanh(r) is normal with standard error 1 / sqrt(n - 3) (Fisher 1921, Metron 1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,9 @@ SPECS = (
 class KpiFrame:
     """The numbers: one row for each subject, device and provenance, medians over its results.
 
-    ``values`` has a column (float array, NaN where not known) for each of ``columns``; ``subject`` and ``device`` are whole
-    numbers, the latter a place in ``devices``. ``rows`` is the Arrow table behind them, with the fields of a subject.
+    ``values`` has a column (float array, NaN where not known) for each of ``columns``; ``subject`` and ``device`` are
+    whole numbers, the latter a place in ``devices``. ``rows`` is the Arrow table behind them, with the fields of a
+    subject.
     """
 
     columns: tuple[KpiColumn, ...]
@@ -90,8 +93,8 @@ class KpiFrame:
 class Correlated:
     """How two columns go together: Pearson's r of logarithms within subjects, with a 95 % interval by Fisher's z.
 
-    ``n`` rows of ``subjects`` subjects on ``devices`` devices. Where one of the two is of a data sheet the interval counts
-    devices and not rows. ``r`` None has a ``reason``.
+    ``n`` rows of ``subjects`` subjects on ``devices`` devices. Where one of the two is of a data sheet the interval
+    counts devices and not rows. ``r`` None has a ``reason``.
     """
 
     r: float | None = None
@@ -136,12 +139,13 @@ def read_frame(store: Store, selection: Selection) -> KpiFrame:
         "provenance"
     )
     source = f"""
-      SELECT run_id, workload, mode, unit_of_work, precision, batch, shape, engine, options, provenance, hardware, device,
-             {numbers} FROM results WHERE {condition} AND hardware IS NOT NULL
-    """  # noqa: S608  (words of ours)
-    table = fetch_arrow(
-        store.location,
-        f"""
+      SELECT run_id, workload, mode, unit_of_work, precision, batch, shape, engine, options, provenance, hardware,
+             device, {numbers} FROM results WHERE {condition} AND hardware IS NOT NULL
+    """  # noqa: S608  (words of ours; what is asked is bound or quoted)
+    table = (
+        fetch_arrow(
+            store.location,
+            f"""
         WITH picked AS MATERIALIZED (SELECT * FROM ({source}) WHERE {_any_known(len(wanted))}),
         named AS (
           SELECT unnest(?::VARCHAR[]) AS hardware, unnest(?::VARCHAR[]) AS device, unnest(?::INTEGER[]) AS name
@@ -152,10 +156,13 @@ def read_frame(store: Store, selection: Selection) -> KpiFrame:
           GROUP BY ALL
         )
         SELECT *, dense_rank() OVER (ORDER BY {keys}) - 1 AS subject FROM grouped ORDER BY subject, name
-        """,  # noqa: S608  (words of ours)
-        [*parameters, [one[0] for one in names.pairs], [one[1] for one in names.pairs], list(names.places)],
-        versions=store.versions,
-    ) if metrics else None
+        """,  # noqa: S608  (words of ours; what is asked is bound or quoted)
+            [*parameters, [one[0] for one in names.pairs], [one[1] for one in names.pairs], list(names.places)],
+            versions=store.versions,
+        )
+        if metrics
+        else None
+    )
     if table is None:
         return KpiFrame((), {}, np.zeros(0, int), np.zeros(0, int), (), None)
     device = table["name"].to_numpy().astype(np.int64)
@@ -196,13 +203,14 @@ def spread_by(frame: KpiFrame, metric: str, *, by: str) -> tuple[Spread, ...]:
     centred, several = _centre(np.log(frame.values[metric][keep]), subject, device)
     provenance = frame.texts("provenance")[keep]
     found = []
-    for word in sorted(set(provenance)):
-        for kind in sorted({kind for kind in kinds if kind is not None}):
-            mine = several & (provenance == word) & np.array([kinds[place] == kind for place in device], dtype=bool)
+    for kind in sorted({kind for kind in kinds if kind is not None}):
+        of_kind = several & np.array([one == kind for one in kinds], dtype=bool)[device]
+        for word in Provenance:
+            mine = of_kind & (provenance == word.value)
             if mine.sum() >= _FEWEST_IN_A_BOX:
                 points = np.exp(np.percentile(centred[mine], [5, 25, 50, 75, 95]))
-                devices = len(set(device[mine].tolist()))
-                found.append(Spread(kind, Provenance(word), int(mine.sum()), devices, *(float(one) for one in points)))
+                devices = int(np.unique(device[mine]).size)
+                found.append(Spread(kind, word, int(mine.sum()), devices, *(float(one) for one in points)))
     return tuple(sorted(found, key=lambda one: (-one.median, one.name)))
 
 
@@ -243,10 +251,10 @@ def _correlate_two(frame: KpiFrame, one: KpiColumn, other: KpiColumn) -> Correla
 
 
 def _bound(r: float, n: int) -> tuple[float | None, float | None]:
-    """Fisher's z: atanh(r) is normal with standard error 1 / sqrt(n - 3) (Fisher 1921, Metron 1)."""
-    if n <= 3 or abs(r) >= 1:  # noqa: PLR2004  (the formula's own)
+    """Return the 95 % interval of a correlation of n pairs by Fisher's z."""
+    if n <= _LOST_BY_FISHER or abs(r) >= 1:
         return None, None
-    half = 1.959963984540054 / math.sqrt(n - 3)
+    half = 1.959963984540054 / math.sqrt(n - _LOST_BY_FISHER)
     return math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half)
 
 
@@ -275,7 +283,7 @@ class _Names:
 def _read_names(store: Store, condition: str, parameters: Sequence[object]) -> _Names:
     rows = fetch_rows(
         store.location,
-        f"SELECT DISTINCT hardware, device FROM results WHERE {condition} AND hardware IS NOT NULL ORDER BY ALL",  # noqa: S608
+        (f"SELECT DISTINCT hardware, device FROM results WHERE {condition} AND hardware IS NOT NULL ORDER BY ALL"),  # noqa: S608  (words of ours; what is asked is bound or quoted)
         parameters,
         versions=store.versions,
     )
@@ -301,7 +309,7 @@ def _read_metrics(store: Store, condition: str, parameters: Sequence[object]) ->
           || CASE WHEN throughput_per_s IS NOT NULL THEN ['throughput_per_s'] ELSE [] END
           || CASE WHEN memory_peak_bytes IS NOT NULL THEN ['memory_peak_bytes'] ELSE [] END
         ) AS name FROM results WHERE {condition} AND hardware IS NOT NULL
-        """,  # noqa: S608  (words of ours)
+        """,  # noqa: S608  (words of ours; what is asked is bound or quoted)
         parameters,
         tables=(RESULTS,),
         versions=store.versions,
@@ -318,8 +326,12 @@ def _metric_column(metric: str) -> KpiColumn:
     from assay.catalog.metrics import metrics as registry
 
     title = metric.removesuffix("_per_s").removesuffix("_ns").removesuffix("_bytes").removesuffix("_w")
-    return KpiColumn(metric, title.replace("_j_per_sample", " per sample").replace("_", " "), is_spec=False,
-                     unit=registry.get(metric).unit)
+    return KpiColumn(
+        metric,
+        title.replace("_j_per_sample", " per sample").replace("_", " "),
+        is_spec=False,
+        unit=registry.get(metric).unit,
+    )
 
 
 def _spec_values(devices: Sequence[DeviceName], device: Any) -> dict[str, Any]:

@@ -1,20 +1,21 @@
 """A metric over workloads and devices: one usable number a cell, which one it is, and why a cell is empty.
 
-A row holds one kind of work in one unit (the basis with most devices), so its cells can be compared; numbers of different
-rows cannot. A cell is measured, else imported, else predicted, and says which; nothing is averaged over conditions. May
-import: core, catalog, store, analysis.
+A row holds one kind of work in one unit (the basis with most devices), so its cells can be compared; numbers of
+different rows cannot. A cell is measured, else imported, else predicted, and says which; nothing is averaged over
+conditions. May import: core, catalog, store, analysis.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from assay.analysis.device_names import DeviceName, name_device
-from assay.analysis.ranking import Basis, basis_of
-from assay.analysis.side_by_side import Group, label_devices, read_groups
+from assay.analysis.ranking import basis_of
+from assay.analysis.ranking_values import Basis
+from assay.analysis.side_by_side import Group, Single, label_devices, read_groups
 from assay.analysis.usable_numbers import (
     TABLES_READ,
     LeftOut,
@@ -126,7 +127,9 @@ def build_matrix(store: Store, request: MatrixRequest) -> Matrix:
     selection = select_any(request.where)
     workloads = find_workloads(store, selection, wanted)
     names = [name for name, _ in workloads[: request.workloads]]
-    groups = read_groups(store, select_any({**request.where, "workload": match_exactly(names)}), wanted) if names else ()
+    groups = (
+        read_groups(store, select_any({**request.where, "workload": match_exactly(names)}), wanted) if names else ()
+    )
     by_workload: dict[str, list[Group]] = {}
     for group in groups:
         by_workload.setdefault(group.subject.workload, []).append(group)
@@ -160,7 +163,7 @@ def find_workloads(store: Store, selection: Selection, wanted: NumberWanted) -> 
         SELECT workload, count(DISTINCT coalesce(hardware, device, '')) AS devices, count(*) AS results
         FROM results WHERE {condition} AND {wanted.sql()} IS NOT NULL
         GROUP BY workload ORDER BY devices DESC, results DESC, workload
-        """,  # noqa: S608  (words of ours)
+        """,  # noqa: S608  (words of ours; what is asked is bound or quoted)
         parameters,
         tables=TABLES_READ,
         versions=store.versions,
@@ -193,7 +196,7 @@ def _column(group: Group) -> MatrixDevice:
     return MatrixDevice(group.device, group.subject.accelerators)
 
 
-def _row(  # noqa: PLR0913, PLR0917  (one row, put together from what was read for all)
+def _row(
     workload: str,
     basis: Basis,
     groups: Sequence[Group],
@@ -202,9 +205,12 @@ def _row(  # noqa: PLR0913, PLR0917  (one row, put together from what was read f
     request: MatrixRequest,
     wanted: NumberWanted,
 ) -> MatrixRow:
+    by_column: dict[MatrixDevice, list[Group]] = {}
+    for group in groups:
+        by_column.setdefault(_column(group), []).append(group)
     picked: list[MatrixCell] = []
     for column in columns:
-        own = [group for group in groups if _column(group) == column]
+        own = by_column.get(column, [])
         reason = why.get((workload, column.device.label), UNMEASURED)
         picked.append(_pick(own, request.pick, wanted.direction) if own else MatrixCell(reason=reason))
     return MatrixRow(workload, basis, tuple(_relate(picked, wanted.direction)))
@@ -218,7 +224,7 @@ def _pick(groups: Sequence[Group], pick: Pick, direction: Direction) -> MatrixCe
     match pick:
         case Pick.BEST:
             group = min(own, key=lambda one: sign * one.best.value)
-            single = group.best
+            single: Single | None = group.best
         case Pick.NEWEST:
             group = max(own, key=lambda one: (one.newest.at is not None, _time(one), one.newest.result_id))
             single = group.newest
@@ -245,8 +251,6 @@ def _time(group: Group) -> float:
 
 
 def _relate(cells: Sequence[MatrixCell], direction: Direction) -> list[MatrixCell]:
-    from dataclasses import replace
-
     best: dict[Provenance | None, float] = {}
     for cell in cells:
         if cell.value:
@@ -255,8 +259,10 @@ def _relate(cells: Sequence[MatrixCell], direction: Direction) -> list[MatrixCel
     related = []
     for cell in cells:
         top = best.get(cell.provenance)
-        share = None if not cell.value or not top else (
-            cell.value / top if direction is Direction.HIGHER else top / cell.value
+        share = (
+            None
+            if not cell.value or not top
+            else (cell.value / top if direction is Direction.HIGHER else top / cell.value)
         )
         related.append(replace(cell, relative=share if direction is not Direction.NEITHER else None))
     return related
@@ -275,7 +281,7 @@ def _read_unusable(store: Store, selection: Selection, workloads: Sequence[str])
           verdict)) AS why
         FROM results WHERE {where} AND workload IN (SELECT unnest(?::VARCHAR[]))
           AND (NOT usable OR verdict = 'contaminated') GROUP BY ALL
-        """,  # noqa: S608  (words of ours)
+        """,  # noqa: S608  (words of ours; what is asked is bound or quoted)
         [*parameters, list(workloads)],
         tables=(RESULTS,),
         versions=store.versions,

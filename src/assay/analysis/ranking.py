@@ -8,30 +8,36 @@ else measured take part and say so; nothing is predicted here. May import: core,
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from assay.analysis.device_names import DeviceName, name_device
-from assay.analysis.side_by_side import Group, Subject, label_devices, read_groups_of
+from assay.analysis.ranking_values import (
+    LATENCIES,
+    RATES,
+    Basis,
+    Candidate,
+    Objective,
+    Quantity,
+    Ranking,
+    RankingRequest,
+)
+from assay.analysis.side_by_side import Group, Subject, read_groups_of
 from assay.analysis.usable_numbers import (
     TABLES_READ,
-    LeftOut,
     NumberWanted,
     count_left_out,
     select_any,
     usable_sql,
 )
 from assay.core.errors import UsageError
-from assay.core.words import Direction, Provenance, Verdict
+from assay.core.words import Direction, Provenance
 from assay.store.query import fetch_rows
 
 if TYPE_CHECKING:
     from assay.store import Store
 
-LATENCIES = ("latency_ns", "generation_ns", "inter_token_latency_ns", "serving_latency_ns", "time_to_train_ns")
-RATES = ("throughput_per_s", "output_tokens_per_s", "decode_tokens_per_s", "serving_rate_per_s")
 _ENERGY_OF_A_CALL = "energy_j_per_call"
 ENERGIES = ("energy_j_per_sample", _ENERGY_OF_A_CALL)
 POWERS = ("average_power_w",)
@@ -46,20 +52,6 @@ _HOUR_S = 3600.0
 _NO_PRICES = "the catalogue has no prices yet; give one with prices=DEVICE=USD_PER_HOUR"
 
 
-class Objective(StrEnum):
-    """What the best device has least or most of."""
-
-    LATENCY = "latency"
-    THROUGHPUT = "throughput"
-    ENERGY = "energy"
-    COST = "cost"
-
-    @property
-    def direction(self) -> Direction:
-        """Which way is better."""
-        return Direction.HIGHER if self is Objective.THROUGHPUT else Direction.LOWER
-
-
 _OF_OBJECTIVE = {
     Objective.LATENCY: ("latency",),
     Objective.THROUGHPUT: ("rate",),
@@ -69,139 +61,12 @@ _OF_OBJECTIVE = {
 """What decides which basis is ranked: the one that most devices have such a number of."""
 
 
-@dataclass(frozen=True, slots=True)
-class RankingRequest:
-    """What is asked. ``where`` are more fields of a selection (``precision``, ``batch``, ``mode``, ``provenance`` ...).
-
-    ``max_latency_ns`` and ``min_throughput_per_s`` are limits that a device has to meet. ``prices_usd_per_h`` are prices
-    of one device by its catalogue id or name. ``scenario`` and ``accelerators`` narrow the basis.
-    """
-
-    workload: str
-    objective: Objective = Objective.THROUGHPUT
-    where: Mapping[str, Any] = field(default_factory=dict)
-    max_latency_ns: float | None = None
-    min_throughput_per_s: float | None = None
-    prices_usd_per_h: Mapping[str, float] = field(default_factory=dict)
-    scenario: str | None = None
-    accelerators: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Basis:
-    """What is the same for every device of a ranking; ``within`` as in ``side_by_side.Subject``."""
-
-    workload: str
-    mode: str
-    unit_of_work: str | None
-    shape: str
-    conditions: tuple[tuple[str, str], ...]
-    within: str | None
-    batch: int | None = None
-    """Of a ranking by latency, where a call of another batch is another thing to wait for; else left open."""
-
-    @property
-    def label(self) -> str:
-        """In words: ``serving, counts tokens, division closed, scenario Offline``."""
-        unit = "units not said" if self.unit_of_work is None else f"counts {many_of(self.unit_of_work)}"
-        shape = self.shape.strip("{}").replace("=", " ")
-        batch = None if self.batch is None else f"batch {self.batch}"
-        words = [self.mode, unit, batch, shape, *(f"{name} {value}" for name, value in self.conditions)]
-        return ", ".join(word for word in words if word)
-
-
-@dataclass(frozen=True, slots=True)
-class Quantity:
-    """One number of a candidate: the median over ``results`` results, or the one there is with its own interval.
-
-    ``lowest`` and ``highest`` are how far the results spread. ``value`` None has a ``reason``; beside a value ``reason``
-    says how it was derived.
-    """
-
-    value: float | None = None
-    lowest: float | None = None
-    highest: float | None = None
-    lo: float | None = None
-    hi: float | None = None
-    results: int = 0
-    n: int | None = None
-    result_id: str | None = None
-    verdict: Verdict | None = None
-    reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One device (``accelerators`` of it) under the conditions in which it does best.
-
-    ``rank`` counts from 1, None where it does not take part: ``misses`` then says why. ``times_worse`` is how many times
-    worse than the first by the objective; ``is_level`` where their intervals, or spreads, overlap.
-    """
-
-    device: DeviceName
-    accelerators: int | None
-    subject: Subject
-    provenance: Provenance
-    latency: Quantity
-    throughput: Quantity
-    energy: Quantity
-    power: Quantity
-    cost_usd: Quantity
-    software: tuple[str, ...] = ()
-    rank: int | None = None
-    times_worse: float | None = None
-    is_level: bool = False
-    misses: tuple[str, ...] = ()
-
-    @property
-    def label(self) -> str:
-        """The device with its number."""
-        return label_devices(self.device.label, self.accelerators)
-
-    def quantity(self, objective: Objective) -> Quantity:
-        """The number that an objective is about."""
-        return {
-            Objective.LATENCY: self.latency,
-            Objective.THROUGHPUT: self.throughput,
-            Objective.ENERGY: self.energy,
-            Objective.COST: self.cost_usd,
-        }[objective]
-
-
-@dataclass(frozen=True, slots=True)
-class Ranking:
-    """Devices in order: ``ranked`` best first, ``lost`` those that miss a limit or a number.
-
-    ``basis`` is what all of them have in common, None where nothing was found; ``other_bases`` how many devices each
-    other basis has. ``unmeasured`` are devices of the store without a usable number of this workload. ``latency_metric``
-    and ``throughput_metric`` name what stands for the two. ``is_energy_of_a_call``: energies are of a call, not of a unit.
-    """
-
-    request: RankingRequest
-    basis: Basis | None
-    ranked: tuple[Candidate, ...]
-    lost: tuple[Candidate, ...]
-    other_bases: tuple[tuple[Basis, int], ...]
-    unmeasured: tuple[str, ...]
-    left_out: tuple[LeftOut, ...]
-    latency_metric: str = LATENCIES[0]
-    throughput_metric: str = RATES[0]
-    is_energy_of_a_call: bool = False
-
-    @property
-    def candidates(self) -> tuple[Candidate, ...]:
-        """All, the ranked ones first."""
-        return (*self.ranked, *self.lost)
-
-
 def rank_hardware(store: Store, request: RankingRequest) -> Ranking:
     """Rank the devices that the store has numbers of. Raises StoreError, UsageError."""
     selection = select_any({**request.where, "workload": request.workload})
     metrics = [metric for family in _FAMILIES.values() for metric in family]
     read = read_groups_of(store, selection, [NumberWanted.of(metric) for metric in metrics])
-    fitting = {
-        metric: [group for group in groups if _fits(group.subject, request)] for metric, groups in read.items()
-    }
+    fitting = {metric: [group for group in groups if _fits(group.subject, request)] for metric, groups in read.items()}
     bases = _count_devices(fitting, request.objective)
     basis = next(iter(bases), None)
     ours = {
@@ -241,11 +106,6 @@ def basis_of(subject: Subject, objective: Objective = Objective.THROUGHPUT) -> B
     return Basis(subject.workload, subject.mode, subject.unit_of_work, subject.shape, kept, subject.within, batch)
 
 
-def many_of(unit_of_work: str) -> str:
-    """``sample`` -> ``samples``, ``query`` -> ``queries``."""
-    return f"{unit_of_work[:-1]}ies" if unit_of_work.endswith("y") else f"{unit_of_work}s"
-
-
 def read_prices(text: str) -> dict[str, float]:
     """Read ``NVIDIA A100 PCIe 80GB=1.19, nvidia-l4=0.71``: USD for an hour of one device. Raises UsageError."""
     prices: dict[str, float] = {}
@@ -274,18 +134,20 @@ def _fits(subject: Subject, request: RankingRequest) -> bool:
 
 def _count_devices(groups: Mapping[str, Sequence[Group]], objective: Objective) -> dict[Basis, int]:
     """Bases with the number of devices that have what the objective is about, most first; else those with anything."""
-    found = [group for what in _OF_OBJECTIVE[objective] for metric in _FAMILIES[what] for group in groups[metric]]
-    found = found or [group for each in groups.values() for group in each]
+    wanted = [metric for what in _OF_OBJECTIVE[objective] for metric in _FAMILIES[what]]
+    metrics = wanted if any(groups[metric] for metric in wanted) else list(groups)
     devices: dict[Basis, set[tuple[str, int | None]]] = {}
-    for group in found:
-        devices.setdefault(basis_of(group.subject, objective), set()).add((group.device.label, group.subject.accelerators))
-    ordered = sorted(devices.items(), key=lambda pair: (-len(pair[1]), pair[0].label))
+    place: dict[Basis, int] = {}
+    for number, metric in enumerate(metrics):
+        for group in groups[metric]:
+            basis = basis_of(group.subject, objective)
+            place.setdefault(basis, number)
+            devices.setdefault(basis, set()).add((group.device.label, group.subject.accelerators))
+    ordered = sorted(devices.items(), key=lambda pair: (-len(pair[1]), place[pair[0]], pair[0].label))
     return {basis: len(labels) for basis, labels in ordered}
 
 
-def _candidate(
-    key: _Key, groups: Mapping[str, Group], request: RankingRequest, *, may_derive: bool
-) -> Candidate:
+def _candidate(key: _Key, groups: Mapping[str, Group], request: RankingRequest, *, may_derive: bool) -> Candidate:
     subject, device, provenance = key
     latency, rate = _quantity(groups.get("latency"), "latency"), _quantity(groups.get("rate"), "throughput")
     power = _quantity(groups.get("power"), "power")
@@ -419,8 +281,10 @@ def _find_unmeasured(store: Store, request: RankingRequest, known: set[str]) -> 
     condition, parameters = usable_sql(select_any(fields))
     rows = fetch_rows(
         store.location,
-        f"SELECT hardware, device, count(*) AS results FROM results WHERE {condition} AND hardware IS NOT NULL "  # noqa: S608
-        "GROUP BY ALL ORDER BY results DESC, hardware, device",
+        f"""
+        SELECT hardware, device, count(*) AS results FROM results WHERE {condition} AND hardware IS NOT NULL
+        GROUP BY ALL ORDER BY results DESC, hardware, device
+        """,  # noqa: S608  (words of ours; what is asked is bound or quoted)
         parameters,
         tables=TABLES_READ,
         versions=store.versions,

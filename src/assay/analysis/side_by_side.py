@@ -149,9 +149,7 @@ def read_groups(store: Store, selection: Selection, wanted: NumberWanted) -> tup
     return read_groups_of(store, selection, [wanted])[wanted.metric]
 
 
-def read_groups_of(
-    store: Store, selection: Selection, wanted: Sequence[NumberWanted]
-) -> dict[str, tuple[Group, ...]]:
+def read_groups_of(store: Store, selection: Selection, wanted: Sequence[NumberWanted]) -> dict[str, tuple[Group, ...]]:
     """Read the groups of several metrics at once, by metric: one pass over the store. Raises StoreError, UsageError."""
     condition, parameters = usable_sql(selection)
     names = _read_names(store, condition, parameters)
@@ -164,7 +162,7 @@ def read_groups_of(
       SELECT result_id, run_id, workload, mode, unit_of_work, precision, batch, shape, engine, options, provenance,
              hardware, device, verdict, measured_at, unnest([{entries}], recursive := true)
       FROM results WHERE {condition}
-    """  # noqa: S608  (words of ours)
+    """  # noqa: S608  (words of ours; what is asked is bound or quoted)
     single = (
         "{'id': result_id, 'value': value, 'lo': lo, 'hi': hi, 'n': n, 'stat': stat, 'verdict': verdict, "
         "'at': measured_at}"
@@ -189,7 +187,7 @@ def read_groups_of(
         JOIN named ON keyed.hardware IS NOT DISTINCT FROM named.hardware
                   AND keyed.device IS NOT DISTINCT FROM named.device
         GROUP BY ALL ORDER BY metric, workload, conditions, precision, batch, shape, name, provenance
-        """,  # noqa: S608  (words of ours)
+        """,  # noqa: S608  (words of ours; what is asked is bound or quoted)
         [*parameters, [one[0] for one in names.pairs], [one[1] for one in names.pairs], list(names.places)],
         tables=TABLES_READ,
         versions=store.versions,
@@ -213,7 +211,7 @@ class _Names:
 def _read_names(store: Store, condition: str, parameters: Sequence[object]) -> _Names:
     rows = fetch_rows(
         store.location,
-        f"SELECT DISTINCT hardware, device FROM results WHERE {condition} ORDER BY ALL",  # noqa: S608
+        (f"SELECT DISTINCT hardware, device FROM results WHERE {condition} ORDER BY ALL"),  # noqa: S608  (words of ours; what is asked is bound or quoted)
         parameters,
         tables=TABLES_READ,
         versions=store.versions,
@@ -230,9 +228,7 @@ def _read_names(store: Store, condition: str, parameters: Sequence[object]) -> _
     return _Names(pairs, tuple(by_label[name_device(*pair).label] for pair in pairs), tuple(kept))
 
 
-def _group(
-    row: Mapping[str, Any], devices: Sequence[DeviceName], subjects: dict[tuple[Any, ...], Subject]
-) -> Group:
+def _group(row: Mapping[str, Any], devices: Sequence[DeviceName], subjects: dict[tuple[Any, ...], Subject]) -> Group:
     fields = tuple(row[name] for name in _SUBJECT_FIELDS)
     subject = subjects.setdefault(fields, Subject(*fields))
     return Group(

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from assay.store import Store
     from assay.workloads.cost_count import Cost
 
+PROBE_SUITE = "probe"
+"""The suite of the runs of `assay probe`."""
 _MOST_KNOWN = 5_000
 """Results of the same workloads, machine and software that rules look at: the newest."""
 _NOT_COUNTED = "what a call computes was not counted yet: `assay show RUN --explain` counts it"
@@ -32,12 +34,11 @@ def explain_known(
     results: Sequence[ResultRecord], environment: EnvironmentRecord, store: Store
 ) -> tuple[ExplainedResult, ...]:
     """Say what bounds each measured result, where a probe of its device is in the store; none where there is none."""
-    from assay.recommend.explain import explain_results
-    from assay.runner.probe_device import WORKLOAD
-
     own = [one for one in results if one.provenance is Provenance.MEASURED]
-    if not own or not store.results(workload=WORKLOAD, limit=1).count_rows():
+    if not own or not store.results(suite=PROBE_SUITE, limit=1).count_rows():
         return ()
+    from assay.recommend.explain import explain_results
+
     return tuple(explain_results(own, environment, store, find_cost=_known_cost))
 
 
@@ -75,19 +76,24 @@ def advice_section(advice: Sequence[Advice], *, limit: int | None = None) -> Sec
         return None
     shown = advice if limit is None else advice[:limit]
     left_out = len(advice) - len(shown)
+    columns = [
+        Column("number", "no."),
+        Column("action", "what to do"),
+        Column("subject", "with"),
+        Column("because", "because"),
+    ]
+    has_gain, has_cost = any(one.gain is not None for one in shown), any(one.cost for one in shown)
+    if has_gain:
+        columns.append(Column("gain", "gain", unit="ratio", description="How much better, by the number named"))
+        columns.append(Column("gain_of", "of"))
+    columns += [Column("cost", "what it costs")] if has_cost else []
     said = Table(
         "advice",
         "What to do",
-        (
-            Column("number", "no."),
-            Column("action", "what to do"),
-            Column("subject", "with"),
-            Column("because", "because"),
-            Column("gain", "gain", unit="ratio", description="How much better, by the number named"),
-            Column("gain_of", "of"),
-            Column("cost", "what it costs"),
+        tuple(columns),
+        tuple(
+            _advice_row(place, one, has_gain=has_gain, has_cost=has_cost) for place, one in enumerate(shown, start=1)
         ),
-        tuple(_advice_row(place, one) for place, one in enumerate(shown, start=1)),
         caption="Only what was measured on the same machine with the same software is advised on.",
         rows_left_out=left_out,
     )
@@ -149,17 +155,12 @@ def bounds_table(explained: Sequence[ExplainedResult]) -> Table | None:
     )  # fmt: skip
 
 
-def _advice_row(place: int, one: Advice) -> tuple[Cell, ...]:
+def _advice_row(place: int, one: Advice, *, has_gain: bool, has_cost: bool) -> tuple[Cell, ...]:
     gain = Cell(one.gain, Provenance.MEASURED) if one.gain is not None else Cell(reason="no gain can be given")
-    return (
-        Cell(place),
-        Cell(one.action),
-        Cell(one.subject),
-        Cell(one.because),
-        gain,
-        Cell(one.gain_of or ""),
-        Cell(one.cost or ""),
-    )
+    cells = [Cell(place), Cell(one.action), Cell(one.subject), Cell(one.because)]
+    cells += [gain, Cell(one.gain_of or "")] if has_gain else []
+    cells += [Cell(one.cost or "")] if has_cost else []
+    return tuple(cells)
 
 
 def _known_cost(result: ResultRecord) -> Cost | Unavailable:

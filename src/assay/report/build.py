@@ -1,6 +1,6 @@
 """From a question to a Report, and from a Report to a file: what the command line, web pages and notebooks call.
 
-May import: core, analysis, store, report.
+May import: core, catalog, analysis, store, report.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from assay.catalog.metrics import metrics
 from assay.core.errors import AssayError, UnknownNameError, UsageError
 from assay.report.base import Renderer, RenderOptions, ReportKind, ReportRequest, renderers, report_kinds
 from assay.report.values import Report
@@ -22,10 +23,12 @@ def build_report(store: Store, kind: str, request: ReportRequest) -> Report:
     """Answer a question with a report. ``run_ids`` of the request may be anything that names a run.
 
     That is an id, a beginning or end of one, ``last~2``, ``baseline:NAME`` or ``tag:NAME``. Raises UnknownNameError for
-    a kind or an option that nobody knows, UsageError for a number of runs that the kind is not about, NotFoundError.
+    a kind, an option or a metric that nobody knows, UsageError for a number of runs that the kind is not about, NotFoundError.
     """
     chosen = report_kinds.get(kind)
     check_options(chosen, request.options)
+    if request.metric is not None:
+        metrics.get(request.metric)  # raises for one that nobody knows
     _check_count(chosen, request.run_ids)
     return chosen.build(store, replace(request, run_ids=find_run_ids(store, chosen, request.run_ids)))
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from assay.analysis.ranking import LATENCIES, RATES
+from assay.analysis.ranking_values import LATENCIES, RATES
 from assay.analysis.usable_numbers import TABLES_READ
 from assay.core.case import Case
 from assay.core.records import MetricValue, ResultRecord
@@ -66,7 +66,7 @@ def find_curves(
         FROM sized WHERE size IS NOT NULL GROUP BY axis, {", ".join(_UNIT_COLUMNS)}, rest
         HAVING count(DISTINCT size) >= ? AND count(DISTINCT size) FILTER (usable > 0) >= 2
         ORDER BY provenance <> 'measured', sizes DESC, last_at DESC NULLS LAST, axis, any_value(workload), result_ids[1]
-        """,  # noqa: S608  (words of ours; an axis is quoted)
+        """,  # noqa: S608  (words of ours; what is asked is bound or quoted)
         [*parameters, fewest],
         tables=TABLES_READ,
         versions=store.versions,
@@ -81,7 +81,7 @@ def load_curves(store: Store, found: Sequence[FoundCurve]) -> list[Curve]:
     """Read the records of some curves. Raises StoreError."""
     ids = [identity for one in found for identity in one.result_ids]
     records = {one.result_id: one for one in store.results(result_id=ids)} if ids else {}
-    curves = []
+    curves: list[Curve] = []
     for one in found:
         results = [records[identity] for identity in one.result_ids]
         if all(isinstance(result.case, Case) for result in results):
@@ -124,7 +124,7 @@ def _axis_sql(axis: str) -> str:
         pointer = quote('$."' + axis.replace('"', '""') + '"')
         size = f"coalesce(shape[{name}], TRY_CAST(json_extract_string(options, {pointer}) AS BIGINT))"
         rest = f"{{'batch': batch, 'shape': {without_shape}, 'options': json_merge_patch(options, {patch})::VARCHAR}}"
-    return f"SELECT {name} AS axis, {columns}, result_id, usable, last_at, {size} AS size, {rest} AS rest FROM newest"  # noqa: S608
+    return f"SELECT {name} AS axis, {columns}, result_id, usable, last_at, {size} AS size, {rest} AS rest FROM newest"  # noqa: S608  (words of ours; what is asked is bound or quoted)
 
 
 def _foreign_curve(axis: Axis, results: Sequence[ResultRecord]) -> Curve:

@@ -85,6 +85,8 @@ def format_number(value: float, unit: str | None = None) -> str:
 def format_plain(value: float, digits: int = DIGITS) -> str:
     """Return a bare number to so many significant digits: ``12.3``, ``−0.00457``, ``12 346``, ``1.23e-9``."""
     size = abs(value)
+    if not math.isfinite(size):  # it overflowed on its way into another unit
+        return MISSING
     if size >= _HUGE or 0 < size < _TINY:
         mantissa, _, exponent = f"{size:.{digits - 1}e}".partition("e")
         return f"{_MINUS if value < 0 else ''}{mantissa}e{int(exponent)}"

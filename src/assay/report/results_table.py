@@ -142,7 +142,7 @@ def verdict_cell(result: ResultRecord) -> Cell:
         said = result.reason or "no reason recorded"
         return Cell(result.status.text, reason=said, ref=result_ref(result))
     if not result.is_usable:
-        return Cell("left out", result.provenance, result.verdict, reason=what_to_know(result), is_usable=False)
+        return Cell("left out", reason=what_to_know(result), is_usable=False, ref=result_ref(result))
     if result.verdict is None:
         return Cell(reason="no noise was recorded", ref=result_ref(result))
     reasons = "; ".join(result.verdict_reasons) or None

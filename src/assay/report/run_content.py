@@ -14,6 +14,7 @@ from assay.core.records import EnvironmentRecord, ImportRecord, LaunchRecord, Re
 from assay.core.words import Provenance, Status, Verdict
 from assay.report.base import ReportRequest
 from assay.store.query import fetch_rows
+from assay.store.rows import run_from_row
 from assay.store.schema import RESULTS
 from assay.store.selection import ANY, Selection
 
@@ -85,6 +86,14 @@ def read_run(store: Store, run: RunRecord, request: ReportRequest) -> RunContent
     record = next((one for one in store.imports() if one.import_id == run.import_id), None) if is_imported else None
     launches = tuple(store.launches(run_id=run.run_id)) if tally.total else ()
     return RunContent(run, store.environment(run.env_id), results, launches, tally, record)
+
+
+def read_run_record(store: Store, run_id: str) -> RunRecord:
+    """Return the run of a full id without reading every other. Raises NotFoundError."""
+    rows = fetch_rows(
+        store.location, "SELECT * FROM runs WHERE run_id = ?", [run_id], tables=(), versions=store.versions
+    )
+    return run_from_row(rows[0]) if rows else store.find_run(run_id)
 
 
 def count_results(store: Store, where: Mapping[str, Any]) -> Tally:

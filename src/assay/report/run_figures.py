@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _MOST_FIGURES = 6
 """Cases whose launches are drawn: a page of boxes is not looked at."""
+_MOST_OF_SINGLE = 2
+"""Where every case has one launch there is nothing to tell launches apart by."""
 _MOST_BARS = 24
 _WIDEST_RANGE = 50.0
 _MOST_POWER = 2
@@ -38,18 +40,21 @@ _LATENCY = "latency_ns"
 def distribution_section(store: Store, content: RunContent) -> Section | None:
     """Boxes of the samples of each launch, for the cases that a person should look at; None without launches."""
     able = [one for one in content.good if content.launches_of(one)]
+    several = [one for one in able if one.launches_ok > 1]
+    most = _MOST_FIGURES if several else _MOST_OF_SINGLE
+    able = several or able
     if not able:
         return None
     blocks: list[Block] = []
-    if len(able) > _MOST_FIGURES:
-        text = f"{_MOST_FIGURES} of {plural(len(able), 'case')} are drawn: disturbed ones first, then the widest intervals."
+    if len(able) > most:
+        text = f"{most} of {plural(len(able), 'case')} are drawn: disturbed ones first, then the widest intervals."
         blocks.append(Text((text,)))
     blocks += [
         replace(
             draw_distributions(launches=with_samples(store, content, result), result=result, key=f"launches-{place}"),
             title=short_name(result.case.label),  # the heading; what is said of the figure keeps the drawer's
         )
-        for place, result in enumerate(most_telling(able, _MOST_FIGURES), start=1)
+        for place, result in enumerate(most_telling(able, most), start=1)
     ]
     return Section("distributions", "Launch by launch", tuple(blocks))
 

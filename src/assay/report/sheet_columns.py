@@ -23,19 +23,24 @@ MOST_ROWS = 1_048_576
 """Rows of a sheet."""
 _EXACT_INTEGER = 2**53
 _MOST_DECIMALS = 8
-_PLAIN_UNITS = frozenset({"1", ""})
+_LONG = 1e9
+"""From here on a row of digits cannot be read; neither can numbers beside each other that differ by so much."""
 
 SheetValue = str | int | float | bool | datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class SheetCell:
-    """One value. ``keys`` are the keys of its signs, ``signs`` the signs; both stand in its format."""
+    """One value. ``keys`` are the keys of its signs, ``signs`` the signs; both stand in its format.
+
+    ``number_format`` is its own, where its column's would show too few of its digits.
+    """
 
     value: SheetValue
     signs: str = ""
     keys: tuple[str, ...] = ()
     is_missing: bool = False
+    number_format: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +59,22 @@ class SheetColumn:
 
 
 def sheet_columns(table: Table) -> list[SheetColumn]:
-    """Return the columns of a table's sheet: each of its own, followed by what is to be known of its numbers.
+    """Return the columns of a table's sheet: first its own, then, at the right, what is to be known of their numbers.
 
     A column of one base unit is written in the unit that suits its median, which its heading names; where rows have
-    several units the numbers stay in base units, and a column says which.
+    several units the numbers stay in base units, and the column beside it says which.
     """
     found = []
     for index, column in enumerate(table.columns):
         cells = [row[index] for row in table.rows]
         if any(isinstance(cell.value, datetime) for cell in cells):
             found.append(_times(column, cells))
-        elif any(is_number(cell) for cell in cells):
+        elif any(is_number(cell) for cell in cells) and not column.is_code:
             found += _numbers(table, index, cells)
         else:
             found.append(SheetColumn(clean_text(column.title), tuple(_plain(cell) for cell in cells)))
             found += _beside(column, cells, ScaledUnit(1.0, ""), is_unit_known=True)
-    return found
+    return sorted(found, key=lambda one: one.is_companion)  # keeps the order of each
 
 
 def _times(column: Column, cells: Sequence[Cell]) -> SheetColumn:
@@ -87,8 +92,10 @@ def _numbers(table: Table, index: int, cells: Sequence[Cell]) -> list[SheetColum
         scale = ScaledUnit(1.0, "")
     label = f" ({scale.label})" if scale.label else ""
     pattern = "0.0%" if base == "share" else _pattern([_scaled(cell, scale) for cell in cells])
-    own = SheetColumn(f"{clean_text(column.title)}{label}", tuple(_number(cell, scale) for cell in cells), pattern)
-    return [own, *_beside(column, cells, scale, is_unit_known=common is not None or column.is_code)]
+    own = SheetColumn(
+        f"{clean_text(column.title)}{label}", tuple(_number(cell, scale, pattern) for cell in cells), pattern
+    )
+    return [own, *_beside(column, cells, scale, is_unit_known=common is not None)]
 
 
 def _beside(column: Column, cells: Sequence[Cell], scale: ScaledUnit, *, is_unit_known: bool) -> list[SheetColumn]:
@@ -103,9 +110,10 @@ def _beside(column: Column, cells: Sequence[Cell], scale: ScaledUnit, *, is_unit
             bounds = tuple(SheetCell(value) for value in scaled)
             found.append(SheetColumn(heading, bounds, _pattern(scaled), is_companion=True))
         else:
-            texts = tuple(SheetCell(_value(value)) for value in values)
-            number = "0.##" if name in {"n", "level"} else None
-            found.append(SheetColumn(heading, texts, number, is_companion=True))
+            said = zip(values, cells, strict=True)
+            texts = tuple(SheetCell(None if name == "unit" and is_missing(cell) else _value(one)) for one, cell in said)
+            number = {"n": "#,##0", "level": "0.0#"}.get(name)
+            found.append(SheetColumn(heading, texts, number, is_companion=name != "unit"))
     return found
 
 
@@ -118,13 +126,13 @@ def _plain(cell: Cell) -> SheetCell:
     return SheetCell(_value(cell.value), " ".join(mark.sign for mark in marks), tuple(mark.key for mark in marks))
 
 
-def _number(cell: Cell, scale: ScaledUnit) -> SheetCell:
+def _number(cell: Cell, scale: ScaledUnit, pattern: str) -> SheetCell:
     plain = _plain(cell)
     scaled = _scaled(cell, scale)
     if scaled is None:
         return plain
     is_exact = isinstance(cell.value, int) and scale.divisor == 1 and abs(cell.value) < _EXACT_INTEGER
-    return replace(plain, value=cell.value if is_exact else scaled)
+    return replace(plain, value=cell.value if is_exact else scaled, number_format=_finer(scaled, pattern))
 
 
 def _scaled(cell: Cell, scale: ScaledUnit) -> float | None:
@@ -146,15 +154,28 @@ def _value(value: object) -> SheetValue:
 
 
 def _pattern(values: Sequence[float | None]) -> str:
-    """Return a number format with one digit more than three significant ones of the median; whole numbers stay so."""
+    """Return a number format: four significant digits of the median, powers of ten where sizes differ much.
+
+    Whole numbers stay so.
+    """
     known = [abs(value) for value in values if value]
-    if not known or all(value.is_integer() for value in known):
+    if not known or (all(value.is_integer() for value in known) and max(known) < _LONG):
         return "#,##0"
     middle = statistics.median_low(known)
-    if middle < 10.0 ** (2 - _MOST_DECIMALS):
+    if middle < 10.0 ** (2 - _MOST_DECIMALS) or max(known) >= _LONG * min(known):
         return "0.000E+00"
     decimals = min(_MOST_DECIMALS, max(1, 3 - math.floor(math.log10(middle))))
     return f"#,##0.{'0' * decimals}"
+
+
+def _finer(value: float, pattern: str) -> str | None:
+    """Return a format that shows three digits of a number that is small beside the others of its column."""
+    if "E" in pattern or "%" in pattern or not value:
+        return None
+    decimals = 2 - math.floor(math.log10(abs(value)))
+    if value.is_integer() or decimals <= len(pattern.partition(".")[2]):
+        return None
+    return f"#,##0.{'0' * decimals}" if decimals <= _MOST_DECIMALS else "0.000E+00"
 
 
 def sheet_name(title: str, taken: set[str]) -> str:

@@ -5,7 +5,6 @@ May import: standard library.
 
 from __future__ import annotations
 
-import textwrap
 import unicodedata
 
 CLIPPED = "…"
@@ -39,10 +38,35 @@ def pad(text: str, width: int, *, right: bool = False) -> str:
 
 
 def wrap(text: str, width: int, indent: str = "", first: str | None = None) -> list[str]:
-    """Return lines of at most ``width`` columns; words longer than a line are cut apart."""
-    return textwrap.wrap(
-        text, max(20, width), initial_indent=indent if first is None else first, subsequent_indent=indent
-    ) or [first if first is not None else ""]
+    """Return lines of at most ``width`` columns; words longer than a line are cut apart.
+
+    ``indent`` begins every line but the first one, which begins with ``first`` where that is given.
+    """
+    lines, line = [], indent if first is None else first
+    is_begun = False
+    for word in text.split(" "):
+        rest = word
+        while text_width(line) + is_begun + text_width(rest) > width:
+            if is_begun:
+                lines.append(line)
+            else:
+                piece = _beginning(rest, width - text_width(line))
+                lines.append(line + piece)
+                rest = rest[len(piece) :]
+            line, is_begun = indent, False
+        line += (" " if is_begun else "") + rest
+        is_begun = True
+    return [*lines, line]
+
+
+def _beginning(text: str, width: int) -> str:
+    """As much of a text as fits, one character at least."""
+    used = 0
+    for place, character in enumerate(text):
+        used += _character_width(character)
+        if used > width:
+            return text[: max(1, place)]
+    return text
 
 
 def _character_width(character: str) -> int:

@@ -29,7 +29,7 @@ NAVIGATION: tuple[tuple[str, tuple[tuple[Place, str, str], ...]], ...] = (
     ("Look", ((Place.RUNS, "Runs", "/runs"), (Place.RESULTS, "Results", "/results"), (Place.TRENDS, "Trends", "/trends"))),
     (
         "Compare",
-        ((Place.COMPARE, "Runs", "/compare"), (Place.MATRIX, "Matrix", "/matrix"), (Place.KPI, "KPI explorer", "/kpi")),
+        ((Place.COMPARE, "Two runs", "/compare"), (Place.MATRIX, "Matrix", "/matrix"), (Place.KPI, "KPI explorer", "/kpi")),
     ),
     ("Know", ((Place.DEVICES, "Devices", "/devices"), (Place.WORKLOADS, "Workloads", "/workloads"))),
     ("Decide", ((Place.DECIDE, "Which hardware", "/decide"),)),

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from assay.report.values import Column, Figure, Ref, Report
+from assay.report.values import Column, Figure, Ref, RefKind, Report
 from assay.store import Store
 from assay.web.forms import Form
 from assay.web.links import page_url, root_of, url_of
@@ -109,12 +109,19 @@ class Pager:
         return tuple(found)
 
 
+class _Parts(dict[str, Any]):
+    """Parts of a page: one that it has not is None."""
+
+    def __missing__(self, key: str) -> None:
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """A report and how it is shown. ``main`` is the key of the table that the CSV holds, None the first one.
 
-    ``parts`` is what a template of the page's own draws beside the report, always from the report's own numbers.
-    ``is_titled`` False leaves out headings of the report that the template draws itself.
+    ``parts`` is what the template draws beside the report: ``kicker`` above the title, ``heading`` in its stead, ``ways``
+    to other pages, ``teach`` of lessons, and what a template of the page's own needs.
     """
 
     report: Report
@@ -125,6 +132,10 @@ class Page:
     pager: Pager | None = None
     sorting: Sorting | None = None
     parts: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Let templates ask for parts that this page has not."""
+        object.__setattr__(self, "parts", _Parts(self.parts))
 
     @property
     def main_table(self) -> str | None:
@@ -169,10 +180,26 @@ class PageView:
         return f"{root_of(self.ask.settings)}{path}.{form}{'?' if encoded else ''}{encoded}"
 
     def plotly(self, figure: Figure) -> Mapping[str, Any]:
-        """A figure as the script draws it."""
+        """A figure as the script draws it; points lead to the pages of what they are."""
         from assay.report.renderers.plotly import figure_to_plotly
 
-        return figure_to_plotly(figure)
+        drawn = figure_to_plotly(figure)
+        for trace in drawn["data"]:
+            if "customdata" in trace:
+                trace["customdata"] = self._addresses(trace["customdata"])
+        return drawn
+
+    def _addresses(self, leads: Any) -> Any:
+        """``result:0198…`` becomes the address of its page; lists may lie in lists, as in a heat map."""
+        if isinstance(leads, list | tuple):
+            return [self._addresses(one) for one in leads]
+        kind, _, identity = leads.partition(":") if isinstance(leads, str) else ("", "", "")
+        return self.link(Ref(RefKind(kind), identity)) if kind in set(RefKind) and identity else None
+
+    @property
+    def sections(self) -> Mapping[str, Any]:
+        """The sections of the report by key; one that it has not is None."""
+        return _Parts({section.key: section for section in self.page.report.sections})
 
     @property
     def has_figures(self) -> bool:

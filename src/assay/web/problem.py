@@ -213,7 +213,19 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
         raise error
     phrase = HTTPStatus(error.status_code).phrase
     detail = error.detail if error.detail and error.detail != phrase else _DETAILS.get(error.status_code, phrase)
-    return problem_response(request.scope, error.status_code, str(detail), headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods_of(request, headers.get("Allow", "")))
+    return problem_response(request.scope, error.status_code, str(detail), headers=headers)
+
+
+def _methods_of(request: Request, told: str) -> list[str]:
+    """Every method that an address takes; the framework tells those of one of its routes."""
+    methods = {one.strip() for one in told.split(",") if one.strip()}
+    path = getattr(request.scope.get("route"), "path", None)
+    described = request.app.openapi()["paths"].get(path, {})
+    methods |= {one.upper() for one in described if one in {"get", "post", "put", "patch", "delete"}}
+    return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
 
 
 _DETAILS = {

@@ -14,7 +14,8 @@ from assay.core.records import LaunchRecord, ResultRecord, TelemetrySeries
 from assay.core.words import Mark, Provenance, Status, Verdict
 from assay.report.cells import result_ref, run_cell, series_ref, short_id, workload_cell
 from assay.report.display import format_number
-from assay.report.figures.distribution import draw_cumulative, draw_distributions
+from assay.report.figures.cumulative import draw_cumulative
+from assay.report.figures.distribution import draw_distributions
 from assay.report.results_table import (
     fidelity_cell,
     launches_cell,

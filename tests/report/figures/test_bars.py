@@ -35,8 +35,8 @@ def test_points_carry_interval_count_provenance_and_reference() -> None:
     assert (layer.x, layer.y, layer.lo, layer.hi, layer.n) == ((0.0,), (1e6,), (0.9e6,), (1.1e6,), (5,))
     assert (layer.refs, layer.provenance, layer.level) == ((ref,), MEASURED, 0.95)
     assert (figure.x.scale, figure.y.unit, figure.y.direction) == (Scale.CATEGORY, "ns", Direction.LOWER)
-    assert figure.caption == "Lower is better. Lines are 95 % intervals. n = 5 each."
-    assert figure.alt == "Latency: 1 bar. Best is a with 1.00 ms (0.900 … 1.10 ms; n = 5). Lower is better."
+    assert figure.caption == "Lines are 95 % intervals. n = 5 each."
+    assert figure.alt == "Latency: 1 bar. Best measured: a, 1.00 ms (0.900 … 1.10 ms; n = 5). Lower is better."
 
 
 def test_provenance_is_told_apart_and_never_ranked_together() -> None:
@@ -51,7 +51,7 @@ def test_provenance_is_told_apart_and_never_ranked_together() -> None:
         ("imported", Provenance.IMPORTED, (1.0,)),
         ("predicted", Provenance.PREDICTED, (2.0,)),
     ]
-    assert "Worst is guess with 2.00 ms (predicted)." in figure.alt
+    assert "Best measured: mine, 3.00 ms. Best imported: theirs, 1.00 ms. Best predicted: guess, 2.00 ms." in figure.alt
 
 
 def test_what_rankings_leave_out_comes_last_and_hollow() -> None:

@@ -71,9 +71,7 @@ def test_the_result_and_its_interval_lie_across_all_launches() -> None:
     band, line = figure.layers[:2]
     assert (band.shape, band.x, band.lo, band.hi) == (Shape.BAND, (-0.5, 1.5), (1e6, 1e6), (1.05e6, 1.05e6))
     assert (line.y, line.label) == ((1.02e6, 1.02e6), "result 1.02 ms")
-    assert figure.caption == (
-        "bert/tiny torch cpu fp32 b1: latency 1.02 ms, 95 % interval 1.00 … 1.05 ms, 3 launches. Lower is better."
-    )
+    assert figure.caption == ("bert/tiny torch cpu fp32 b1: latency 1.02 ms, 95 % interval 1.00 … 1.05 ms, 3 launches.")
     assert "2 launches, medians 1.00 ms to 1.10 ms, 10.0 % apart. Slowest call 1.15 ms." in figure.alt
     assert figure.alt.endswith("No launch was disturbed.")
 
@@ -185,18 +183,27 @@ def test_blocked_calls_have_no_percentiles() -> None:
     )
 
 
+def test_contaminated_launches_are_among_all_and_it_is_said() -> None:
+    figure = draw_cumulative(
+        launches=[launch(0, [1, 2]), launch(1, [8, 9], verdict=Verdict.CONTAMINATED)], result=result()
+    )
+    assert [layer.is_usable for layer in steps(figure)] == [True, False, True]
+    assert steps(figure)[2].x == (1.0, 2.0, 8.0, 9.0)
+    assert figure.notes[-1] == "Contaminated launches are among all, as in the percentiles of the result."
+
+
 def test_many_samples_are_thinned_exactly_and_it_is_said() -> None:
     values = np.random.default_rng(1).lognormal(14, 0.1, 20_000).astype(int).tolist()
     figure = draw_cumulative(launches=[launch(0, values)], result=result())
     [pooled] = steps(figure)
     ordered = sorted(values)
-    assert len(pooled.x) == 800
+    assert len(pooled.x) == 1000
     assert (pooled.x[0], pooled.x[-1], pooled.y[-1]) == (ordered[0], ordered[-1], 1.0)
     for x, y in zip(pooled.x, pooled.y, strict=True):
         assert y is not None
         assert ordered[round(y * 20_000) - 1] == x
     assert figure.notes == (
-        "800 of 20\u202f000 points are drawn: evenly spaced ranks and both ends, so the share is exact at each.",
+        "1000 of 20\u202f000 points are drawn: evenly spaced ranks and both ends, so the share is exact at each.",
     )
 
 

@@ -33,10 +33,10 @@ def test_cells_stand_where_they_belong_and_gaps_are_not_measured() -> None:
     (first, gap), (other_gap, predicted) = heat(figure).cells
     assert (first.value, predicted.provenance, predicted.lo) == (1e6, PREDICTED, 1e5)
     assert gap == other_gap == Cell(reason=NOT_MEASURED)
-    assert figure.caption == "4 cells: 1 measured, 1 predicted, 2 blank. Blank: not measured (2). Lower is better."
+    assert figure.caption == "4 cells: 1 measured, 1 predicted, 2 blank. Blank: not measured (2)."
     assert figure.alt == (
         "Latency: 2 rows by 2 columns, 1 measured, 1 predicted, 2 blank. "
-        "Lowest 200 µs (vit on gpu), highest 1.00 ms (bert on cpu). Lower is better."
+        "Lowest measured 1.00 ms (bert on cpu), highest 1.00 ms (bert on cpu). Lower is better."
     )
 
 

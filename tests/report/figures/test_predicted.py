@@ -41,7 +41,7 @@ def test_errors_and_coverage_by_hand() -> None:
     assert (score.n, score.with_interval, score.covered, score.level) == (3, 2, 1, 0.95)
     assert score.median_error == pytest.approx(0.15)
     assert score.mean_error == pytest.approx((0.05 + 0.15 + 1.0) / 3)
-    assert (score.within_10, score.within_20) == (pytest.approx(1 / 3), pytest.approx(2 / 3))
+    assert (score.within_10, score.within_20) == pytest.approx((1 / 3, 2 / 3))
     figure = draw(*pairs)
     assert figure.caption == (
         "3 predictions: median error 15.0 %, mean 40.0 %; 33.3 % within 10 %, 66.7 % within 20 %. "
@@ -66,6 +66,19 @@ def test_guides_lie_on_the_diagonal_and_to_both_sides() -> None:
     assert diagonal.x == diagonal.y == (100.0, 1000.0)
     factors = sorted((layer.y[0] or 0) / 100 for layer in figure.layers if layer.role is Role.GUIDE)
     assert factors == pytest.approx([0.8, 0.9, 1.1, 1.2])
+
+
+def test_errors_may_be_drawn_around_one() -> None:
+    figure = draw(pair("a", 100.0, 150.0, lo=120.0, hi=180.0), pair("b", 1e6, 1e6), is_ratio=True)
+    [layer] = data(figure)
+    assert (layer.x, layer.y, layer.lo, layer.hi) == ((100.0, 1e6), (1.5, 1.0), (1.2, None), (1.8, None))
+    assert (figure.y.unit, figure.y.title, figure.title) == (
+        "ratio",
+        "predicted / measured",
+        "Error of predicted latency",
+    )
+    diagonal = next(one for one in figure.layers if one.role is Role.LIMIT)
+    assert (diagonal.x, diagonal.y) == ((100.0, 1e6), (1.0, 1.0))
 
 
 @pytest.mark.parametrize("fault", [{"is_usable": False}, {"verdict": Verdict.CONTAMINATED}])

@@ -46,19 +46,20 @@ MEMORY = explained("memory", 1e6, 1e9, 2e8)  # 0.001 FLOP/B, 5 of 10 GB/s
 def test_points_lie_at_their_intensity_and_say_their_share() -> None:
     figure = draw_roofline(explained=[COMPUTE, MEMORY], rates=RATES, device="some cpu")
     [layer] = layers(figure, Role.DATA).values()
-    assert layer.x == (pytest.approx(1000), pytest.approx(0.001))
-    assert layer.y == (pytest.approx(5e10), pytest.approx(5e6))
+    assert layer.x == pytest.approx((1000, 0.001))
+    assert layer.y == pytest.approx((5e10, 5e6))
     assert layer.lo[0] == pytest.approx(5e10 / 1.1)
     assert layer.hi[0] == pytest.approx(5e10 * 1.1)
     assert layer.n == (5, 5)
     assert layer.provenance is Provenance.MEASURED
     assert layer.labels == (
-        "compute torch cpu fp32 b1: 50.0 % of its roof, compute bound",
-        "memory torch cpu fp32 b1: 50.0 % of its roof, memory bound",
+        "compute, 50.0 %: share of its roof, compute bound",
+        "memory, 50.0 %: share of its roof, memory bound",
     )
     assert (figure.x.scale, figure.y.scale, figure.y.unit, figure.y.direction) == (
         Scale.LOG, Scale.LOG, "FLOP/s", Direction.HIGHER,
     )  # fmt: skip
+    assert figure.caption.endswith("All: torch cpu fp32 b1.")
     assert "compute torch cpu fp32 b1 reaches 50.0 %, compute bound" in figure.alt
 
 
@@ -70,7 +71,7 @@ def test_roofs_of_several_precisions_meet_their_slopes() -> None:
         "fp32 convolution 80.0 GFLOP/s",
         "bf16 400 GFLOP/s",
         "memory 10.0 GB/s",
-        "cache, 32.0 KiB 200 GB/s",
+        "cache (32.0 KiB) 200 GB/s",
     ]
     memory = roofs["memory 10.0 GB/s"]
     assert memory.y[1] == pytest.approx(4e11)  # up to the highest roof
@@ -92,8 +93,8 @@ def test_without_a_probe_the_roofs_are_those_of_the_explanations() -> None:
 def test_a_point_above_its_roof_is_not_clipped() -> None:
     figure = draw_roofline(explained=[explained("fast", 1e9, 1e6, 5e6)], rates=RATES)
     [layer] = layers(figure, Role.DATA).values()
-    assert layer.y == (pytest.approx(2e11),)
-    assert "200 % of its roof" in layer.labels[0]
+    assert layer.y == pytest.approx((2e11,))
+    assert layer.labels == ("fast torch cpu fp32 b1, 200 %: share of its roof, compute bound",)
 
 
 def test_precisions_are_groups_and_disturbed_points_hollow() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from assay.core.case import Case
 from assay.core.records import MetricValue, ResultRecord
 from assay.core.words import Direction, Provenance, Status, Verdict
-from assay.report.figures.scaling import View, draw_scaling
+from assay.report.figures.scaling import View, draw_scaling, draw_scaling_together
 from assay.report.values import Figure, Layer, Role, Scale, Shape
 from assay.runner.sweep import Axis, Curve, read_curves
 from assay.stats.scaling import Scaling, analyse_scaling
@@ -62,10 +63,11 @@ def test_the_rate_with_knee_best_enough_and_the_end() -> None:
     assert figure.y.direction is Direction.HIGHER
     assert [(one.at, one.label, one.role) for one in figure.markers] == [
         (8.0, "knee: batch 8", Role.GUIDE),
-        (16.0, "enough, best: batch 16", Role.HIGHLIGHT),
+        (16.0, "enough, best: batch 16", Role.GUIDE),
         (64.0, "out of memory: batch 64", Role.LIMIT),
     ]
-    assert figure.notes == ("Not measured at batch 64: out of memory in infer.",)
+    assert figure.caption.endswith("The curve ends at batch 64: out of memory in infer.")
+    assert figure.notes == ()
     assert figure.alt == (
         "Rate of bert/tiny over batch: 6 sizes, 80.0 samples/s at batch 1 to 405 samples/s at batch 32. "
         "Knee: batch 8. Best: batch 16. Enough: batch 16. "
@@ -106,6 +108,12 @@ def test_a_disturbed_size_is_hollow_and_not_on_the_line() -> None:
     assert (hollow.x, hollow.is_usable, hollow.labels) == ((64.0,), False, ("batch 64: contaminated; a neighbour",))
 
 
+def test_sizes_left_out_beyond_the_end_are_said() -> None:
+    skipped = result(128, None, status=Status.SKIPPED, reason="not run: batch 64 already failed: out of memory")
+    figure = draw_scaling(*grown(result(64, None, **OOM), skipped))
+    assert figure.notes == ("Not measured at batch 128: not run: batch 64 already failed: out of memory.",)
+
+
 def test_a_curve_without_a_knee_says_why() -> None:
     figure = draw_scaling(*curve([result(1, 80.0), result(2, 160.0)]))
     assert "No knee: needs 4 measured sizes, has 2." in figure.notes
@@ -125,4 +133,38 @@ def test_a_curve_that_never_began_is_an_empty_figure() -> None:
 def test_hostile_reasons_stay_in_one_sentence() -> None:
     failed = result(64, None, status=Status.FAILED, reason="<script>\n\x00" + "x" * 10_000)
     figure = draw_scaling(*grown(failed))
-    assert len(figure.notes[0]) < 200
+    assert len(figure.caption) < 300
+    assert len(figure.alt) < 500
+
+
+# -- several curves ------------------------------------------------------------------------------------------------
+
+
+def engine(name: str, factor: float, *more: ResultRecord) -> tuple[Curve, Scaling]:
+    results = [result(batch, factor * rate) for batch, rate in RATES]
+    return curve([*(replace(one, case=replace(one.own_case, engine=name)) for one in results), *more])
+
+
+def test_curves_stand_together_by_what_tells_them_apart() -> None:
+    figure = draw_scaling_together([engine("torch", 1.0), engine("openvino", 2.0)])
+    assert [(layer.label, layer.group) for layer in figure.layers] == [
+        ("bert/tiny torch", "bert/tiny torch"), ("bert/tiny openvino", "bert/tiny openvino"),
+    ]  # fmt: skip
+    assert figure.layers[1].y[0] == 160.0
+    assert figure.caption == (
+        "Bert/tiny torch is best at batch 16; bert/tiny openvino is best at batch 16. All: cpu fp32 b1 seq128."
+    )
+    assert figure.alt.startswith("Rate over batch: 2 curves, 80.0 samples/s to 820 samples/s.")
+
+
+def test_curves_of_other_work_are_not_drawn_together() -> None:
+    tokens = curve([result(batch, rate, unit_of_work="token") for batch, rate in RATES])
+    figure = draw_scaling_together([grown(result(64, None, **OOM)), tokens])
+    assert len(figure.layers) == 1
+    assert figure.notes[0].endswith("ends at batch 64: out of memory in infer.")
+    assert figure.notes[1] == "1 curve over another axis, or of other work, not drawn."
+
+
+def test_no_curve_is_an_empty_figure() -> None:
+    assert draw_scaling_together([]).empty == "There is no curve."
+    assert draw_scaling_together([curve([result(1, None, **OOM)])]).empty == "No size of any curve has a rate."

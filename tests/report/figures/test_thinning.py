@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.report.figures._thinning import drawn_at, is_log_worth, say_thinned, thin_cloud, thin_ranks, thin_series
+from assay.report.figures._thinning import (
+    drawn_at,
+    is_log_worth,
+    say_thinned,
+    share_out,
+    thin_cloud,
+    thin_ranks,
+    thin_series,
+)
 
 values = st.floats(min_value=-1e6, max_value=1e6)
 
@@ -80,6 +88,18 @@ def test_a_cloud_is_thinned_no_more_than_it_must_be() -> None:
     points = [(float(x), float(y)) for x in range(30) for y in range(30)]
     assert len(thin_cloud(points, limit=899)) > 899 / 4
     assert len(thin_cloud(points, limit=900)) == 900
+
+
+@given(st.lists(st.integers(0, 5000), min_size=1, max_size=8), st.integers(50, 2000))
+def test_shares_leave_short_series_whole_and_stay_near_the_limit(sizes: list[int], limit: int) -> None:
+    shares = share_out(sizes, limit)
+    assert all(share >= 5 for share in shares)
+    used = sum(min(size, share) for size, share in zip(sizes, shares, strict=True))
+    assert used <= limit
+    if sum(sizes) <= limit:
+        assert used == sum(sizes)
+    cut = [share for size, share in zip(sizes, shares, strict=True) if share < size]
+    assert not cut or max(cut) - min(cut) <= len(sizes)
 
 
 def test_when_a_logarithmic_axis_is_worth_it() -> None:

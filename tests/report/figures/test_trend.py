@@ -14,6 +14,7 @@ import pytest
 from assay.analysis.trend import Trend, find_trends
 from assay.core.records import MetricValue
 from assay.core.words import Direction, Provenance, Status, Verdict
+from assay.report.figures.intervals import read_intervals
 from assay.report.figures.trend import draw_trend
 from assay.report.values import Figure, Layer, RefKind, Role, Scale, Shape
 from assay.store import Store
@@ -129,6 +130,26 @@ def test_intervals_that_are_given_stand_at_their_points(keep: Keep) -> None:
     assert (layer.lo[0], layer.hi[0], layer.n[0]) == (None, None, None)
     [bare] = points(draw_trend(only(store)))
     assert (bare.lo, bare.hi, bare.n) == ((), (), ())
+
+
+@pytest.mark.parametrize(("metric", "stat"), [("latency_ns", None), ("latency_ns", "p90"), ("load_ns", None)])
+def test_intervals_are_read_from_the_store(keep: Keep, metric: str, stat: str | None) -> None:
+    more = (
+        MetricValue("latency_ns", 2e6, "ns", stat="p90", ci_lo=1.9e6, ci_hi=2.1e6, n=600),
+        MetricValue("load_ns", 3e8, "ns", ci_lo=2.9e8, ci_hi=3.1e8, n=5),
+        MetricValue("load_ns", 1e8, "ns", phase="warmup", ci_lo=0.9e8, ci_hi=1.1e8, n=5),
+    )
+    store, bundles = keep(steps(noisy([(6, 1e6)]), OLD, more=more))
+    [trend] = find_trends(store, Selection(), metric=metric, stat=stat)
+    found = read_intervals(store, [trend, trend])
+    assert set(found) == {one.results[0].result_id for one in bundles}
+    for point in trend.points:
+        number = found[point.result_id]
+        assert number == bundles[0].results[0].metric(metric, stat or "median") or stat is None
+        assert number.n == (600 if stat == "p90" else 5)
+    [layer] = points(draw_trend(trend, intervals=found))
+    assert set(layer.n) == {600 if stat == "p90" else 5}
+    assert read_intervals(store, []) == {}
 
 
 def test_one_result_is_a_point_and_a_level_without_a_band(keep: Keep) -> None:

@@ -47,9 +47,7 @@ def test_html_is_nested_well_and_asks_for_nothing(rendered: dict[str, str], read
     assert len(identifiers) == len(set(identifiers))
 
 
-def test_html_shows_the_whole_of_every_text(
-    rendered: dict[str, str], read_back: ModuleType, rich: ModuleType
-) -> None:
+def test_html_shows_the_whole_of_every_text(rendered: dict[str, str], read_back: ModuleType, rich: ModuleType) -> None:
     page = read_back.read_html(rendered["html"])
     names = [row[0] for row in read_back.html_rows(page, "names-b")][:-1]
     assert [clean_line(name) for name in names] == [clean_line(text) for text in rich.HOSTILE]
@@ -136,7 +134,10 @@ def test_a_workbook_has_no_formula_and_no_link(workbook: bytes) -> None:
 
 def test_sheet_names_are_legal_and_unique() -> None:
     taken: set[str] = set()
-    names = [sheet_name(title, taken) for title in ("a/b:c*d?[e]\\f", "History", "x" * 40, "X" * 40, "'quoted'", "", "", "\x00")]
+    names = [
+        sheet_name(title, taken)
+        for title in ("a/b:c*d?[e]\\f", "History", "x" * 40, "X" * 40, "'quoted'", "", "", "\x00")
+    ]
     assert names[:2] == ["a b c d e f", "History (2)"]
     assert len({name.casefold() for name in names}) == len(names)
     assert all(0 < len(name) <= 31 and not re.search(r"[\[\]:*?/\\]|^'|'$", name) for name in names)
@@ -186,5 +187,7 @@ def test_escaped_markdown_is_shown_as_it_was(text: str) -> None:
 def test_the_limit_of_a_cell_of_a_workbook(report: Report, workbook: bytes) -> None:
     del report
     book = openpyxl.load_workbook(io.BytesIO(workbook))
-    longest = max(len(cell.value) for sheet in book for row in sheet.iter_rows() for cell in row if isinstance(cell.value, str))
+    longest = max(
+        len(cell.value) for sheet in book for row in sheet.iter_rows() for cell in row if isinstance(cell.value, str)
+    )
     assert 10_000 < longest <= MOST_LETTERS

@@ -29,7 +29,8 @@ def thin_series(values: Sequence[float | None], limit: int = MOST_POINTS) -> tup
     count = len(values)
     if count <= limit:
         return tuple(range(count))
-    stretches = limit // _KEPT_OF_A_STRETCH
+    has_gaps = any(value is None for value in values)
+    stretches = limit // (_KEPT_OF_A_STRETCH if has_gaps else _KEPT_OF_A_STRETCH - 1)
     kept: set[int] = set()
     for number in range(stretches):
         places = range(number * count // stretches, (number + 1) * count // stretches)
@@ -74,6 +75,20 @@ def thin_cloud(
         grid //= 2
         cells = _occupied(points, ends, grid)
     return tuple(sorted({*cells.values(), *extremes, *keep}))
+
+
+def share_out(sizes: Sequence[int], limit: int, *, fewest: int = _KEPT_OF_A_STRETCH) -> tuple[int, ...]:
+    """Return how many points each of several series may have, about ``limit`` in all: short ones are left whole.
+
+    What they do not need goes to the long ones in equal parts; none gets less than ``fewest``.
+    """
+    shares = [0] * len(sizes)
+    left = limit
+    for done, place in enumerate(sorted(range(len(sizes)), key=lambda each: sizes[each])):
+        fair = max(fewest, left // (len(sizes) - done))
+        left -= min(sizes[place], fair)
+        shares[place] = fair
+    return tuple(shares)
 
 
 def say_thinned(drawn: int, total: int, rule: str) -> str:

@@ -78,7 +78,7 @@ def draw_bars(  # noqa: PLR0913  (keyword-only)
     return Figure(
         key, kind, title, x, y,
         layers=layers_of(dots, Shape.BARS),
-        caption=_caption(shown, direction),
+        caption=_caption(shown),
         alt=_alt(title, shown, unit, direction),
         notes=tuple(notes),
     )  # fmt: skip
@@ -91,12 +91,12 @@ def _rank(cell: Cell, direction: Direction) -> tuple[bool, int, float]:
     return not is_ranked(cell), origin, value if direction is Direction.LOWER else -value
 
 
-def _caption(shown: Sequence[Bar], direction: Direction) -> str:
+def _caption(shown: Sequence[Bar]) -> str:
     counts = {bar.cell.n for bar in shown}
     n = counts.pop() if len(counts) == 1 else None
     levels = {bar.cell.level for bar in shown if bar.cell.lo is not None or bar.cell.hi is not None}
     interval = f"Lines are {100 * levels.pop():g} % intervals." if len(levels) == 1 else None
-    return join_sentences(say_better(direction), interval, None if n is None else f"n = {n} each.")
+    return join_sentences(interval, None if n is None else f"n = {n} each.")
 
 
 def _alt(title: str, shown: Sequence[Bar], unit: str | None, direction: Direction) -> str:
@@ -106,11 +106,15 @@ def _alt(title: str, shown: Sequence[Bar], unit: str | None, direction: Directio
         values = say_range([number_of(bar.cell) or 0.0 for bar in shown], unit)
         said = f"{title}: {say_count(len(shown), 'bar')}, {values}, all left out of the ranking."
         return join_sentences(said, say_better(direction))
-    words = ("best", "worst") if direction is not Direction.NEITHER else ("first", "last")
-    ends = [
-        f"{capital(word)} is {say_name(bar.label)} with {_say(bar.cell, unit)}."
-        for word, bar in zip(words, ranked[:: max(1, len(ranked) - 1)], strict=False)
-    ]
+    words = ("best", "worst") if direction is not Direction.NEITHER else ("largest", "smallest")
+    ends = []
+    for kind in dict.fromkeys(bar.cell.provenance for bar in ranked):
+        own = [bar for bar in ranked if bar.cell.provenance is kind]
+        of = "" if kind is None else f" {kind}"
+        ends += [
+            f"{capital(word)}{of}: {say_name(bar.label)}, {_say(bar.cell, unit)}."
+            for word, bar in zip(words, own[:: max(1, len(own) - 1)], strict=False)
+        ]
     return join_sentences(
         f"{title}: {say_count(len(shown), 'bar')}.",
         *ends,
@@ -123,7 +127,5 @@ def _say(cell: Cell, unit: str | None) -> str:
     own = cell.unit or unit
     interval = format_interval(cell.lo, cell.hi, own)
     more = [part for part in (interval, None if cell.n is None else f"n = {cell.n}") if part]
-    if cell.provenance not in {None, Provenance.MEASURED}:
-        more.append(str(cell.provenance))
     said = format_number(number_of(cell) or 0.0, own)
     return f"{said} ({'; '.join(more)})" if more else said

@@ -21,10 +21,12 @@ from assay.report.figures._words import (
     say_names,
     say_reasons,
 )
+from assay.report.figures.names import tell_apart
 from assay.report.values import Axis, Figure, FigureKind, Layer, Marker, Ref, RefKind, Role, Scale, Shape
 
 MOST_CASES = 60
-_ALARMING = (Change.REGRESSED, Change.SUSPECT)
+_ROLES = {Change.REGRESSED: Role.HIGHLIGHT, Change.SUSPECT: Role.HIGHLIGHT, Change.UNCHANGED: Role.GUIDE}
+"""What calls for a look stands out, and what did not change steps back."""
 
 
 def draw_comparison(
@@ -50,7 +52,8 @@ def draw_comparison(
     if mean is not None and mean.n < 2:  # noqa: PLR2004  (the mean of one is that one)
         mean = None
     notes = _notes(own, shown, compared, report)
-    labels = [*(one.case_label for one in shown), *([] if mean is None else [_mean_label(mean)])]
+    short = tell_apart([one.case_label for one in shown])
+    labels = [*short.names, *([] if mean is None else [_mean_label(mean)])]
     x = Axis("case", scale=Scale.CATEGORY, categories=tuple(labels))
     y = Axis(f"{name}, {b} / {a}", "ratio", Scale.LOG, report.direction)
     if not shown:
@@ -64,7 +67,7 @@ def draw_comparison(
         key, FigureKind.COMPARISON, title, x, y,
         layers=tuple(layers),
         markers=(Marker("y", 1.0, "no change", Role.GUIDE),),
-        caption=_caption(report, own, mean),
+        caption=join_sentences(_caption(report, own, mean), short.caption),
         alt=_alt(title, own, shown, mean),
         notes=notes,
     )  # fmt: skip
@@ -119,7 +122,7 @@ def _verdict_layers(shown: Sequence[Comparison], provenance: Provenance) -> list
                 labels=tuple(_label(one) for _, one in chosen),
                 refs=refs_of(refs),
                 provenance=provenance,
-                role=Role.HIGHLIGHT if change in _ALARMING else Role.DATA,
+                role=_ROLES.get(change, Role.DATA),
                 group=change.value,
             )
         )
@@ -129,7 +132,7 @@ def _verdict_layers(shown: Sequence[Comparison], provenance: Provenance) -> list
 def _mean_layer(mean: GeometricMean, place: int, provenance: Provenance) -> Layer:
     return Layer(
         "geometric mean", Shape.POINTS, x=(float(place),), y=(mean.ratio,), lo=(mean.lo95,), hi=(mean.hi95,),
-        n=(mean.n,), labels=(f"{_mean_label(mean)} of {format_number(mean.of)} cases",), provenance=provenance,
+        labels=(f"{_mean_label(mean)} of {format_number(mean.of)} cases",), provenance=provenance,
         role=Role.FRONT,
     )  # fmt: skip
 

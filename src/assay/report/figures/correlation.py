@@ -106,7 +106,7 @@ def draw_correlation(
         key, FigureKind.CORRELATION, title, axis, axis,
         heat=Heat(grid, None, "Spearman's rank correlation", limits=(-1.0, 1.0)),
         caption=f"Spearman's rank correlation of {say_count(len(names), 'metric')}, n in each cell; 1: the same order, "
-        "-1: the opposite order, 0: none.",
+        "−1: the opposite order, 0: none.",
         alt=_alt(title, known, blank),
         notes=tuple(notes),
     )  # fmt: skip

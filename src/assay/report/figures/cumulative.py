@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _OWN_LINES = 12
 """Launches up to which each has a line of its own beside that of all calls."""
-_POINTS_OF_ALL, _POINTS_OF_ONE = 800, 80
+_POINTS_OF_ALL, _POINTS_OF_ONE = 1_000, 80
 _RANKS = (90, 99)
 
 
@@ -64,6 +64,8 @@ def draw_cumulative(
     if len(layers[-1].x) < size:
         rule = "evenly spaced ranks and both ends, so the share is exact at each"
         notes.append(say_thinned(len(layers[-1].x), size, rule))
+    if any(one.verdict is Verdict.CONTAMINATED for one in read):
+        notes.append("Contaminated launches are among all, as in the percentiles of the result.")
     of = f"{say_count(size, 'sample')} of {say_count(len(read), 'launch', 'launches')}"
     return Figure(
         key,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from assay.core.words import Direction, Provenance
 from assay.report.display import format_number
 from assay.report.figures._layers import LEFT_OUT, refs_of
-from assay.report.figures._thinning import MOST_POINTS, say_thinned, thin_series
+from assay.report.figures._thinning import MOST_POINTS, say_thinned, share_out, thin_series
 from assay.report.figures._words import empty_figure, join_sentences, say_better, say_count, say_name, say_names
 from assay.report.values import Axis, Figure, FigureKind, Layer, Marker, Ref, Role, Shape
 
@@ -67,8 +67,8 @@ def draw_curves(  # noqa: PLR0913  (keyword-only)
     if not drawn:
         why = f"No run has kept its {metric} over {over}."
         return empty_figure(key, FigureKind.CURVES, title, x, y, why=why, notes=notes)
-    share = max(_FEWEST_EACH, limit // len(drawn))
-    layers = tuple(_layer(one, share) for one in drawn)
+    shares = share_out([len(one.values) for one in drawn], limit, fewest=_FEWEST_EACH)
+    layers = tuple(_layer(one, share) for one, share in zip(drawn, shares, strict=True))
     total, kept = sum(len(one.values) for one in drawn), sum(len(layer.x) for layer in layers)
     if kept < total:
         notes.append(say_thinned(kept, total, "of each stretch of a curve the first, last, lowest and highest"))
@@ -77,8 +77,8 @@ def draw_curves(  # noqa: PLR0913  (keyword-only)
     more = f"and {len(drawn) - _NAMED} more." if len(drawn) > _NAMED else None
     return Figure(
         key, FigureKind.CURVES, title, x, y, layers=layers, markers=tuple(limits),
-        caption=join_sentences(f"{say_count(len(drawn), 'curve')}, not smoothed.", say_better(direction)),
-        alt=join_sentences(f"{title}: {say_count(len(drawn), 'curve')}.", *said, more),
+        caption=f"{say_count(len(drawn), 'curve')}, not smoothed.",
+        alt=join_sentences(f"{title}: {say_count(len(drawn), 'curve')}.", *said, more, say_better(direction)),
         notes=tuple(notes),
     )  # fmt: skip
 

@@ -16,7 +16,6 @@ from assay.report.figures._words import (
     capital,
     empty_figure,
     join_sentences,
-    say_better,
     say_count,
     say_name,
     say_range,
@@ -128,7 +127,7 @@ def _medians(
                 n=tuple(int(read[place].times.size) if place in read else None for place in places),
                 labels=tuple(f"launch {shown[place].ordinal + 1}" for place in places),
                 provenance=result.provenance,
-                group="median of a launch",
+                group=Verdict.TRUSTED.value,
                 is_usable=is_usable,
             )
 
@@ -167,8 +166,7 @@ def _caption(result: ResultRecord, metric: MetricValue | None, name: str) -> str
     interval = format_interval(metric.ci_lo, metric.ci_hi, metric.unit)
     bounds = "" if interval is None else f", 95 % interval {interval}"
     count = "" if metric.n is None else f", {say_count(metric.n, *_LAUNCH)}"
-    said = f"{result.case.label}: {name} {format_number(metric.value, metric.unit)}{bounds}{count}."
-    return join_sentences(said, say_better(Direction.LOWER))
+    return f"{result.case.label}: {name} {format_number(metric.value, metric.unit)}{bounds}{count}."
 
 
 def _alt(

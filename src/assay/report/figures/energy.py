@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from assay.core.records import MetricValue, ResultRecord, TelemetrySeries
 from assay.core.words import Provenance
 from assay.probes.telemetry.base import Window
 from assay.report.cells import metric_cell, metric_title
 from assay.report.display import format_number
-from assay.report.figures._thinning import MOST_POINTS, say_thinned, thin_series
+from assay.report.figures._thinning import MOST_POINTS, say_thinned, share_out, thin_series
 from assay.report.figures._words import capital, empty_figure, join_sentences, say_count, say_name, say_names, say_range
 from assay.report.figures.bars import MOST_BARS, Bar, draw_bars
+from assay.report.figures.names import tell_apart
 from assay.report.values import Axis, Figure, FigureKind, Layer, Marker, Role, Shape
 
 POWER, LIMIT, COUNTER = "power_w", "power_limit_w", "energy_j"
@@ -61,8 +62,8 @@ def draw_energy(
         read = f" Read were: {', '.join(names)}." if names else ""
         why = f"No sensor of power or energy gave a reading.{read}"
         return empty_figure(key, FigureKind.ENERGY, title, x, y, why=why, notes=notes)
-    share = max(_FEWEST_EACH, limit // len(drawn))
-    layers = [_layer(one, share) for one in drawn]
+    shares = share_out([len(one.points) for one in drawn], limit, fewest=_FEWEST_EACH)
+    layers = [_layer(one, share) for one, share in zip(drawn, shares, strict=True)]
     total, kept = sum(len(one.points) for one in drawn), sum(len(layer.x) for layer in layers)
     if kept < total:
         notes.append(say_thinned(kept, total, "of each stretch the first, last, lowest and highest"))
@@ -98,11 +99,15 @@ def draw_energy_of_results(
 
     known = registry.get(metric)
     name = metric_title(metric)
-    bars = [Bar(one.case.label, metric_cell(one, metric), one.case.engine) for one in results]
-    return draw_bars(
+    short = tell_apart([one.case.label for one in results])
+    bars = [
+        Bar(label, metric_cell(one, metric), one.case.engine) for label, one in zip(short.names, results, strict=True)
+    ]
+    figure = draw_bars(
         bars=bars, title=title or capital(name), metric=name, unit=known.unit, direction=known.direction, of="case",
         key=key, kind=FigureKind.ENERGY, limit=limit,
     )  # fmt: skip
+    return replace(figure, caption=join_sentences(figure.caption, short.caption))
 
 
 def _times(series: TelemetrySeries) -> list[float]:

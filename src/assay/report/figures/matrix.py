@@ -91,7 +91,7 @@ def draw_matrix(  # noqa: PLR0913  (keyword-only)
     return Figure(
         key, FigureKind.MATRIX, title, x, y,
         heat=Heat(grid, unit, metric, scale, direction),
-        caption=_caption(cells, direction),
+        caption=_caption(cells),
         alt=_alt(title, x, y, grid, unit, direction),
         notes=tuple(notes),
     )  # fmt: skip
@@ -110,9 +110,13 @@ def _choose(entries: Iterable[Entry]) -> tuple[dict[tuple[str, str], Cell], int]
 
 
 def _worth(cell: Cell) -> tuple[bool, bool, int]:
+    return not _is_known(cell), not is_ranked(cell), _place(cell.provenance)
+
+
+def _place(word: Provenance | None) -> int:
+    """Measured before imported before predicted, and last what is nobody's number."""
     order = list(Provenance)
-    origin = len(order) if cell.provenance is None else order.index(cell.provenance)
-    return not _is_known(cell), not is_ranked(cell), origin
+    return len(order) if word is None else order.index(word)
 
 
 def _is_known(cell: Cell) -> bool:
@@ -141,7 +145,7 @@ def _counts(cells: Iterable[Cell]) -> str:
     return ", ".join(said)
 
 
-def _caption(cells: Sequence[Cell], direction: Direction) -> str:
+def _caption(cells: Sequence[Cell]) -> str:
     blank = [cell for cell in cells if not _is_known(cell)]
     left_out = sum(_is_known(cell) and not is_ranked(cell) for cell in cells)
     reasons = say_reasons([cell.reason for cell in blank], otherwise="no reason was given") if blank else ""
@@ -149,7 +153,6 @@ def _caption(cells: Sequence[Cell], direction: Direction) -> str:
         f"{say_count(len(cells), 'cell')}: {_counts(cells)}, {format_number(len(blank))} blank.",
         f"Blank: {reasons}." if blank else None,
         f"{say_count(left_out, 'cell')} left out of rankings." if left_out else None,
-        say_better(direction),
     )
 
 
@@ -161,12 +164,15 @@ def _alt(title: str, x: Axis, y: Axis, grid: Sequence[Sequence[Cell]], unit: str
         if (value := number_of(cell)) is not None
     ]
     ranked = [one for one in placed if is_ranked(one[2])] or placed
-    low, high = min(ranked, key=lambda one: one[0]), max(ranked, key=lambda one: one[0])
+    # The ends are of one kind of number: the measured ones where there are any.
+    word = min((one[2].provenance for one in ranked), key=_place)
+    ends = [one for one in ranked if one[2].provenance is word]
+    low, high = min(ends, key=lambda one: one[0]), max(ends, key=lambda one: one[0])
     return join_sentences(
         f"{title}: {say_count(len(y.categories), 'row')} by {say_count(len(x.categories), 'column')}, "
         f"{_counts(cell for line in grid for cell in line)}, "
         f"{format_number(sum(not _is_known(cell) for line in grid for cell in line))} blank.",
-        f"Lowest {format_number(low[0], low[2].unit or unit)} ({low[1]}), "
+        f"Lowest{'' if word is None else f' {word}'} {format_number(low[0], low[2].unit or unit)} ({low[1]}), "
         f"highest {format_number(high[0], high[2].unit or unit)} ({high[1]}).",
         say_better(direction),
     )

@@ -82,17 +82,22 @@ def draw_predicted(
     pairs: Sequence[Pair],
     metric: str,
     unit: str | None,
+    is_ratio: bool = False,
     title: str | None = None,
     key: str = "predicted",
     limit: int = 1_500,
 ) -> Figure:
     """Draw predictions (upward, with their intervals) over what was measured, both axes logarithmic and alike.
 
-    The diagonal is a perfect prediction; lines are 10 and 20 % off. Hollow points are not scored: their measurement is
+    The diagonal is a perfect prediction; lines are 10 and 20 % off. ``is_ratio`` draws predicted over measured instead,
+    around 1, which shows small errors over a wide range of sizes. Hollow points are not scored: their measurement is
     not usable or contaminated. Pairs without one of the numbers are in the notes.
     """
-    title = title or f"Predicted against measured {metric}"
-    axes = Axis(f"measured {metric}", unit, Scale.LOG), Axis(f"predicted {metric}", unit, Scale.LOG)
+    title = title or f"{'Error of predicted' if is_ratio else 'Predicted against measured'} {metric}"
+    upward = (
+        Axis("predicted / measured", "ratio", Scale.LOG) if is_ratio else Axis(f"predicted {metric}", unit, Scale.LOG)
+    )
+    axes = Axis(f"measured {metric}", unit, Scale.LOG), upward
     drawable = [pair for pair in pairs if _why_not(pair) is None]
     notes = []
     if len(drawable) < len(pairs):
@@ -118,12 +123,14 @@ def draw_predicted(
             "the caption is of all"
         )
         notes.append(say_thinned(len(places), len(drawable), rule))
-    dots = [_dot(drawable[place]) for place in places]
-    ends = [_value(cell) for pair in drawable for cell in (pair.measured, pair.predicted)]
+    dots = [_dot(drawable[place], is_ratio=is_ratio) for place in places]
+    ends = [_value(pair.measured) for pair in drawable]
+    if not is_ratio:
+        ends += [_value(pair.predicted) for pair in drawable]
     score = score_pairs(drawable)
     return Figure(
         key, FigureKind.PREDICTED, title, *axes,
-        layers=(*_guides(min(ends), max(ends)), *layers_of(dots, Shape.POINTS)),
+        layers=(*_guides(min(ends), max(ends), is_ratio=is_ratio), *layers_of(dots, Shape.POINTS)),
         caption=_caption(score),
         alt=_alt(title, drawable, score, unit),
         notes=tuple(notes),
@@ -154,22 +161,26 @@ def _is_missed(pair: Pair) -> bool:
     return pair.predicted.lo is not None and pair.predicted.hi is not None and not _is_covered(pair)
 
 
-def _dot(pair: Pair) -> Dot:
+def _dot(pair: Pair, *, is_ratio: bool) -> Dot:
     ratio = _value(pair.predicted) / _value(pair.measured)
     label = f"{pair.label}: {format_number(ratio, 'ratio')}"
     if _is_missed(pair):
         label += ", measured outside the interval"
     cell = pair.predicted if is_ranked(pair.measured) else replace(pair.predicted, is_usable=False)
     cell = replace(cell, provenance=cell.provenance or Provenance.PREDICTED, ref=cell.ref or pair.measured.ref)
+    if is_ratio:
+        low, high = (None if end is None else end / _value(pair.measured) for end in (cell.lo, cell.hi))
+        cell = replace(cell, value=ratio, lo=low, hi=high, unit="ratio")
     return Dot(_value(pair.measured), cell, label, pair.group)
 
 
-def _guides(low: float, high: float) -> tuple[Layer, ...]:
-    lines = [Layer("as measured", Shape.LINE, (low, high), (low, high), role=Role.LIMIT, group="as measured")]
+def _guides(low: float, high: float, *, is_ratio: bool) -> tuple[Layer, ...]:
+    ends = (1.0, 1.0) if is_ratio else (low, high)
+    lines = [Layer("as measured", Shape.LINE, (low, high), ends, role=Role.LIMIT, group="as measured")]
     for share in _GUIDES:
         label = f"{format_number(share, 'share')} off"
         lines += [
-            Layer(label, Shape.LINE, (low, high), (low * factor, high * factor), role=Role.GUIDE, group=label)
+            Layer(label, Shape.LINE, (low, high), (ends[0] * factor, ends[1] * factor), role=Role.GUIDE, group=label)
             for factor in (1 + share, 1 - share)
         ]
     return tuple(lines)

@@ -23,6 +23,7 @@ from assay.report.figures._words import (
     say_reasons,
     say_share,
 )
+from assay.report.figures.names import tell_apart
 from assay.report.values import Axis, Cell, Figure, FigureKind, Layer, Role, Scale, Shape
 from assay.stats.roofline import DeviceRates, Explanation
 
@@ -51,8 +52,10 @@ def draw_roofline(
     title = title or (f"Roofline of {say_name(device)}" if device else "Roofline")
     x = Axis("arithmetic for each byte moved", "FLOP/B", Scale.LOG)
     y = Axis("rate of arithmetic", _UNIT, Scale.LOG, Direction.HIGHER)
-    dots = [(one, dot) for one in explained if (dot := _dot(one)) is not None]
-    others = [one for one in explained if _dot(one) is None]
+    short = tell_apart([one.result.case.label for one in explained])
+    placed = [(one, _dot(one, name)) for one, name in zip(explained, short.names, strict=True)]
+    dots = [(one, dot) for one, dot in placed if dot is not None]
+    others = [one for one, dot in placed if dot is None]
     notes = []
     if others:
         why = say_reasons([one.text for one in others], otherwise="no reason given")
@@ -67,13 +70,13 @@ def draw_roofline(
     return Figure(
         key, FigureKind.ROOFLINE, title, x, y,
         layers=layers,
-        caption=_caption(flat, slopes, bool(rates)),
+        caption=join_sentences(_caption(flat, slopes, is_probed=rates is not None), short.caption),
         alt=_alt(title, [one for one, _ in dots], flat, slopes),
         notes=tuple(notes),
     )  # fmt: skip
 
 
-def _dot(one: ExplainedResult) -> Dot | None:
+def _dot(one: ExplainedResult, name: str) -> Dot | None:
     """A result's place; None where it has none, because it computes or moves nothing that is counted."""
     found, result = one.explanation, one.result
     if found is None or found.flops_per_s <= 0 or found.bytes_per_s <= 0:
@@ -89,7 +92,7 @@ def _dot(one: ExplainedResult) -> Dot | None:
         found.flops_per_s, provenance=result.provenance, verdict=result.verdict, lo=low, hi=high, n=n,
         reason=what_to_know(result), is_usable=result.is_usable, ref=result_ref(result),
     )  # fmt: skip
-    label = f"{result.case.label}: {say_share(found.share)} of its roof, {found.bound} bound"
+    label = f"{name}, {say_share(found.share)}: share of its roof, {found.bound} bound"
     return Dot(found.flops_per_s / found.bytes_per_s, cell, label, arithmetic_of(result))
 
 
@@ -130,7 +133,7 @@ def _slopes(rates: DeviceRates) -> Iterator[tuple[str, float]]:
     if rates.read_bytes_per_s:
         size, fastest = max(rates.read_bytes_per_s.items(), key=lambda one: one[1])
         if memory is not None and fastest > memory:
-            yield f"cache, {format_number(float(size), 'B')}", fastest
+            yield f"cache ({format_number(float(size), 'B')})", fastest
 
 
 def _span(places: Sequence[float], flat: Mapping[str, float], slopes: Mapping[str, float]) -> tuple[float, float]:
@@ -160,7 +163,7 @@ def _say_roofs(flat: Mapping[str, float], slopes: Mapping[str, float]) -> str:
     return ", ".join(said)
 
 
-def _caption(flat: Mapping[str, float], slopes: Mapping[str, float], is_probed: bool) -> str:  # noqa: FBT001  (private)
+def _caption(flat: Mapping[str, float], slopes: Mapping[str, float], *, is_probed: bool) -> str:
     origin = "as the probe measured them" if is_probed else "those that the results were held against"
     return join_sentences(
         f"Roofs, {origin}: {_say_roofs(flat, slopes)}." if flat or slopes else None,

@@ -6,7 +6,7 @@ May import: core, stats, runner, report.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from assay.core.records import ResultRecord
@@ -23,6 +23,7 @@ from assay.report.figures._words import (
     say_name,
     say_reasons,
 )
+from assay.report.figures.names import tell_apart
 from assay.report.values import Axis, Cell, Figure, FigureKind, Layer, Marker, Role, Scale, Shape
 from assay.runner.sweep import Curve
 from assay.stats.scaling import End, Point, Scaling
@@ -41,14 +42,14 @@ class View(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class _What:
-    """One view: its axis, the value of a point, its bounds."""
+    """One view: its axis, the value of a point with its bounds, and the metrics that it is read from."""
 
     title: str
     unit: str | None
     direction: Direction
     scale: Scale
     read: Callable[[Point], tuple[float | None, float | None, float | None]]
-    metric: str
+    metrics: tuple[str, ...]
 
 
 def draw_scaling(
@@ -96,23 +97,79 @@ def draw_scaling(
     )  # fmt: skip
 
 
+def draw_scaling_together(
+    curves: Sequence[tuple[Curve, Scaling]],
+    *,
+    view: View = View.RATE,
+    title: str | None = None,
+    key: str | None = None,
+) -> Figure:
+    """Draw several curves over the same axis beside each other: engines, precisions, devices.
+
+    Each is a colour, called by what tells its case from the others'; the caption says where each is best. Curves over
+    another axis, or whose rate counts something else than the first one's, are left out, which a note says.
+    """
+    if not curves:
+        x, y = Axis("size", scale=Scale.LOG), Axis(view.value)
+        why = "There is no curve."
+        return empty_figure(key or f"scaling-{view}-together", FigureKind.SCALING, title or "Scaling", x, y, why=why)
+    first, what = curves[0][0], _what(view, curves[0][0])
+    alike = [one for one in curves if one[0].axis == first.axis and _what(view, one[0]).unit == what.unit]
+    short = tell_apart([curve.results[0].case.label if curve.results else "nothing" for curve, _ in alike])
+    size = first.axis.name
+    title = title or f"{capital(what.title)} over {size}"
+    key = key or f"scaling-{view}-together"
+    x, y = Axis(size, scale=Scale.LOG), Axis(what.title, what.unit, what.scale, what.direction)
+    dots = [
+        replace(dot, group=name)
+        for name, (curve, scaling) in zip(short.names, alike, strict=True)
+        for dot in _dots(curve, scaling, what)
+    ]
+    notes = [
+        f"{name}: ends at {_end(scaling, size)}."
+        for name, (_, scaling) in zip(short.names, alike, strict=True)
+        if scaling.end is not End.RANGE
+    ]
+    if len(alike) < len(curves):
+        notes.append(f"{say_count(len(curves) - len(alike), 'curve')} over another axis, or of other work, not drawn.")
+    if not dots:
+        why = f"No size of any curve has a {what.title}."
+        return empty_figure(key, FigureKind.SCALING, title, x, y, why=why, notes=notes)
+    best = [
+        f"{say_name(name)} is best at {size} {format_number(scaling.best)}"
+        for name, (_, scaling) in zip(short.names, alike, strict=True)
+        if scaling.best is not None
+    ]
+    values = [number_of(dot.cell) or 0.0 for dot in dots]
+    said = f"{capital('; '.join(best))}." if best else None
+    return Figure(
+        key, FigureKind.SCALING, title, x, y,
+        layers=layers_of(dots, Shape.LINE_POINTS),
+        caption=join_sentences(said, short.caption),
+        alt=join_sentences(
+            f"{title}: {say_count(len(alike), 'curve')}, {say_range(values, what.unit)}.", said, say_better(what.direction)
+        ),
+        notes=tuple(notes),
+    )  # fmt: skip
+
+
 def _what(view: View, curve: Curve) -> _What:
     match view:
         case View.RATE:
             unit = work_unit(curve.unit) or "1/s"
             return _What(
                 "rate", unit, Direction.HIGHER, Scale.LINEAR, lambda one: (one.rate, one.rate_lo, one.rate_hi),
-                "throughput_per_s",
+                ("throughput_per_s",),
             )  # fmt: skip
         case View.LATENCY:
             return _What(
                 "latency", "ns", Direction.LOWER, Scale.LOG,
-                lambda one: (one.latency_ns, one.latency_lo_ns, one.latency_hi_ns), "latency_ns",
+                lambda one: (one.latency_ns, one.latency_lo_ns, one.latency_hi_ns), ("latency_ns",),
             )  # fmt: skip
         case View.MEMORY:
             return _What(
                 "memory", "B", Direction.LOWER, Scale.LOG, lambda one: (one.memory_bytes, None, None),
-                "memory_peak_bytes",
+                ("device_memory_peak_bytes", "memory_peak_bytes"),
             )  # fmt: skip
 
 
@@ -124,7 +181,7 @@ def _dots(curve: Curve, scaling: Scaling, what: _What) -> Iterator[Dot]:
             continue
         result = by_size[point.x]
         cell = Cell(
-            value, provenance=result.provenance, verdict=result.verdict, lo=low, hi=high, n=_count(result, what.metric),
+            value, provenance=result.provenance, verdict=result.verdict, lo=low, hi=high, n=_count(result, what.metrics),
             reason=what_to_know(result), is_usable=result.is_usable, ref=result_ref(result),
         )  # fmt: skip
         label = f"{curve.axis.name} {format_number(point.x)}"
@@ -133,8 +190,10 @@ def _dots(curve: Curve, scaling: Scaling, what: _What) -> Iterator[Dot]:
         yield Dot(float(point.x), cell, f"{label}: {'; '.join(words)}" if words else label, what.title)
 
 
-def _count(result: ResultRecord, metric: str) -> int | None:
-    return next((one.n for one in result.metrics if one.name == metric and one.value is not None), None)
+def _count(result: ResultRecord, metrics: Sequence[str]) -> int | None:
+    """What the number was taken over: of the first of these metrics that the result has."""
+    found = {one.name: one.n for one in reversed(result.metrics) if one.value is not None}
+    return next((found[name] for name in metrics if name in found), None)
 
 
 def _ideal(dots: Sequence[Dot], size: str) -> Layer | None:
@@ -161,14 +220,13 @@ def _markers(scaling: Scaling, size: str) -> Iterator[Marker]:
         if at is not None:
             said.setdefault(at, []).append(word)
     for at, words in sorted(said.items()):
-        role = Role.HIGHLIGHT if "enough" in words else Role.GUIDE
-        yield Marker("x", float(at), f"{', '.join(words)}: {size} {format_number(at)}", role)
+        yield Marker("x", float(at), f"{', '.join(words)}: {size} {format_number(at)}", Role.GUIDE)
     if scaling.end is not End.RANGE and scaling.end_x is not None:
         yield Marker("x", float(scaling.end_x), f"{scaling.end}: {size} {format_number(scaling.end_x)}", Role.LIMIT)
 
 
 def _notes(curve: Curve, scaling: Scaling, what: _What) -> Iterator[str]:
-    failed = [point for point in scaling.points if point.status is not Status.OK]
+    failed = [point for point in scaling.points if point.status is not Status.OK and point.x != scaling.end_x]
     if failed:
         sizes = ", ".join(format_number(point.x) for point in failed)
         why = say_reasons([point.reason or point.status.text for point in failed], otherwise="no reason given")

@@ -15,7 +15,7 @@ from assay.core.words import Provenance, Verdict
 from assay.report.cells import metric_title, short_id
 from assay.report.display import format_number, format_plain, format_time
 from assay.report.figures._layers import refs_of
-from assay.report.figures._thinning import MOST_POINTS, say_thinned, thin_series
+from assay.report.figures._thinning import MOST_POINTS, say_thinned, share_out, thin_series
 from assay.report.figures._words import (
     capital,
     empty_figure,
@@ -59,7 +59,8 @@ def draw_trend(
         why = f"No result of this series has a {name} and a time."
         return empty_figure(key, FigureKind.TREND, title, x, y, why=why, notes=notes)
     total = sum(len(group) for group in drawn)
-    chosen = [_thin(group, max(5, limit * len(group) // total)) for group in drawn]
+    shares = share_out([len(group) for group in drawn], limit)
+    chosen = [_thin(group, share) for group, share in zip(drawn, shares, strict=True)]
     if sum(len(group) for group in chosen) < total:
         rule = "of each stretch the first, last, lowest and highest; levels and changes are of all"
         notes.append(say_thinned(sum(len(group) for group in chosen), total, rule))
@@ -140,7 +141,7 @@ def _segment_layers(trend: Trend) -> Iterator[Layer]:
             yield Layer("level ± sd", Shape.BAND, ends, lo=(low, low), hi=(high, high), role=Role.GUIDE, group="level")
         said = f"level {format_number(segment.level, trend.unit)} of {say_count(len(segment.places), 'result')}"
         yield Layer(
-            "level", Shape.LINE, ends, (segment.level, segment.level), n=(len(segment.places),) * 2,
+            "level", Shape.LINE, ends, (segment.level, segment.level),
             labels=(said, said), role=Role.GUIDE, group="level",
         )  # fmt: skip
 
@@ -192,7 +193,6 @@ def _caption(trend: Trend, used: Sequence[TrendPoint]) -> str:
     return join_sentences(
         f"{trend.case_label}{where}; {say_count(len(used), 'result')} of {len(trend.points)} used.",
         "Lines are the levels, bands one standard deviation." if trend.segments else None,
-        say_better(trend.direction),
     )
 
 

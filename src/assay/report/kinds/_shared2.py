@@ -25,18 +25,24 @@ if TYPE_CHECKING:
     from assay.store.selection import Selection
 
 _RATE = "1/s"
+_MOST_REASONS = 6
 HOW_GROUPS_READ = (
     (
         "results, lowest, highest",
-        "How many results a number is the median of, and how far they spread. They are of one kind of work, unit and "
-        "conditions; submitters, systems, software and days may differ. A spread is no interval: it bounds nothing "
-        "that was not measured.",
+        (
+            "How many results a number is the median of, and how far they spread. They are of one kind of work, "
+            "unit and conditions; submitters, systems, software and days may differ. A spread is no interval: it "
+            "bounds nothing that was not measured."
+        ),
     ),
     (
         "comparable",
-        "Two numbers stand side by side only where workload, kind of work, unit, inputs, options and number of devices "
-        "are the same, and besides precision, batch and engine, or, of a benchmark with rules, round, division and "
-        "scenario. Where a source leaves one of these unsaid its rows are compared with each other only.",
+        (
+            "Two numbers stand side by side only where workload, kind of work, unit, inputs, options and number "
+            "of devices are the same, and besides precision, batch and engine, or, of a benchmark with rules, "
+            "round, division and scenario. Where a source leaves one of these unsaid its rows are compared with "
+            "each other only."
+        ),
     ),
     (
         "device names",
@@ -87,14 +93,6 @@ def selection_of(request: ReportRequest, **more: Any) -> Selection:
     return select_any({**request.where, **more}, request.run_ids)
 
 
-def check_options(request: ReportRequest, known: Mapping[str, str], kind: str) -> None:
-    """Raise UsageError for an option that a kind does not have."""
-    for name in request.options:
-        if name not in known:
-            expected = f"Expected {join_or(known)}." if known else "It has none."
-            raise UsageError(f"The report {kind!r} has no option {name!r}.", hint=expected)
-
-
 def whole_option(request: ReportRequest, name: str, default: int, *, least: int = 1, most: int = 200) -> int:
     """Read a whole number. Raises UsageError."""
     text = request.options.get(name)
@@ -140,8 +138,10 @@ def read_sources(
     condition, parameters = usable_sql(selection) if usable_only else selection.where()
     rows = fetch_rows(
         store.location,
-        f"SELECT run_id, count(*) AS count, any_value(source) AS source FROM results "  # noqa: S608  (words of ours)
-        f"WHERE {condition} AND {only} AND provenance = '{Provenance.IMPORTED}' GROUP BY run_id",
+        f"""
+        SELECT run_id, count(*) AS count, any_value(source) AS source FROM results
+        WHERE {condition} AND {only} AND provenance = '{Provenance.IMPORTED}' GROUP BY run_id
+        """,  # noqa: S608  (words of ours; what is asked is bound or quoted)
         parameters,
         tables=TABLES_READ,
         versions=store.versions,
@@ -157,8 +157,8 @@ def say_left_out(left_out: Iterable[LeftOut]) -> tuple[str, ...]:
     if not found:
         return ()
     total = sum(one.count for one in found)
-    parts = "; ".join(f"{format_number(one.count)} {one.reason}" for one in found[:6])
-    more = "" if len(found) <= 6 else f"; and {len(found) - 6} other reasons"  # noqa: PLR2004
+    parts = "; ".join(f"{format_number(one.count)} {one.reason}" for one in found[:_MOST_REASONS])
+    more = "" if len(found) <= _MOST_REASONS else f"; and {len(found) - _MOST_REASONS} other reasons"
     return (f"{format_number(total)} rows left out: {parts}{more}.",)
 
 
@@ -178,8 +178,12 @@ def count_words(count: int, one: str, many: str | None = None) -> str:
 def group_cell(group: Group, unit: str) -> Cell:
     """The median of a group, or its one result with its interval."""
     only = group.only
-    several = None if only else f"median of {group.results} results, {format_number(group.lowest, unit)} to " \
+    several = (
+        None
+        if only
+        else f"median of {group.results} results, {format_number(group.lowest, unit)} to "
         f"{format_number(group.highest, unit)}"
+    )
     stat = None if set(group.stats) <= {"median"} else f"statistic: {', '.join(group.stats)}"
     reason = "; ".join(filter(None, (several, stat, group.subject.gap))) or None
     return Cell(

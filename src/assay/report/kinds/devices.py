@@ -18,13 +18,12 @@ from assay.analysis.usable_numbers import NumberWanted, count_left_out
 from assay.core.errors import UnknownNameError
 from assay.core.words import Direction, Provenance
 from assay.report.base import ReportKind, ReportRequest, report_kinds
-from assay.report.cells import metric_column, metric_title, workload_cell
+from assay.report.cells import metric_column, metric_title
 from assay.report.figures.bars import Bar, draw_bars
 from assay.report.figures.matrix import Entry, Sides, draw_matrix
 from assay.report.how_to_read import how_to_read
 from assay.report.kinds._shared2 import (
     HOW_GROUPS_READ,
-    check_options,
     count_words,
     cut,
     empty_report,
@@ -48,7 +47,9 @@ if TYPE_CHECKING:
 KIND = "devices"
 TITLE = "Devices side by side"
 OPTIONS: Mapping[str, str] = {
-    "reference": "The device that the others are held against, by name or catalogue id. Default: the one that most can be "
+    (
+        "reference"
+    ): "The device that the others are held against, by name or catalogue id. Default: the one that most can be "
     "held against.",
     "workloads": "How many workloads to show, those on most devices first. Default: 6.",
 }
@@ -61,16 +62,19 @@ _MATRIX_ROWS = 40
 _MOST_ROWS = 200
 """Of one workload: more are read in the results themselves."""
 _HOW = (
-    "Run the same suite on each machine with one store, or bring the stores together: `assay run --suite quick`, then "
-    "`assay store backup TARGET`.",
+    (
+        "Run the same suite on each machine with one store, or bring the stores together: `assay run --suite "
+        "quick`, then `assay store backup TARGET`."
+    ),
     "Others' numbers: `assay import FILE` (`assay import --list-formats` says which are read).",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """How many times as fast a group is as the reference under the same conditions. ``lo``/``hi``: 95 %, where both are
-    single results with intervals.
+    """How many times as fast a group is as the reference under the same conditions.
+
+    ``lo`` and ``hi`` bound it at 95 %, where both are single results with intervals.
     """
 
     value: float
@@ -84,7 +88,6 @@ Table_ = dict[tuple[Subject, Provenance], dict[str, Group]]
 
 def build(store: Store, request: ReportRequest) -> Report:
     """Build the report. Raises StoreError, UsageError, UnknownNameError."""
-    check_options(request, OPTIONS, KIND)
     wanted, workloads = _choose_metric(store, request)
     if not workloads:
         what = "No usable result in this selection says on which device it was measured, so no devices can be compared."
@@ -96,7 +99,10 @@ def build(store: Store, request: ReportRequest) -> Report:
     reference = _choose_reference(table, request.options.get("reference"))
     ratios = _ratios(table, reference, wanted.direction)
     sections = [_overall_section(ratios, reference)]
-    sections += [_workload_section(name, table, ratios, reference, wanted, request.limit) for name in names]
+    sections += [
+        _workload_section(number, name, table, ratios, reference, wanted, request.limit)
+        for number, name in enumerate(names, 1)
+    ]
     sections.append(_matrix_section(table, ratios, reference))
     left_out = say_left_out(count_left_out(store, selection_of(request, workload=match_exactly(names))))
     if left_out:
@@ -195,16 +201,27 @@ def _overall_section(ratios: Mapping[tuple[Subject, Provenance, str], Ratio], re
     columns = (
         Column("device", "device", description="Held against the reference"),
         provenance_column(),
-        Column("ratio", f"speed against {reference}", unit="ratio", direction=Direction.HIGHER,
-               description="Geometric mean over comparable pairs; n counts pairs"),  # fmt: skip
+        Column(
+            "ratio",
+            f"speed against {reference}",
+            unit="ratio",
+            direction=Direction.HIGHER,
+            description="Geometric mean over comparable pairs; n counts pairs",
+        ),
         Column("pairs", "pairs", description="Under how many conditions both have usable results"),
         Column("lowest", "lowest", unit="ratio", description="Of these pairs"),
         Column("highest", "highest", unit="ratio", description="Of these pairs"),
     )
     table = Table(
         "against-reference", f"Against {reference}", columns, tuple(rows),
-        caption="A mean over different conditions says how far apart two devices tend to be, and stands for no single one.",
-        when_empty=f"Nothing can be held against {reference}: no other device has a usable result under the same conditions.",
+        caption=(
+                "A mean over different conditions says how far apart two devices tend to be, and stands for no "
+                "single one."
+            ),
+        when_empty=(
+                f"Nothing can be held against {reference}: no other device has a usable result under the same "
+                "conditions."
+            ),
     )  # fmt: skip
     figure = draw_bars(
         bars=bars, title=f"Speed against {reference}", metric="times as fast", unit="ratio",
@@ -219,10 +236,13 @@ def _overall(
     found: dict[tuple[str, Provenance], list[float]] = {}
     for (_, provenance, label), ratio in ratios.items():
         found.setdefault((label, provenance), []).append(ratio.value)
-    return sorted(found.items(), key=lambda pair: (pair[0][1] != Provenance.MEASURED, -statistics.geometric_mean(pair[1])))
+    return sorted(
+        found.items(), key=lambda pair: (pair[0][1] != Provenance.MEASURED, -statistics.geometric_mean(pair[1]))
+    )
 
 
 def _workload_section(
+    number: int,
     name: str,
     table: Table_,
     ratios: Mapping[tuple[Subject, Provenance, str], Ratio],
@@ -250,7 +270,7 @@ def _workload_section(
                 Cell("; ".join(group.software) or None, reason=None if group.software else "its source does not say"),
                 group_cell(group, wanted.unit),
                 *spread_cells(group, wanted.unit),
-                _ratio_cell(ratio, group, reference, reference in groups),
+                _ratio_cell(ratio, group, reference, has_reference=reference in groups),
             ))  # fmt: skip
     kept, left = cut(rows, min(limit, _MOST_ROWS))
     notes = list(say_rows_cut(left, len(rows), "rows"))
@@ -264,8 +284,13 @@ def _workload_section(
         Column("software", "software", description="Software of these results, at most four of them"),
         metric_column(wanted.metric),
         *spread_columns(wanted.unit),
-        Column("ratio", f"speed against {reference}", unit="ratio", direction=Direction.HIGHER,
-               description="How many times as fast, under the same conditions and from the same kind of source"),  # fmt: skip
+        Column(
+            "ratio",
+            f"speed against {reference}",
+            unit="ratio",
+            direction=Direction.HIGHER,
+            description="How many times as fast, under the same conditions and from the same kind of source",
+        ),
     )
     first, groups = own[0]
     figure = draw_bars(
@@ -275,32 +300,30 @@ def _workload_section(
         unit=next((cell.unit for one in groups.values() if (cell := group_cell(one, wanted.unit)).unit), wanted.unit),
         direction=wanted.direction,
         of="device",
-        key=f"bars-{name}",
+        key=f"bars-{number}",
     )
     found = Table(
-        f"devices-{name}", name, columns, tuple(kept),
+        f"devices-{number}", name, columns, tuple(kept),
         caption="Rows of equal conditions stand together, those of most devices first.",
         notes=tuple(notes), rows_left_out=left,
     )  # fmt: skip
-    return Section(f"workload-{name}", name, (figure, found))
+    return Section(f"workload-{number}", name, (figure, found))
 
 
-def _ratio_cell(ratio: Ratio | None, group: Group, reference: str, has_reference: bool) -> Cell:  # noqa: FBT001
+def _ratio_cell(ratio: Ratio | None, group: Group, reference: str, *, has_reference: bool) -> Cell:
     if ratio is None:
         if group.device.label == reference:
             return Cell(reason="it is the reference")
         why = "a number of 0 makes no ratio" if has_reference else f"{reference} has no result under these conditions"
         return Cell(reason=why)
-    why = None if ratio.lo is not None else "without an interval: not both are single results that have one"
+    unsure = None if ratio.lo is not None else "without an interval: not both are single results that have one"
     return Cell(
-        ratio.value, group.provenance, lo=ratio.lo, hi=ratio.hi, unit="ratio", reason=why,
+        ratio.value, group.provenance, lo=ratio.lo, hi=ratio.hi, unit="ratio", reason=unsure,
         ref=Ref(RefKind.RESULT, group.newest.result_id),
     )  # fmt: skip
 
 
-def _matrix_section(
-    table: Table_, ratios: Mapping[tuple[Subject, Provenance, str], Ratio], reference: str
-) -> Section:
+def _matrix_section(table: Table_, ratios: Mapping[tuple[Subject, Provenance, str], Ratio], reference: str) -> Section:
     with_reference = [key for key, groups in table.items() if reference in groups and len(groups) > 1]
     ordered = sorted(with_reference, key=lambda key: (-len(table[key]), key[0].workload, key[0].label))[:_MATRIX_ROWS]
     entries = []
@@ -317,8 +340,8 @@ def _matrix_section(
         metric="times as fast", unit="ratio", direction=Direction.HIGHER, key="matrix",
     )  # fmt: skip
     text = Text((
-        f"Each cell holds a device against {reference} under the conditions of its row. A blank one has no usable result "
-        "there; nothing is carried over from other conditions.",
+        (f"Each cell holds a device against {reference} under the conditions of its row. A blank one has no usable "
+        "result there; nothing is carried over from other conditions."),
     ))  # fmt: skip
     return Section("matrix", "Condition by condition", (text, figure))
 

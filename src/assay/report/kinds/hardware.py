@@ -5,20 +5,12 @@ The ranking itself is ``analysis.ranking``. May import: core, catalog, store, an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from assay.analysis.matrix import find_workloads
-from assay.analysis.ranking import (
-    Candidate,
-    Objective,
-    Quantity,
-    Ranking,
-    RankingRequest,
-    many_of,
-    rank_hardware,
-    read_prices,
-)
+from assay.analysis.ranking import rank_hardware, read_prices
+from assay.analysis.ranking_values import Candidate, Objective, Quantity, Ranking, RankingRequest, many_of
 from assay.analysis.usable_numbers import NumberWanted
 from assay.core.words import Direction, Provenance
 from assay.report.base import ReportKind, ReportRequest, report_kinds
@@ -30,7 +22,6 @@ from assay.report.figures.pareto import Measure, draw_pareto
 from assay.report.how_to_read import how_to_read
 from assay.report.kinds._shared2 import (
     HOW_GROUPS_READ,
-    check_options,
     choice_option,
     count_words,
     cut,
@@ -58,7 +49,9 @@ OPTIONS: Mapping[str, str] = {
     "min_throughput": "A throughput per second that a device has to reach; the lower end of its interval counts.",
     "accelerators": "Only systems of so many devices.",
     "scenario": "Only this scenario of a benchmark that has some: Offline, Server, SingleStream ...",
-    "price": "What devices cost an hour in USD, by catalogue id or name: nvidia-l4=0.71,NVIDIA A30=1.10. Needed for cost.",
+    ("price"): (
+        "What devices cost an hour in USD, by catalogue id or name: nvidia-l4=0.71,NVIDIA A30=1.10. Needed for cost."
+    ),
 }
 _UNITS = {Objective.LATENCY: "ns", Objective.THROUGHPUT: "1/s", Objective.ENERGY: "J", Objective.COST: "USD"}
 _HOW = (
@@ -68,12 +61,12 @@ _HOW = (
 )
 _MOST_NAMED = 40
 _MOST_BARS = 30
+_MOST_BASES = 8
 _MOST_ROWS = 200
 
 
 def build(store: Store, request: ReportRequest) -> Report:
     """Build the report. Raises StoreError, UsageError."""
-    check_options(request, OPTIONS, KIND)
     where = dict(request.where)
     asked = where.pop("workload", None)
     workload = asked if isinstance(asked, str) else _most_measured(store, request)
@@ -84,7 +77,9 @@ def build(store: Store, request: ReportRequest) -> Report:
         what = f"No device has a usable number of {workload} under these conditions."
         known = f"{count_words(len(ranking.unmeasured), 'device')} of the store were measured with other workloads."
         return empty_report(KIND, TITLE, request, what, (known, *say_left_out(ranking.left_out), *_HOW))
-    sections = [Section("ranking", f"{ranking.basis.workload}: devices in order", tuple(_ranking_blocks(ranking, request)))]
+    sections = [
+        Section("ranking", f"{ranking.basis.workload}: devices in order", tuple(_ranking_blocks(ranking, request)))
+    ]
     sections.append(Section("fronts", "What is not beaten in both", tuple(_fronts(ranking))))
     sections.append(Section("lost", "Why the others lost", tuple(_lost_blocks(ranking, request))))
     scope = [("workload", ranking.basis.workload), ("objective", ranking.request.objective.value)]
@@ -101,10 +96,12 @@ def build(store: Store, request: ReportRequest) -> Report:
             *HOW_GROUPS_READ,
             (
                 "ranking",
-                "Each device stands with the conditions (precision, batch, engine, round) in which it does best by the "
-                "objective and keeps the limits. What a person does not choose (inputs, load, scenario) is the same for "
-                "all. Systems of several devices are ranked as the systems they are. Measured and imported numbers stand "
-                "in one order, each marked; none is predicted.",
+                (
+                    "Each device stands with the conditions (precision, batch, engine, round) in which it does "
+                    "best by the objective and keeps the limits. What a person does not choose (inputs, load, "
+                    "scenario) is the same for all. Systems of several devices are ranked as the systems they "
+                    "are. Measured and imported numbers stand in one order, each marked; none is predicted."
+                ),
             ),
             ("level with the first", "Its interval, or the spread of its results, overlaps that of the first."),
         ],
@@ -156,7 +153,9 @@ def _ranking_blocks(ranking: Ranking, request: ReportRequest) -> list[Block]:
     bars = [Bar(one.label, _cell(ranking, one, objective)) for one in ranking.ranked]
     figure = draw_bars(
         bars=bars, title=f"{ranking.request.objective.value.capitalize()} by device", metric=_title(ranking, objective),
-        unit=_unit(ranking, objective), direction=objective.direction, of="device", key="ranking-bars", limit=_MOST_BARS,
+        unit=_unit(ranking, objective), direction=objective.direction, of=(
+                "device"
+            ), key="ranking-bars", limit=_MOST_BARS,
     )  # fmt: skip
     return [table, figure]
 
@@ -174,8 +173,13 @@ def _columns(ranking: Ranking, *, is_ranked: bool) -> tuple[Column, ...]:
             for one in Objective
         ),
         Column("power", "power", unit="W", description="Mean power while it worked, as its source measured it"),
-        Column("per_device", "throughput per device", unit=_unit(ranking, Objective.THROUGHPUT), direction=Direction.HIGHER,
-               description="Derived: throughput / number of devices"),  # fmt: skip
+        Column(
+            "per_device",
+            "throughput per device",
+            unit=_unit(ranking, Objective.THROUGHPUT),
+            direction=Direction.HIGHER,
+            description="Derived: throughput / number of devices",
+        ),
         worse,
         Column("results", "results", description="Usable results under these conditions"),
         Column("conditions", "conditions", description="Under which it does best"),
@@ -199,7 +203,9 @@ def _row(ranking: Ranking, one: Candidate, *, is_ranked: bool) -> tuple[Cell, ..
         *(_cell(ranking, one, objective) for objective in Objective),
         _quantity_cell(one, one.power, "W"),
         per_device,
-        Cell(one.times_worse, one.provenance, reason=level or (None if one.times_worse else "nothing to hold it against")),
+        Cell(
+            one.times_worse, one.provenance, reason=level or (None if one.times_worse else "nothing to hold it against")
+        ),
         Cell(one.quantity(ranking.request.objective).results or max(one.throughput.results, one.latency.results)),
         Cell(one.subject.label, reason=one.subject.gap),
         Cell("; ".join(one.software) or None, reason=None if one.software else "its source does not say"),
@@ -242,7 +248,9 @@ def _fronts(ranking: Ranking) -> list[Block]:
     for x, y in pairs:
         choices = [Choice(one.label, _cell(ranking, one, x), _cell(ranking, one, y)) for one in ranking.candidates]
         measures = [Measure(_title(ranking, one), _unit(ranking, one), one.direction) for one in (x, y)]
-        has_both = any(one.quantity(x).value is not None and one.quantity(y).value is not None for one in ranking.candidates)
+        has_both = any(
+            one.quantity(x).value is not None and one.quantity(y).value is not None for one in ranking.candidates
+        )
         if has_both:
             figures.append(draw_pareto(candidates=choices, x=measures[0], y=measures[1], key=f"front-{x}-{y}"))
     why = "No device has throughput together with latency, energy or cost under these conditions."
@@ -259,16 +267,20 @@ def _lost_blocks(ranking: Ranking, request: ReportRequest) -> list[Block]:
     )  # fmt: skip
     blocks: list[Block] = [table]
     if ranking.other_bases:
-        listed = "; ".join(f"{basis.label} ({count_words(count, 'device')})" for basis, count in ranking.other_bases[:8])
-        more = f"; and {len(ranking.other_bases) - 8} more" if len(ranking.other_bases) > 8 else ""  # noqa: PLR2004
-        blocks.append(Text((f"Not the same work, and so not in this order: {listed}{more}. Filters and scenario choose.",)))
+        listed = "; ".join(
+            f"{basis.label} ({count_words(count, 'device')})" for basis, count in ranking.other_bases[:_MOST_BASES]
+        )
+        more = f"; and {len(ranking.other_bases) - _MOST_BASES} more" if len(ranking.other_bases) > _MOST_BASES else ""
+        blocks.append(
+            Text((f"Not the same work, and so not in this order: {listed}{more}. Filters and scenario choose.",))
+        )
     if ranking.unmeasured:
         named = ", ".join(ranking.unmeasured[:_MOST_NAMED])
         more = f" and {len(ranking.unmeasured) - _MOST_NAMED} more" if len(ranking.unmeasured) > _MOST_NAMED else ""
         blocks.append(
             Text((
-                f"Not measured for this workload under these conditions, though with other work: {named}{more}. Nothing is "
-                "predicted yet.",
+                (f"Not measured for this workload under these conditions, though with other work: {named}{more}. "
+                "Nothing is predicted yet."),
             ))
         )  # fmt: skip
     return blocks
@@ -335,7 +347,8 @@ def _summary(ranking: Ranking, *, chosen: bool) -> list[Text]:
     if ranking.lost or ranking.unmeasured:
         said.append(
             f"{count_words(len(ranking.lost), 'device')} measured and not in the order, "
-            f"{count_words(len(ranking.unmeasured), 'device')} of the store not measured for this. Nothing is predicted yet."
+            f"{count_words(len(ranking.unmeasured), 'device')} of the store not measured for this. Nothing is "
+            "predicted yet."
         )
     return [Text(tuple(said))]
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from assay.analysis.efficiency import PeakShare, WorkPerJoule, shares_of_peak, work_per_joule
-from assay.analysis.kpi import Correlated, KpiColumn, KpiFrame, Spread, correlate, read_frame, spread_by
+from assay.analysis.kpi import Correlated, KpiFrame, Spread, correlate, read_frame, spread_by
 from assay.analysis.side_by_side import label_devices
 from assay.analysis.usable_numbers import count_left_out
 from assay.core.words import Direction, Provenance
@@ -18,9 +18,9 @@ from assay.report.cells import work_unit, workload_cell
 from assay.report.display import format_plain
 from assay.report.figures.bars import Bar, draw_bars
 from assay.report.how_to_read import how_to_read
+from assay.report.kinds._correlations import correlations_table, draw_correlations
 from assay.report.kinds._shared2 import (
     HOW_GROUPS_READ,
-    check_options,
     choice_option,
     count_words,
     cut,
@@ -39,7 +39,6 @@ from assay.report.values import (
     Column,
     Figure,
     FigureKind,
-    Heat,
     Layer,
     Marker,
     Report,
@@ -61,21 +60,23 @@ OPTIONS: Mapping[str, str] = {
     "spread": "Of which metric the spread is shown: throughput_per_s, latency_ns ... Default: throughput_per_s.",
 }
 _HOW = (
-    "`assay run --suite standard` on several machines, or `assay import FILE` with others' results, gives numbers to "
-    "hold against each other.",
+    (
+        "`assay run --suite standard` on several machines, or `assay import FILE` with others' results, gives "
+        "numbers to hold against each other."
+    ),
     "`assay catalog match NAME` says whether the catalogue knows a device; only of those data sheets take part.",
 )
 _MOST_ROWS = 200
 _MOST_BARS = 30
 _NO_PRICES = (
-    "Work for a dollar is not shown: the catalogue has no prices yet. `assay report hardware` takes prices that you give."
+    "Work for a dollar is not shown: the catalogue has no prices yet. `assay report hardware` takes prices "
+    "that you give."
 )
 _STRONG = 0.5
 
 
 def build(store: Store, request: ReportRequest) -> Report:
     """Build the report. Raises StoreError, UsageError."""
-    check_options(request, OPTIONS, KIND)
     by = choice_option(request, "by", ["architecture", "vendor", "category"], "architecture")
     metric = request.options.get("spread", request.metric or "throughput_per_s")
     selection = selection_of(request)
@@ -87,7 +88,11 @@ def build(store: Store, request: ReportRequest) -> Report:
     spreads = spread_by(frame, metric, by=by)
     shares, per_joule = shares_of_peak(frame), work_per_joule(frame)
     sections = [
-        Section("correlation", "Which numbers go together", (_heat(frame, found), _pairs_table(frame, found, request.limit))),
+        Section(
+            "correlation",
+            "Which numbers go together",
+            (draw_correlations(frame, found), correlations_table(frame, found, request.limit)),
+        ),
         Section("peak", "Share of the peak", (_peak_figure(shares), _peak_table(shares, request.limit))),
         Section("energy", "Work for a joule", (_joule_table(per_joule, request.limit), Text((_NO_PRICES,)))),
         Section("spread", f"Spread by {by}", (_spread_figure(spreads, by), _spread_table(spreads, by))),
@@ -108,105 +113,29 @@ def build(store: Store, request: ReportRequest) -> Report:
             *HOW_GROUPS_READ,
             (
                 "correlation",
-                "Pearson's r of logarithms, after the mean of everything that measured the same was taken off each: what "
-                "is left is how devices, or settings, differ within. Across workloads nothing is correlated, since their "
-                "units differ. A number of a data sheet is one number a device, so its interval counts devices and not "
-                "rows. No correlation says what causes what.",
+                (
+                    "Pearson's r of logarithms, after the mean of everything that measured the same was taken "
+                    "off each: what is left is how devices, or settings, differ within. Across workloads nothing "
+                    "is correlated, since their units differ. A number of a data sheet is one number a device, "
+                    "so its interval counts devices and not rows. No correlation says what causes what."
+                ),
             ),
             (
                 "share of the peak",
-                "2 x multiply-accumulates of a sample x samples a second, over the catalogue's dense rate of the "
-                "arithmetic. Mixed precision is held against its narrow type.",
+                (
+                    "2 x multiply-accumulates of a sample x samples a second, over the catalogue's dense rate of the "
+                    "arithmetic. Mixed precision is held against its narrow type."
+                ),
             ),
             (
                 "relative",
-                "Times the geometric mean of the devices that did the same work: above 1 is more than they on average. "
-                "It depends on which devices those were.",
+                (
+                    "Times the geometric mean of the devices that did the same work: above 1 is more than they "
+                    "on average. It depends on which devices those were."
+                ),
             ),
         ],
     )
-
-
-# -- correlations ----------------------------------------------------------------------------------------------
-
-
-def correlation_cell(found: Correlated, *, is_same: bool = False) -> Cell:
-    """One correlation, with its interval and what it is over."""
-    if is_same:
-        return Cell(1.0, n=found.n, reason="with itself")
-    over = f"{found.n} rows of {found.subjects} kinds of work on {found.devices} devices"
-    if found.subjects == 0:
-        over = f"{found.devices} devices"
-    if found.r is None:
-        return Cell(n=found.n, reason=f"{found.reason} ({over})")
-    return Cell(found.r, lo=found.lo, hi=found.hi, n=found.n, reason=over)
-
-
-def _heat(frame: KpiFrame, found: Sequence[Sequence[Correlated]]) -> Figure:
-    """The matrix of correlations as a figure."""
-    titles = tuple(column.title for column in frame.columns)
-    axis = Axis("number", scale=Scale.CATEGORY, categories=titles)
-    cells = tuple(
-        tuple(correlation_cell(one, is_same=row == place) for place, one in enumerate(line))
-        for row, line in enumerate(found)
-    )
-    known = [
-        (one.r, titles[row], titles[place])
-        for row, line in enumerate(found)
-        for place, one in enumerate(line)
-        if place > row and one.r is not None
-    ]
-    if not known:
-        why = "No two numbers have enough rows in common."
-        return Figure("correlation", FigureKind.CORRELATION, "Which numbers go together", axis, axis, alt=why, empty=why)
-    strongest = sorted(known, key=lambda one: -abs(one[0]))[:3]
-    said = "; ".join(f"{one} with {other} {format_plain(r, 2)}" for r, one, other in strongest)
-    blank = sum(one.r is None for row, line in enumerate(found) for place, one in enumerate(line) if place > row)
-    notes = [f"{count_words(blank, 'pair')} left blank: too few rows or devices have both."] if blank else []
-    missed = format_plain(0.05 * len(known), 2)
-    notes.append(f"Each interval holds at 95 % by itself: of {len(known)} about {missed} miss by chance.")
-    return Figure(
-        "correlation", FigureKind.CORRELATION, "Which numbers go together", axis, axis,
-        heat=Heat(cells, None, "correlation of logarithms within the same work", limits=(-1.0, 1.0)),
-        caption="1: they rise together in proportion; -1: one falls as the other rises; 0: neither.",
-        alt=f"Correlations of {count_words(len(titles), 'number')}, {len(known)} pairs known. Strongest: {said}.",
-        notes=tuple(notes),
-    )  # fmt: skip
-
-
-def _pairs_table(frame: KpiFrame, found: Sequence[Sequence[Correlated]], limit: int) -> Table:
-    pairs = [
-        (frame.columns[row], frame.columns[place], one)
-        for row, line in enumerate(found)
-        for place, one in enumerate(line)
-        if place > row and not (frame.columns[row].is_spec and frame.columns[place].is_spec)
-    ]
-    ordered = sorted(pairs, key=lambda pair: (pair[2].r is None, -abs(pair[2].r or 0.0), pair[0].title, pair[1].title))
-    kept, left = cut(ordered, min(limit, _MOST_ROWS))
-    columns = (
-        Column("one", "number"),
-        Column("other", "with"),
-        Column("r", "correlation", description="Of logarithms within the same work; interval by Fisher's z"),
-        Column("rows", "rows", description="Numbers of one kind of work on one device that have both"),
-        Column("subjects", "kinds of work"),
-        Column("devices", "devices"),
-    )
-    rows = [
-        (
-            Cell(_name(one)), Cell(_name(other)), correlation_cell(cell), Cell(cell.n), Cell(cell.subjects),
-            Cell(cell.devices),
-        )
-        for one, other, cell in kept
-    ]  # fmt: skip
-    return Table(
-        "correlations", "Pairs, the strongest first", columns, tuple(rows),
-        caption="Pairs of two data-sheet figures stand in the figure only.",
-        notes=say_rows_cut(left, len(pairs), "pairs"), rows_left_out=left,
-    )  # fmt: skip
-
-
-def _name(column: KpiColumn) -> str:
-    return f"{column.title} (data sheet)" if column.is_spec else column.title
 
 
 # -- efficiency ------------------------------------------------------------------------------------------------
@@ -257,7 +186,10 @@ def _peak_table(shares: Sequence[PeakShare], limit: int) -> Table:
     return Table(
         "shares-of-peak", "Share of the peak", columns, tuple(rows), notes=say_rows_cut(left, len(shares), "rows"),
         rows_left_out=left,
-        when_empty="No result has counted operations, a throughput in samples and a device whose peak the catalogue has.",
+        when_empty=(
+                "No result has counted operations, a throughput in samples and a device whose peak the catalogue "
+                "has."
+            ),
     )  # fmt: skip
 
 
@@ -267,7 +199,12 @@ def _joule_table(found: Sequence[WorkPerJoule], limit: int) -> Table:
         Column("workload", "workload"),
         Column("device", "device"),
         provenance_column(),
-        Column("per_joule", "work for a joule", direction=Direction.HIGHER, description="Units of work; the unit is in the cell"),
+        Column(
+            "per_joule",
+            "work for a joule",
+            direction=Direction.HIGHER,
+            description="Units of work; the unit is in the cell",
+        ),
         Column("power", "power", unit="W"),
         Column("throughput", "throughput", unit="1/s"),
         Column("results", "results"),
@@ -281,7 +218,9 @@ def _joule_table(found: Sequence[WorkPerJoule], limit: int) -> Table:
             hardware_cell(label_devices(one.device.label, one.subject.accelerators), one.device.hw_id),
             Cell(one.provenance.value),
             Cell(one.per_joule, one.provenance, unit=f"{unit}/J", n=one.results, reason=f"derived: {one.how}"),
-            Cell(one.power_w, one.provenance if one.power_w else None, reason=None if one.power_w else "energy was given"),
+            Cell(one.power_w, one.provenance if one.power_w else None, reason=None if one.power_w else (
+                    "energy was given"
+                )),
             Cell(one.throughput_per_s, one.provenance if one.throughput_per_s else None, unit=work_unit(unit),
                  reason=None if one.throughput_per_s else "not known"),
             Cell(one.results),
@@ -289,10 +228,15 @@ def _joule_table(found: Sequence[WorkPerJoule], limit: int) -> Table:
         ))  # fmt: skip
     return Table(
         "per-joule", "Work for a joule", columns, tuple(rows),
-        caption="By power or energy that somebody measured; a data sheet's TDP stands for none. Rows of different units "
-        "are not comparable.",
+        caption=(
+                "By power or energy that somebody measured; a data sheet's TDP stands for none. Rows of "
+                "different units are not comparable."
+            ),
         notes=say_rows_cut(left, len(found), "rows"), rows_left_out=left,
-        when_empty="No usable result has measured power or energy. `assay run --energy` measures it where a counter exists.",
+        when_empty=(
+                "No usable result has measured power or energy. `assay run --energy` measures it where a counter "
+                "exists."
+            ),
     )  # fmt: skip
 
 
@@ -323,7 +267,9 @@ def _spread_figure(spreads: Sequence[Spread], by: str) -> Figure:
         "spread", FigureKind.DISTRIBUTION, title, axis, y, layers=tuple(layers),
         markers=(Marker("y", 1.0, "mean of the same work", Role.GUIDE),),
         caption="Boxes are quartiles, lines the 5th and 95th per cent, over kinds of work and devices.",
-        alt=f"{title}: " + "; ".join(f"{one.name} median {format_plain(one.median, 3)} (n = {one.n})" for one in spreads[:6]),
+        alt=(
+                f"{title}: "
+            ) + "; ".join(f"{one.name} median {format_plain(one.median, 3)} (n = {one.n})" for one in spreads[:6]),
     )  # fmt: skip
 
 
@@ -387,17 +333,22 @@ def _devices_table(frame: KpiFrame, limit: int) -> Table:
             Cell(subjects),
         ))  # fmt: skip
     return Table(
-        "devices", "Devices", columns, tuple(rows), notes=say_rows_cut(left, len(ordered), "devices"), rows_left_out=left
+        "devices",
+        "Devices",
+        columns,
+        tuple(rows),
+        notes=say_rows_cut(left, len(ordered), "devices"),
+        rows_left_out=left,
     )
 
 
-def _summary(
-    frame: KpiFrame, found: Sequence[Sequence[Correlated]], shares: Sequence[PeakShare]
-) -> list[Text]:
+def _summary(frame: KpiFrame, found: Sequence[Sequence[Correlated]], shares: Sequence[PeakShare]) -> list[Text]:
     known = sum(one.hardware is not None for one in frame.devices)
     said = [
-        f"{count_words(len(frame), 'number')} of one kind of work on one device, of {count_words(len(frame.devices), 'device')}, "
-        f"{known} of them in the catalogue."
+        (
+            f"{count_words(len(frame), 'number')} of one kind of work on one device, of "
+            f"{count_words(len(frame.devices), 'device')}, {known} of them in the catalogue."
+        )
     ]
     specs = [place for place, column in enumerate(frame.columns) if column.is_spec]
     rate = next((place for place, column in enumerate(frame.columns) if column.key == "throughput_per_s"), None)
@@ -407,7 +358,10 @@ def _summary(
             key=lambda one: -abs(one[0] or 0.0),
         )[:2]
         named = [
-            f"{frame.columns[place].title} ({format_plain(r or 0.0, 2)}, {count_words(found[rate][place].devices, 'device')})"
+            (
+                f"{frame.columns[place].title} ({format_plain(r or 0.0, 2)}, "
+                f"{count_words(found[rate][place].devices, 'device')})"
+            )
             for r, place in strong
             if abs(r or 0.0) >= _STRONG
         ]
@@ -416,8 +370,8 @@ def _summary(
     if shares:
         best = shares[0]
         said.append(
-            f"{best.device.label} reaches {format_plain(100 * best.median, 3)} % of its {best.arithmetic} peak at {best.precision} "
-            f"in the median of {best.n} kinds of work."
+            f"{best.device.label} reaches {format_plain(100 * best.median, 3)} % of its {best.arithmetic} peak at "
+            f"{best.precision} in the median of {best.n} kinds of work."
         )
     return [Text(tuple(said))]
 

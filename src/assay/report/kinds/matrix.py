@@ -17,7 +17,6 @@ from assay.report.figures.matrix import Entry, Sides, draw_matrix
 from assay.report.how_to_read import how_to_read
 from assay.report.kinds._shared2 import (
     HOW_GROUPS_READ,
-    check_options,
     choice_option,
     count_words,
     empty_report,
@@ -49,7 +48,6 @@ _HOW = (
 
 def build(store: Store, request: ReportRequest) -> Report:
     """Build the report. Raises StoreError, UsageError, UnknownNameError."""
-    check_options(request, OPTIONS, KIND)
     pick = Pick(choice_option(request, "pick", [one.value for one in Pick], Pick.BEST.value))
     colour = choice_option(request, "colour", ["relative", "value"], "relative")
     where = {**request.where, **({"run_id": request.run_ids} if request.run_ids else {})}
@@ -75,15 +73,20 @@ def build(store: Store, request: ReportRequest) -> Report:
         summary=_summary(matrix),
         scope=[("metric", metric_title(matrix.request.metric, request.stat)), ("cell", _say_pick(pick))],
         sections=[section],
-        sources=read_sources(store, selection_of(request, workload=match_exactly([row.workload for row in matrix.rows]))),
+        sources=read_sources(
+            store, selection_of(request, workload=match_exactly([row.workload for row in matrix.rows]))
+        ),
         how_to_read=[
             *how_to_read("throughput"),
             *HOW_GROUPS_READ,
             (
                 "cell",
-                "Measured before imported before predicted: a cell is of one of them, and says which. A row is of one kind "
-                "of work in one unit, the one that most devices were measured with; precision, batch, engine and round "
-                "may differ within it, and stand at each number. Rows are not comparable with each other.",
+                (
+                    "Measured before imported before predicted: a cell is of one of them, and says which. A row "
+                    "is of one kind of work in one unit, the one that most devices were measured with; "
+                    "precision, batch, engine and round may differ within it, and stand at each number. Rows are "
+                    "not comparable with each other."
+                ),
             ),
         ],
     )
@@ -147,9 +150,15 @@ def _table(matrix: Matrix) -> Table:
         for row in matrix.rows
     )
     left = matrix.workloads_found - len(matrix.rows)
-    notes = [f"{left} of {matrix.workloads_found} workloads are not shown: those on fewest devices."] if left > 0 else []
+    notes = (
+        [f"{left} of {matrix.workloads_found} workloads are not shown: those on fewest devices."] if left > 0 else []
+    )
     hidden = matrix.devices_found - len(matrix.devices)
-    notes += [f"{hidden} of {matrix.devices_found} devices are not shown: those with fewest workloads."] if hidden > 0 else []
+    notes += (
+        [f"{hidden} of {matrix.devices_found} devices are not shown: those with fewest workloads."]
+        if hidden > 0
+        else []
+    )
     return Table(
         "matrix-table", metric_title(matrix.request.metric).capitalize(), columns, rows,
         notes=(*notes, *say_left_out(matrix.left_out)), rows_left_out=max(0, left),

@@ -19,7 +19,6 @@ from assay.report.display import format_number
 from assay.report.figures.predicted import Pair, PredictionScore, draw_predicted, score_pairs
 from assay.report.how_to_read import how_to_read
 from assay.report.kinds._shared2 import (
-    check_options,
     count_words,
     cut,
     empty_report,
@@ -39,8 +38,10 @@ KIND = "predictions"
 TITLE = "Predicted against measured"
 OPTIONS: Mapping[str, str] = {}
 _HOW = (
-    "Nothing in assay predicts yet. Once it does, every prediction is kept with its interval, and whatever is measured later "
-    "of the same case on the same hardware is held against it here.",
+    (
+        "Nothing in assay predicts yet. Once it does, every prediction is kept with its interval, and whatever "
+        "is measured later of the same case on the same hardware is held against it here."
+    ),
     "Until then nothing is estimated: a number that was not measured is missing.",
 )
 _MOST_ROWS = 200
@@ -50,7 +51,8 @@ _MOST_ROWS = 200
 class ScoredPrediction:
     """A prediction and what was measured of the same case on the same hardware; None where nothing was.
 
-    ``is_before``: the prediction is older than the measurement, as a prediction has to be; None where a time is missing.
+    ``is_before``: the prediction is older than the measurement, as a prediction has to be; None where a time is
+    missing.
     """
 
     label: str
@@ -64,7 +66,6 @@ class ScoredPrediction:
 
 def build(store: Store, request: ReportRequest) -> Report:
     """Build the report. Raises StoreError, UsageError."""
-    check_options(request, OPTIONS, KIND)
     wanted = NumberWanted.of(request.metric or "latency_ns", request.stat)
     found = read_predictions(store, request, wanted)
     if not found:
@@ -115,7 +116,7 @@ def read_predictions(store: Store, request: ReportRequest, wanted: NumberWanted)
         LEFT JOIN measured ON predicted.case_id = measured.case_id
           AND predicted.hardware IS NOT DISTINCT FROM measured.hardware
         WHERE predicted.number IS NOT NULL ORDER BY workload, hardware, predicted.result_id
-        """,  # noqa: S608  (words of ours)
+        """,  # noqa: S608  (words of ours; what is asked is bound or quoted)
         parameters,
         tables=TABLES_READ,
         versions=store.versions,
@@ -140,7 +141,12 @@ def _read(row: Mapping[str, Any], wanted: NumberWanted) -> ScoredPrediction:
             lo=known["lo"], hi=known["hi"], n=known["n"], unit=unit, is_usable=bool(newest["usable"]),
             ref=Ref(RefKind.RESULT, newest["id"]),
         )  # fmt: skip
-    words = [row["workload"], row["engine"], row["precision"], None if row["batch"] is None else f"batch {row['batch']}"]
+    words = [
+        row["workload"],
+        row["engine"],
+        row["precision"],
+        None if row["batch"] is None else f"batch {row['batch']}",
+    ]
     return ScoredPrediction(
         label=", ".join(word for word in words if word),
         workload=row["workload"],
@@ -180,7 +186,10 @@ def _score_table(found: Sequence[ScoredPrediction], pairs: Sequence[Pair]) -> Ta
         names = sorted({str(getattr(one, key)) for one in found})
         if len(names) > 1:
             of = {name: [_pair(one) for one in found if str(getattr(one, key)) == name] for name in names}
-            groups += [(f"{title} {name}", [pair for pair in own if pair.measured.value is not None]) for name, own in of.items()]
+            groups += [
+                (f"{title} {name}", [pair for pair in own if pair.measured.value is not None])
+                for name, own in of.items()
+            ]
     rows = [_score_row(name, score_pairs(own)) for name, own in groups]
     return Table("score", "Errors and coverage", columns, tuple(rows))
 
@@ -198,7 +207,10 @@ def _score_row(name: str, score: PredictionScore | None) -> tuple[Cell, ...]:
     return (
         Cell(name),
         Cell(score.n),
-        *(Cell(value, word, n=score.n) for value in (score.median_error, score.mean_error, score.within_10, score.within_20)),
+        *(
+            Cell(value, word, n=score.n)
+            for value in (score.median_error, score.mean_error, score.within_10, score.within_20)
+        ),
         covered,
         promised,
     )
@@ -213,7 +225,9 @@ def _pairs_table(found: Sequence[ScoredPrediction], wanted: NumberWanted, limit:
         metric_column(wanted.metric, key="predicted", title="predicted"),
         metric_column(wanted.metric, key="measured", title="measured"),
         Column("error", "predicted over measured", unit="ratio"),
-        Column("covered", "in its interval", description="Whether the measured number lies in the prediction's interval"),
+        Column(
+            "covered", "in its interval", description="Whether the measured number lies in the prediction's interval"
+        ),
         Column("before", "made before", description="Whether the prediction is older than the measurement"),
     )
     rows = []
@@ -236,7 +250,11 @@ def _pairs_table(found: Sequence[ScoredPrediction], wanted: NumberWanted, limit:
 
 def _judge(one: ScoredPrediction) -> tuple[Cell, Cell]:
     predicted, measured = one.predicted, one.measured
-    if not isinstance(measured.value, float | int) or not isinstance(predicted.value, float | int) or not measured.value:
+    if (
+        not isinstance(measured.value, float | int)
+        or not isinstance(predicted.value, float | int)
+        or not measured.value
+    ):
         missing = Cell(reason=measured.reason or "not measured yet")
         return missing, missing
     error = Cell(predicted.value / measured.value, Provenance.PREDICTED)
@@ -248,7 +266,9 @@ def _judge(one: ScoredPrediction) -> tuple[Cell, Cell]:
 def _summary(found: Sequence[ScoredPrediction], score: PredictionScore | None) -> list[Text]:
     first = f"{count_words(len(found), 'prediction')}, {score.n if score else 0} of them scored."
     if score is None:
-        return [Text((first, "None of these cases has been measured on its hardware since: run them, and they are scored."))]
+        return [
+            Text((first, "None of these cases has been measured on its hardware since: run them, and they are scored."))
+        ]
     said = (
         f"Median error {format_number(score.median_error, 'share')}, mean {format_number(score.mean_error, 'share')}; "
         f"{format_number(score.within_10, 'share')} within 10 %, {format_number(score.within_20, 'share')} within 20 %."

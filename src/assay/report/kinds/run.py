@@ -29,8 +29,8 @@ from assay.report.result_sections import (
     spread_section,
     trouble_section,
 )
-from assay.report.results_table import numbers_table, results_table
-from assay.report.run_content import RunContent, read_run
+from assay.report.results_table import NumberColumn, numbers_table, results_table
+from assay.report.run_content import RunContent, read_run, read_run_record
 from assay.report.run_facts import run_facts, where_scope
 from assay.report.run_figures import distribution_section, latency_figure, power_figures, roofline_figure
 from assay.report.values import Block, Report, Section, Text, Tone
@@ -45,12 +45,12 @@ _MOST_ADVICE = 20
 
 def build(store: Store, request: ReportRequest) -> Report:
     """Report on the one run of the request. Raises NotFoundError, UsageError, StoreError."""
-    run = store.find_run(request.run_ids[0])
+    run = read_run_record(store, request.run_ids[0])
     content = read_run(store, run, request)
     explained = () if content.is_imported else explain_known(content.good, content.environment, store)
     advice = () if content.is_imported else advise(store, content.results, content.environment, explained)
     sections = [
-        Section("results", "Results", _result_blocks(content)),
+        Section("results", "Results", _result_blocks(content, request)),
         trouble_section(content.results),
         advice_section(advice, limit=_MOST_ADVICE),
         *mode_sections(content.results),
@@ -82,8 +82,9 @@ def build(store: Store, request: ReportRequest) -> Report:
     )
 
 
-def _result_blocks(content: RunContent) -> tuple[Block, ...]:
-    table = results_table(content.results, caption=_caption(content))
+def _result_blocks(content: RunContent, request: ReportRequest) -> tuple[Block, ...]:
+    asked = None if request.metric is None else [NumberColumn(request.metric, request.stat)]
+    table = results_table(content.results, metrics=asked, caption=_caption(content))
     missing = content.tally.total - len(content.results)
     figure = None if content.is_imported else latency_figure(content)
     return (*([] if figure is None else [figure]), replace(table, rows_left_out=missing))

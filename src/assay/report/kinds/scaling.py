@@ -19,7 +19,6 @@ from assay.report.curves import USUAL_AXES, FoundCurve, find_curves, label_curve
 from assay.report.figures.scaling import View, draw_scaling
 from assay.report.how_to_read import how_to_read
 from assay.report.kinds._shared2 import (
-    check_options,
     count_words,
     empty_report,
     hardware_cell,
@@ -49,8 +48,10 @@ OPTIONS: Mapping[str, str] = {
     "max_latency_ms": "A latency that a size has to meet: what is enough is then the fastest size that does.",
 }
 _HOW = (
-    "`assay sweep --model bert/tiny --over batch --to 64` measures one: each size is a case of one run, and the curve ends "
-    "where memory, time or the range does.",
+    (
+        "`assay sweep --model bert/tiny --over batch --to 64` measures one: each size is a case of one run, and "
+        "the curve ends where memory, time or the range does."
+    ),
     "Any results that differ in one size make a curve too: `assay run --model bert/tiny --batch 1,2,4,8`.",
 )
 _MOST_NAMED = 4
@@ -58,7 +59,6 @@ _MOST_NAMED = 4
 
 def build(store: Store, request: ReportRequest) -> Report:
     """Build the report. Raises StoreError, UsageError."""
-    check_options(request, OPTIONS, KIND)
     over = request.options.get("over")
     axes = tuple(filter(None, (one.strip() for one in over.split(",")))) if over is not None else USUAL_AXES
     if not axes:
@@ -93,9 +93,11 @@ def build(store: Store, request: ReportRequest) -> Report:
             *how_to_read("throughput", "memory"),
             (
                 "knee, best, enough",
-                "Best has the highest rate. Enough is the smallest size within 5 % of it, or with a latency to meet the "
-                "fastest that meets it. The knee is the size after which the rate grows less than in proportion "
-                "(Kneedle on the logarithm of the size).",
+                (
+                    "Best has the highest rate. Enough is the smallest size within 5 % of it, or with a latency "
+                    "to meet the fastest that meets it. The knee is the size after which the rate grows less "
+                    "than in proportion (Kneedle on the logarithm of the size)."
+                ),
             ),
         ],
     )
@@ -121,14 +123,18 @@ def _overview(curves: Sequence[tuple[Curve, Scaling]], total: int) -> Table:
         metric_column("throughput_per_s", key="rate", title="best rate"),
         Column("knee", "knee", description="The size after which the rate grows less than in proportion"),
         Column("enough", "enough", description="The smallest size within 5 % of the best, or the fastest in the limit"),
-        Column("growth", "growth of latency", description="The power of the size with which latency grows, least and most"),
+        Column(
+            "growth", "growth of latency", description="The power of the size with which latency grows, least and most"
+        ),
         Column("end", "ended by", description="Why there are no larger sizes"),
     )
     rows = []
     for curve, scaling in curves:
         first = curve.results[0]
         device = name_device(first.hardware, first.case.device)
-        best = next((pair for pair in zip(curve.results, scaling.points, strict=True) if pair[1].x == scaling.best), None)
+        best = next(
+            (pair for pair in zip(curve.results, scaling.points, strict=True) if pair[1].x == scaling.best), None
+        )
         growth = [one for one in scaling.exponents if one is not None]
         rows.append((
             Cell(label_curve(curve), ref=result_ref(first)),
@@ -140,11 +146,15 @@ def _overview(curves: Sequence[tuple[Curve, Scaling]], total: int) -> Table:
             Cell(reason="no size was measured") if best is None else _rate_cell(curve, *best),
             Cell(scaling.knee, reason=scaling.knee_reason),
             Cell(scaling.enough, reason=scaling.enough_reason),
-            Cell(f"{min(growth):.2f} … {max(growth):.2f}") if growth else Cell(reason="fewer than two latencies are known"),
+            Cell(
+                    f"{min(growth):.2f} … {max(growth):.2f}"
+                ) if growth else Cell(reason="fewer than two latencies are known"),
             Cell(_end(curve, scaling), reason=scaling.end_reason),
         ))  # fmt: skip
     left = total - len(curves)
-    notes = (f"{left} of {total} curves are not shown: curves=N shows more, over=NAME and filters narrow.",) if left else ()
+    notes = (
+        (f"{left} of {total} curves are not shown: curves=N shows more, over=NAME and filters narrow.",) if left else ()
+    )
     return Table("curves", "Curves", columns, tuple(rows), notes=notes, rows_left_out=left)
 
 
@@ -163,8 +173,13 @@ def _points_table(number: int, curve: Curve, scaling: Scaling) -> Table:
     columns = (
         Column("size", curve.axis.name, description="The size"),
         metric_column("latency_ns"),
-        Column("rate", "rate", unit=work_unit(curve.unit) or "1/s", direction=Direction.HIGHER,
-               description="Work per second"),  # fmt: skip
+        Column(
+            "rate",
+            "rate",
+            unit=work_unit(curve.unit) or "1/s",
+            direction=Direction.HIGHER,
+            description="Work per second",
+        ),
         metric_column("memory_peak_bytes"),
         Column("verdict", "verdict", description="Whether to believe it"),
         Column("mark", "mark", description="Knee, best, enough"),
@@ -193,11 +208,15 @@ def _rate_cell(curve: Curve, result: ResultRecord, point: Point) -> Cell:
 
 def _number(result: ResultRecord, point: Point, value: float | None, lo: float | None, hi: float | None) -> Cell:
     if value is None:
-        why = "not measured" if point.status is Status.OK else f"{point.status.text}: {point.reason or 'no reason recorded'}"
+        why = (
+            "not measured"
+            if point.status is Status.OK
+            else f"{point.status.text}: {point.reason or 'no reason recorded'}"
+        )
         return Cell(reason=why, is_usable=result.is_usable, ref=result_ref(result))
     return Cell(
-        value, result.provenance, result.verdict, lo=lo, hi=hi, n=result.launches_ok or None, reason=what_to_know(result),
-        is_usable=result.is_usable, ref=result_ref(result),
+        value, result.provenance, result.verdict, lo=lo, hi=hi, n=result.launches_ok or None,
+        reason=what_to_know(result), is_usable=result.is_usable, ref=result_ref(result),
     )  # fmt: skip
 
 

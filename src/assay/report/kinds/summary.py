@@ -16,7 +16,7 @@ from assay.analysis.trend import Trend, find_series, find_trends
 from assay.core.errors import AssayError
 from assay.core.records import FindingRecord, RunRecord
 from assay.core.words import Direction, Provenance
-from assay.report.advice import advise
+from assay.report.advice import PROBE_SUITE, advise
 from assay.report.base import ReportKind, ReportRequest, report_kinds
 from assay.report.cells import direction_of, metric_title, run_cell, short_id
 from assay.report.checked import findings_table, findings_words
@@ -24,7 +24,7 @@ from assay.report.histories import longest_series, read_last_findings
 from assay.report.how_to_read import how_to_read
 from assay.report.kinds.targets import targets_of
 from assay.report.origins import sources_of_runs
-from assay.report.run_content import count_results
+from assay.report.run_content import count_results, read_run_record
 from assay.report.run_facts import where_scope
 from assay.report.standings import (
     Holding,
@@ -50,7 +50,6 @@ _MOST_SERIES = 40
 _MOST_ADVICE = 5
 _MOST_SUITES = 6
 _MOST_ROWS = 12
-_PROBE = "probe"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +141,7 @@ def _score(store: Store) -> Iterator[_Scored]:
         versions=store.versions,
     )
     for row in rows:
-        run = store.find_run(row["run_id"])
+        run = read_run_record(store, row["run_id"])
         try:
             targets = targets_of(run)
         except AssayError:
@@ -159,11 +158,11 @@ def _newest_run(store: Store, where: Mapping[str, Any]) -> RunRecord | None:
         SELECT run_id FROM runs WHERE suite <> ? AND run_id IN (SELECT run_id FROM results WHERE {condition})
         ORDER BY started_at DESC, run_id DESC LIMIT 1
         """,  # noqa: S608  (a condition of ours)
-        [_PROBE, *parameters],
+        [PROBE_SUITE, *parameters],
         tables=[RESULTS],
         versions=store.versions,
     )
-    return store.find_run(rows[0]["run_id"]) if rows else None
+    return read_run_record(store, rows[0]["run_id"]) if rows else None
 
 
 def _advise(store: Store, run: RunRecord) -> tuple[Advice, ...]:
@@ -209,7 +208,7 @@ def _actions(
         gain = "" if piece.gain is None else f" ({number_words(piece.gain, 'ratio')} {piece.gain_of})"
         why = f"{short_name(piece.subject)}: {piece.because}{gain}"
         yield _Action(piece.action, why, f"assay recommend {short_id(newest.run_id)} --evidence")
-    if not store.results(workload=_PROBE, limit=1).count_rows():
+    if not store.results(suite=PROBE_SUITE, limit=1).count_rows():
         yield _Action("probe this machine", "no case can be held against what the device gives", "assay probe")
     if not store.calibrations():
         yield _Action("calibrate", "how far equal launches differ here is not known", "assay calibrate")

@@ -19,6 +19,7 @@ from assay.report.cells import run_ref, short_id
 from assay.report.how_to_read import how_to_read
 from assay.report.judged import scorecard_facts, targets_table, targets_words
 from assay.report.origins import environment_facts, sources_of
+from assay.report.run_content import read_run_record
 from assay.report.run_facts import run_facts, where_scope
 from assay.report.values import Report, Section
 
@@ -31,7 +32,9 @@ def build(store: Store, request: ReportRequest) -> Report:
 
     Raises UsageError where there are no targets, or one cannot be read; NotFoundError, StoreError.
     """
-    run = store.find_run(request.run_ids[0])
+    if request.metric is not None:
+        raise UsageError("The targets name the metrics that are judged.", hint="Leave --metric out.")
+    run = read_run_record(store, request.run_ids[0])
     targets = given_targets(request.options) or targets_of(run)
     if not targets:
         raise UsageError(

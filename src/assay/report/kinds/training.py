@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from assay.analysis.side_by_side import Group, Subject, label_devices, read_groups_of
+from assay.analysis.accelerators import ScalingLine, find_lines
+from assay.analysis.side_by_side import Group, label_devices, read_groups_of
 from assay.analysis.usable_numbers import TABLES_READ, NumberWanted, count_left_out, usable_sql
 from assay.core.words import Direction, Mode, Provenance
 from assay.report.base import ReportKind, ReportRequest, report_kinds
 from assay.report.cells import metric_column, metric_title, workload_cell
-from assay.report.figures.curves import TrainingCurve, draw_curves
 from assay.report.how_to_read import how_to_read
+from assay.report.kinds._efficiency import draw_efficiency, efficiency_table
 from assay.report.kinds._shared2 import (
     HOW_GROUPS_READ,
-    check_options,
     count_words,
     cut,
     empty_report,
@@ -40,15 +39,10 @@ from assay.report.values import (
     Block,
     Cell,
     Column,
-    Figure,
-    Layer,
     Ref,
     RefKind,
     Report,
-    Role,
-    Scale,
     Section,
-    Shape,
     Table,
     Text,
 )
@@ -65,40 +59,21 @@ OPTIONS: Mapping[str, str] = {
 }
 TIME, RATE = "time_to_train_ns", "throughput_per_s"
 _HOW = (
-    "`assay import FILE` reads published training results: MLPerf Training tables, timm's and Lambda's training tables.",
+    (
+        "`assay import FILE` reads published training results: MLPerf Training tables, timm's and Lambda's "
+        "training tables."
+    ),
     "Training by assay itself is not built yet; its runs will stand here as measured, with loss and accuracy by step.",
 )
 _NO_CURVES = (
-    "No loss or accuracy by step is stored: published tables say what a training reached, and not how. Training by assay "
-    "itself is not built yet; its runs will keep both, and this section draws them."
+    "No loss or accuracy by step is stored: published tables say what a training reached, and not how. Training "
+    "by assay itself is not built yet; its runs will keep both, and this section draws them."
 )
-_MOST_CURVES = 8
 _MOST_ROWS = 200
-
-
-@dataclass(frozen=True, slots=True)
-class ScalingStep:
-    """One number of accelerators beside the smallest one of its line. ``efficiency`` is speed-up over what is ideal."""
-
-    group: Group
-    first: Group
-    speedup: float
-    efficiency: float
-
-
-@dataclass(frozen=True, slots=True)
-class ScalingLine:
-    """One device under one set of conditions, with growing numbers of it; smallest first."""
-
-    workload: str
-    label: str
-    provenance: Provenance
-    steps: tuple[ScalingStep, ...]
 
 
 def build(store: Store, request: ReportRequest) -> Report:
     """Build the report. Raises StoreError, UsageError."""
-    check_options(request, OPTIONS, KIND)
     selection = selection_of(request, mode=Mode.TRAINING.value)
     read = read_groups_of(store, selection, [NumberWanted.of(TIME, request.stat), NumberWanted.of(RATE, request.stat)])
     times, rates = read[TIME], read[RATE]
@@ -126,34 +101,14 @@ def build(store: Store, request: ReportRequest) -> Report:
             *HOW_GROUPS_READ,
             (
                 "efficiency",
-                "Speed-up over what as many accelerators could bring at best, against the smallest number under the same "
-                "conditions: 100 % is ideal. Time to train mixes speed with convergence: larger systems take larger "
-                "batches, which take more steps.",
+                (
+                    "Speed-up over what as many accelerators could bring at best, against the smallest number "
+                    "under the same conditions: 100 % is ideal. Time to train mixes speed with convergence: "
+                    "larger systems take larger batches, which take more steps."
+                ),
             ),
         ],
     )
-
-
-def find_lines(groups: Sequence[Group], direction: Direction) -> list[ScalingLine]:
-    """Return the lines of groups that differ in the number of accelerators alone; most steps first."""
-    by_line: dict[tuple[Subject, str, Provenance], list[Group]] = {}
-    for group in groups:
-        if group.subject.accelerators:
-            key = (replace(group.subject, accelerators=None), group.device.label, group.provenance)
-            by_line.setdefault(key, []).append(group)
-    lines = []
-    for (subject, device, provenance), found in by_line.items():
-        ordered = sorted(found, key=lambda one: one.subject.accelerators or 0)
-        if len(ordered) > 1:
-            steps = tuple(_step(one, ordered[0], direction) for one in ordered)
-            lines.append(ScalingLine(subject.workload, f"{device}, {subject.label}", provenance, steps))
-    return sorted(lines, key=lambda line: (-len(line.steps), line.workload, line.label))
-
-
-def _step(group: Group, first: Group, direction: Direction) -> ScalingStep:
-    speedup = first.median / group.median if direction is Direction.LOWER else group.median / first.median
-    ideal = (group.subject.accelerators or 1) / (first.subject.accelerators or 1)
-    return ScalingStep(group, first, speedup, speedup / ideal)
 
 
 # -- sections --------------------------------------------------------------------------------------------------
@@ -204,26 +159,36 @@ def _number_sections(
     names = sorted(counts, key=lambda name: (-counts[name], name))
     title = metric_title(metric).capitalize()
     sections = []
-    for name in names[:most]:
+    what = "time" if metric == TIME else "rate"
+    for number, name in enumerate(names[:most], 1):
         own = [line for line in lines if line.workload == name]
-        blocks: list[Block] = [_numbers_table(name, [one for one in groups if one.subject.workload == name], metric, limit)]
+        blocks: list[Block] = [
+            _numbers_table(
+                f"{what}-{number}", name, [one for one in groups if one.subject.workload == name], metric, limit
+            )
+        ]
         if own:
-            blocks += [_efficiency_figure(name, own, metric), _efficiency_table(name, own, metric, limit)]
-        sections.append(Section(f"{metric}-{name}", f"{title} of {name}", tuple(blocks)))
+            blocks += [
+                draw_efficiency(f"{what}-{number}", name, own),
+                efficiency_table(f"{what}-{number}", name, own, metric, limit),
+            ]
+        sections.append(Section(f"{what}-{number}", f"{title} of {name}", tuple(blocks)))
     if len(names) > most:
-        note = f"{len(names) - most} more workloads have a {title.lower()}: workloads=N shows more, and a filter one alone."
-        sections.append(Section(f"{metric}-more", f"{title} of others", (Text((note,)),)))
+        note = (
+            f"{len(names) - most} more workloads have a {title.lower()}: workloads=N shows more, and a filter "
+            "one alone."
+        )
+        sections.append(Section(f"{what}-more", f"{title} of others", (Text((note,)),)))
     return sections
 
 
-def _numbers_table(name: str, groups: Sequence[Group], metric: str, limit: int) -> Table:
+def _numbers_table(key: str, name: str, groups: Sequence[Group], metric: str, limit: int) -> Table:
     wanted = NumberWanted.of(metric)
     sign = 1 if wanted.direction is Direction.LOWER else -1
     ordered = sorted(groups, key=lambda one: (one.subject.label, one.subject.accelerators or 0, sign * one.median))
     kept, left = cut(ordered, min(limit, _MOST_ROWS))
-    rows = []
-    for group in kept:
-        rows.append((
+    rows = [
+        (
             hardware_cell(group.device.label, group.device.hw_id, group.device.reason),
             Cell(group.subject.accelerators, reason=None if group.subject.accelerators else "its source does not say"),
             Cell(group.provenance.value),
@@ -231,12 +196,25 @@ def _numbers_table(name: str, groups: Sequence[Group], metric: str, limit: int) 
             group_cell(group, wanted.unit),
             *spread_cells(group, wanted.unit),
             _per_device_cell(group, metric),
-        ))  # fmt: skip
+        )
+        for group in kept
+    ]
     per_device = (
-        Column("device_time", "device time", unit="s", direction=Direction.LOWER, description="Derived: time x accelerators")
+        Column(
+            "device_time",
+            "device time",
+            unit="s",
+            direction=Direction.LOWER,
+            description="Derived: time x accelerators",
+        )
         if metric == TIME
-        else Column("per_device", "per accelerator", unit="1/s", direction=Direction.HIGHER,
-                    description="Derived: throughput / accelerators")  # fmt: skip
+        else Column(
+            "per_device",
+            "per accelerator",
+            unit="1/s",
+            direction=Direction.HIGHER,
+            description="Derived: throughput / accelerators",
+        )
     )
     columns = (
         Column("device", "device"),
@@ -248,7 +226,7 @@ def _numbers_table(name: str, groups: Sequence[Group], metric: str, limit: int) 
         per_device,
     )
     return Table(
-        f"{metric}-{name}", name, columns, tuple(rows),
+        key, name, columns, tuple(rows),
         caption="Rounds, divisions and systems are kept apart; several results in a row are of several submissions.",
         notes=say_rows_cut(left, len(ordered), "rows"), rows_left_out=left,
     )  # fmt: skip
@@ -264,69 +242,6 @@ def _per_device_cell(group: Group, metric: str) -> Cell:
     return Cell(group.median / count, group.provenance, unit=unit, reason="derived: throughput / accelerators")
 
 
-def _efficiency_figure(name: str, lines: Sequence[ScalingLine], metric: str) -> Figure:
-    shown = lines[:_MOST_CURVES]
-    curves = [
-        TrainingCurve(
-            line.label,
-            x=[float(step.group.subject.accelerators or 0) for step in line.steps],
-            values=[step.efficiency for step in line.steps],
-            provenance=line.provenance,
-        )
-        for line in shown
-    ]
-    figure = draw_curves(
-        curves=curves, metric="efficiency", unit="share", direction=Direction.HIGHER, over="accelerators",
-        title=f"{name}: what more accelerators bring", key=f"efficiency-{metric}-{name}",
-    )  # fmt: skip
-    counts = [step.group.subject.accelerators or 1 for line in shown for step in line.steps]
-    ideal = Layer("ideal", Shape.LINE, x=(float(min(counts)), float(max(counts))), y=(1.0, 1.0), role=Role.GUIDE)
-    notes = list(figure.notes)
-    if len(lines) > len(shown):
-        notes.append(f"{len(shown)} of {len(lines)} lines are drawn: those with most sizes.")
-    return replace(
-        figure, x=replace(figure.x, scale=Scale.LOG), layers=(ideal, *figure.layers), notes=tuple(notes),
-        caption=f"{figure.caption} The dashed line is ideal: twice the accelerators, twice the speed.",
-    )  # fmt: skip
-
-
-def _efficiency_table(name: str, lines: Sequence[ScalingLine], metric: str, limit: int) -> Table:
-    wanted = NumberWanted.of(metric)
-    steps = [(line, step) for line in lines for step in line.steps]
-    kept, left = cut(steps, min(limit, _MOST_ROWS))
-    rows = []
-    for line, step in kept:
-        is_first = step.group is step.first
-        note = "the smallest number, which the others are held against" if is_first else _medians(step)
-        rows.append((
-            Cell(line.label),
-            Cell(line.provenance.value),
-            Cell(step.group.subject.accelerators),
-            group_cell(step.group, wanted.unit),
-            Cell(step.speedup, line.provenance, unit="1", reason=note),
-            Cell(step.efficiency, line.provenance, unit="share", reason=note,
-                 ref=Ref(RefKind.RESULT, step.group.newest.result_id)),
-        ))  # fmt: skip
-    columns = (
-        Column("line", "device and conditions", description="What all numbers of accelerators have in common"),
-        provenance_column(),
-        Column("accelerators", "accelerators", description="How many took part"),
-        metric_column(metric),
-        Column("speedup", "speed-up", unit="1", direction=Direction.HIGHER, description="Against the smallest number"),
-        Column("efficiency", "efficiency", unit="share", direction=Direction.HIGHER,
-               description="Speed-up over the ratio of the numbers of accelerators; 100 % is ideal"),  # fmt: skip
-    )
-    return Table(
-        f"efficiency-{metric}-{name}", f"{name}: efficiency beside ideal", columns, tuple(rows),
-        notes=say_rows_cut(left, len(steps), "rows"), rows_left_out=left,
-    )  # fmt: skip
-
-
-def _medians(step: ScalingStep) -> str | None:
-    counts = step.group.results, step.first.results
-    return None if counts == (1, 1) else f"of medians over {counts[0]} and {counts[1]} results"
-
-
 def _quality_section(store: Store, selection: Selection, limit: int) -> Section:
     condition, parameters = usable_sql(selection)
     rows = fetch_rows(
@@ -337,7 +252,7 @@ def _quality_section(store: Store, selection: Selection, limit: int) -> Section:
         FROM (SELECT *, unnest(metrics) AS one FROM results WHERE {condition})
         WHERE one.name IN ('accuracy', 'loss', 'epochs') AND one.value IS NOT NULL
         ORDER BY workload, result_id, name, phase LIMIT ?
-        """,  # noqa: S608  (words of ours)
+        """,  # noqa: S608  (words of ours; what is asked is bound or quoted)
         [*parameters, min(limit, _MOST_ROWS)],
         tables=TABLES_READ,
         versions=store.versions,
@@ -379,8 +294,11 @@ def _summary(times: Sequence[Group], rates: Sequence[Group], lines: Sequence[Sca
     devices = {one.device.label for one in groups}
     workloads = {one.subject.workload for one in groups}
     said = [
-        f"{counted} of {count_words(len(workloads), 'workload')} on {count_words(len(devices), 'device')}: "
-        f"{sum(one.results for one in times)} with a time to train, {sum(one.results for one in rates)} with a throughput."
+        (
+            f"{counted} of {count_words(len(workloads), 'workload')} on {count_words(len(devices), 'device')}: "
+            f"{sum(one.results for one in times)} with a time to train, {sum(one.results for one in rates)} with "
+            "a throughput."
+        )
     ]
     last = [line.steps[-1] for line in lines]
     if last:
@@ -388,11 +306,11 @@ def _summary(times: Sequence[Group], rates: Sequence[Group], lines: Sequence[Sca
         largest = max(last, key=lambda step: step.group.subject.accelerators or 0)
         size = label_devices(largest.group.device.label, largest.group.subject.accelerators)
         said.append(
-            f"{count_words(len(lines), 'set of conditions', 'sets of conditions')} with several numbers of accelerators: "
-            f"at its largest number each keeps {100 * min(shares):.0f} to {100 * max(shares):.0f} % of the ideal "
-            f"(median {100 * statistics.median(shares):.0f} %). The largest is {largest.group.subject.workload} on {size}: "
-            f"{largest.speedup:.1f} times the speed of {largest.first.subject.accelerators}, "
-            f"{100 * largest.efficiency:.0f} % of the ideal."
+            f"{count_words(len(lines), 'set of conditions', 'sets of conditions')} with several numbers of "
+            f"accelerators: at its largest number each keeps {100 * min(shares):.0f} to {100 * max(shares):.0f} % "
+            f"of the ideal (median {100 * statistics.median(shares):.0f} %). The largest is "
+            f"{largest.group.subject.workload} on {size}: {largest.speedup:.1f} times the speed of "
+            f"{largest.first.subject.accelerators}, {100 * largest.efficiency:.0f} % of the ideal."
         )
     return [Text(tuple(said))]
 

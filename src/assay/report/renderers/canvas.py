@@ -130,7 +130,7 @@ class Canvas:
             artist.set_gid(self._file(titles, refs))
         self.figure.add_artist(artist)
 
-    def rectangle(  # noqa: PLR0913  (where, how, and what is known of it)
+    def rectangle(
         self, left: float, top: float, width: float, height: float, *, title: str | None = None, ref: str | None = None,
         **style: Any,
     ) -> None:  # fmt: skip
@@ -142,9 +142,9 @@ class Canvas:
             artist.set_gid(self._file((title,), (ref,)))
         self.figure.add_artist(artist)
 
-    def hatch(  # noqa: PLR0913  (where, how, and what is known of it)
-        self, left: float, top: float, width: float, height: float, *, colour: tuple[str, float], title: str | None = None,
-        ref: str | None = None,
+    def hatch(
+        self, left: float, top: float, width: float, height: float, *, colour: tuple[str, float],
+        title: str | None = None, ref: str | None = None,
     ) -> None:  # fmt: skip
         """Hatch a rectangle, as what is predicted is, over what is there. ``colour`` is a value with its opacity."""
         style = {"facecolor": "none", "hatch": PREDICTED.hatch, "hatchcolor": colour, "linewidth": 0}

@@ -16,14 +16,24 @@ from assay.report.cleaning import clean_line, clean_text
 from assay.report.renderers.canvas import Canvas, Theme, drawing
 from assay.report.renderers.lettering import BODY, SMALL, Ruler
 from assay.report.renderers.picture_frame import (
-    Frame, draw_edges, draw_flags, draw_flat_labels, draw_flat_lines, draw_flat_title, draw_grid, draw_upright_labels,
-    fit_names, flags_height, flat_names_room, heading_strip, place_flags, titles_of, upright_room,
-)  # fmt: skip
+    Frame,
+    draw_edges,
+    draw_flat_labels,
+    draw_flat_title,
+    draw_grid,
+    draw_upright_labels,
+    fit_names,
+    heading_strip,
+    titles_of,
+    upright_room,
+)
 from assay.report.renderers.picture_heat import heat_strips
 from assay.report.renderers.picture_labels import draw_point_names
+from assay.report.renderers.picture_lines import draw_flags, draw_flat_lines, flags_height, flat_names_room, place_flags
 from assay.report.renderers.picture_marks import Drawer
 from assay.report.renderers.picture_words import MARGIN, Strip, legend_strip, text_strip, title_strip
-from assay.report.renderers.plan import Plan, interval_note, make_plan
+from assay.report.renderers.plan import Plan, make_plan
+from assay.report.renderers.plan_words import interval_note
 from assay.report.renderers.thinning import MOST_MARKS
 from assay.report.renderers.vector import Node, draw_vector, write_vector
 from assay.report.values import Figure, FigureKind, Scale, Shape

@@ -13,14 +13,27 @@ from assay.core.words import Provenance
 from assay.report.palette import COLOURS, text_role_on
 from assay.report.renderers.canvas import Canvas
 from assay.report.renderers.heat import (
-    HeatScale, cell_lines, cell_words, has_provenance, heat_axis, heat_scale, number_in, words_unit,
+    HeatScale,
+    cell_lines,
+    cell_words,
+    has_provenance,
+    heat_axis,
+    heat_scale,
+    number_in,
+    words_unit,
 )  # fmt: skip
 from assay.report.renderers.lettering import BODY, SMALL, Ruler
 from assay.report.renderers.picture_frame import (
-    Frame, draw_flat_labels, draw_flat_title, draw_upright_labels, fit_names, heading_strip, upright_room,
+    Frame,
+    draw_flat_labels,
+    draw_flat_title,
+    draw_upright_labels,
+    fit_names,
+    heading_strip,
+    upright_room,
 )  # fmt: skip
 from assay.report.renderers.picture_words import MARGIN, Entry, Strip, entries_strip
-from assay.report.renderers.plan import axis_direction, axis_title, ref_text
+from assay.report.renderers.plan_words import axis_direction, axis_title, ref_text
 from assay.report.renderers.ticks import choose_ticks, span_ticks, top_down
 from assay.report.values import Cell, Figure, Heat
 
@@ -123,11 +136,12 @@ def _draw_cells(canvas: Canvas, frame: Frame, figure: Figure, heat: Heat, scale:
         for column, cell in enumerate(cells):
             box = (frame.left + column * wide, frame.top + row * high, wide, high)
             title = cell_lines(figure, row, column) if has_titles else None
-            _draw_cell(canvas, box, cell, scale, texts[row][column] if is_written else "", title)
+            _draw_cell(canvas, box, cell, scale, text=texts[row][column] if is_written else "", title=title)
 
 
 def _draw_cell(
-    canvas: Canvas, box: tuple[float, float, float, float], cell: Cell, scale: HeatScale | None, text: str, title: str | None
+    canvas: Canvas, box: tuple[float, float, float, float], cell: Cell, scale: HeatScale | None, *, text: str,
+    title: str | None,
 ) -> None:  # fmt: skip
     left, top, wide, high = box
     value = number_in(cell)
@@ -158,7 +172,8 @@ def _draw_cell(
         if cell.provenance is Provenance.PREDICTED:
             half = canvas.ruler.width(text, SMALL) / 2 + 2
             canvas.rectangle(
-                middle[0] - half, middle[1] - SMALL * 0.6, 2 * half, SMALL * 1.2, facecolor=colour, linewidth=0, title=title
+                middle[0] - half, middle[1] - SMALL * 0.6, 2 * half, SMALL * 1.2, title=title, facecolor=colour,
+                linewidth=0,
             )  # fmt: skip
         canvas.text(middle[0], middle[1] + SMALL * 0.36, text, size=SMALL, role=role, at="center", title=title)
 

@@ -37,8 +37,8 @@ def mark_style(
 def cross_style(canvas: Canvas, colour: str, *, scale: float = 1.0) -> dict[str, Any]:
     """The cross on a point that rankings leave out."""
     return {
-        "marker": "x", "markersize": 4.2 * scale, "markeredgecolor": canvas.theme.colour(colour), "markeredgewidth": 1.1,
-        "linestyle": "none",
+        "marker": "x", "markersize": 4.2 * scale, "linestyle": "none",
+        "markeredgecolor": canvas.theme.colour(colour), "markeredgewidth": 1.1,
     }  # fmt: skip
 
 

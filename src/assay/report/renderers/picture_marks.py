@@ -12,9 +12,8 @@ from assay.report.display import format_number
 from assay.report.renderers.canvas import Canvas
 from assay.report.renderers.picture_frame import Frame
 from assay.report.renderers.picture_looks import band_style, draw_marks, fill_style, line_style
-from assay.report.renderers.plan import (
-    Plan, Series, bar_room, interval, is_early_front, numbers, point_text, ref_of, ref_text, step_corners,
-)  # fmt: skip
+from assay.report.renderers.plan import Plan, Series, bar_room, interval, is_early_front, numbers, step_corners
+from assay.report.renderers.plan_words import point_text, ref_of, ref_text
 from assay.report.renderers.thinning import thin_line, thin_marks
 from assay.report.values import Role, Scale, Shape
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from assay.report.renderers.canvas import Canvas
 from assay.report.renderers.lettering import BODY, SMALL, TITLE, Ruler
 from assay.report.renderers.picture_looks import draw_swatch
-from assay.report.renderers.plan import Plan, Series, legend_entries
+from assay.report.renderers.plan import Plan, Series
+from assay.report.renderers.plan_words import legend_entries
 
 MARGIN = 14.0
 """Free px around a picture."""

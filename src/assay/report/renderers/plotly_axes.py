@@ -6,13 +6,14 @@ May import: core, report.values, report.display, report.cleaning, lettering, pla
 from __future__ import annotations
 
 import math
+import textwrap
 from dataclasses import dataclass
 from typing import Any
 
 from assay.report.cleaning import clean_line, isolate
 from assay.report.display import choose_unit
 from assay.report.renderers.lettering import shorten_middle
-from assay.report.renderers.plan import axis_direction
+from assay.report.renderers.plan_words import axis_direction
 from assay.report.renderers.ticks import Ticks
 from assay.report.renderers.time_ticks import moment_of
 from assay.report.values import Axis, Scale
@@ -21,6 +22,9 @@ _PLAIN = frozenset({None, "", "1", "count", "1/s"})
 _MOST_NAMES = 60
 _LONGEST_NAME = 30
 _LONGEST_TITLE = 90
+_WIDTH_PX, _LETTER_PX = 640, 6.4
+_MOST_LINES = 3
+_SPARSE_DECADES, _MOST_DECADES = 1.6, 8
 _CLEAR = "rgba(0,0,0,0)"
 
 
@@ -92,6 +96,11 @@ class PlotAxis:
         ends = [self.number(low), self.number(high)]
         if self.ticks.is_log:
             found |= {"type": "log", "range": [math.log10(end) for end in ends]}
+            if self.axis.unit in _PLAIN and not self.ticks.minor:
+                texts = [escape(label) for label in self.ticks.labels]
+                return found | {"tickmode": "array", "tickvals": list(self.ticks.places), "ticktext": texts}
+            if (decades := math.log10(high / low)) > _SPARSE_DECADES:
+                found |= {"dtick": max(1, math.ceil(decades / _MOST_DECADES))}
         else:
             found |= {"type": "linear", "range": ends}
         if self.axis.unit == "ratio":
@@ -103,7 +112,10 @@ class PlotAxis:
     def _names(self) -> dict[str, Any]:
         names = [clean_line(name) for name in self.axis.categories]
         every = max(1, math.ceil(len(names) / _MOST_NAMES))
-        texts = [escape(isolate(shorten_middle(name, _LONGEST_NAME))) for name in names][::every]
+        if self.is_upright or every > 1:
+            texts = [escape(isolate(shorten_middle(name, _LONGEST_NAME))) for name in names][::every]
+        else:
+            texts = ["<br>".join(escape(isolate(line)) for line in _broken(name, len(names))) for name in names]
         return {
             "type": "linear", "range": [self.ticks.low, self.ticks.high], "tickmode": "array",
             "tickvals": list(range(len(names)))[::every], "ticktext": texts, "showgrid": False,
@@ -112,10 +124,22 @@ class PlotAxis:
     def _title(self) -> str:
         title = shorten_middle(clean_line(self.axis.title), _LONGEST_TITLE)
         note = "" if self.ticks.note.rpartition(" ")[2] in title else "UTC"
-        parts = (f"{title[:1].upper()}{title[1:]}", clean_line(self.unit), note if self.axis.scale is Scale.TIME else "")
+        parts = (
+            f"{title[:1].upper()}{title[1:]}",
+            clean_line(self.unit),
+            note if self.axis.scale is Scale.TIME else "",
+        )
         direction = axis_direction(self.axis, is_upright=self.is_upright)
         named = isolate(", ".join(part for part in parts if part))
         return escape("   ".join(part for part in (named, direction) if part))
+
+
+def _broken(name: str, count: int) -> list[str]:
+    """A name in up to three lines of whole words, where that fits beside so many others; else on one line, cut."""
+    letters = int(_WIDTH_PX / count / _LETTER_PX)
+    lines = textwrap.wrap(name[: 4 * _LONGEST_NAME], max(1, letters), break_long_words=False, break_on_hyphens=False)
+    fits = lines and len(lines) <= _MOST_LINES and max(map(len, lines)) <= letters
+    return lines if fits else [shorten_middle(name, _LONGEST_NAME)]
 
 
 def plain_layout(x: dict[str, Any], y: dict[str, Any], *, height: int, top: int, is_legend: bool) -> dict[str, Any]:
@@ -126,8 +150,10 @@ def plain_layout(x: dict[str, Any], y: dict[str, Any], *, height: int, top: int,
     }  # fmt: skip
     return {
         "xaxis": x, "yaxis": y, "height": height + top, "paper_bgcolor": _CLEAR, "plot_bgcolor": _CLEAR,
-        "font": {"color": colour("ink"), "size": 12}, "margin": {"l": 56, "r": 16, "t": top + (28 if is_legend else 0), "b": 48},
+        "font": {"color": colour("ink"), "size": 12},
+        "margin": {"l": 56, "r": 16, "t": top + (28 if is_legend else 0), "b": 48},
         "showlegend": is_legend, "legend": legend, "hovermode": "closest",
+        "separators": ".\u202f",
         "hoverlabel": {
             "align": "left", "bgcolor": colour("panel"), "bordercolor": colour("rule"),
             "font": {"color": colour("ink"), "size": 12},

@@ -5,14 +5,15 @@ May import: core, report.values, report.palette, heat, plotly_axes, ticks.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from assay.core.words import Provenance
 from assay.report.cleaning import clean_line
-from assay.report.renderers.heat import cell_lines, cell_words, heat_axis, heat_scale, number_in
+from assay.report.palette import text_role_on
+from assay.report.renderers.heat import HeatScale, cell_lines, cell_words, heat_axis, heat_scale, number_in
 from assay.report.renderers.lettering import shorten_middle
-from assay.report.renderers.plan import axis_direction, axis_title, ref_text
+from assay.report.renderers.plan_words import axis_direction, axis_title, ref_text
 from assay.report.renderers.plotly_axes import PlotAxis, colour, escape, plain_layout
 from assay.report.renderers.ticks import choose_ticks, span_ticks, top_down
 from assay.report.values import Cell, Figure, Heat
@@ -21,6 +22,9 @@ _MOST_WRITTEN = 600
 _MOST_MARKED = 4000
 _ROW_PX = 28
 _LONGEST_LINE = 160
+_DIAGONALS, _FEW_DIAGONALS = (-0.38, -0.27, 0.27, 0.38), (-0.25, 0.25)
+"""Where a predicted cell's hatch crosses it: left and right of its number."""
+_FEW_HATCHED = 300
 
 
 def heat_to_plotly(figure: Figure, heat: Heat) -> dict[str, Any]:
@@ -32,7 +36,10 @@ def heat_to_plotly(figure: Figure, heat: Heat) -> dict[str, Any]:
     layout = plain_layout(x.layout(), y.layout(), height=120 + min(60, rows) * _ROW_PX, top=10, is_legend=True)
     places = [[number_in(cell) for cell in row] for row in heat.cells]
     shares = [[None if value is None or scale is None else scale.share(value) for value in row] for row in places]
-    texts = [[_hover(cell_lines(figure, row, column)) for column in range(len(cells))] for row, cells in enumerate(heat.cells)]
+    texts = [
+        [_hover(cell_lines(figure, row, column)) for column in range(len(cells))]
+        for row, cells in enumerate(heat.cells)
+    ]
     trace: dict[str, Any] = {
         "type": "heatmap", "x": list(range(columns)), "y": list(range(rows)), "z": shares, "zmin": 0, "zmax": 1,
         "hovertext": texts, "hoverinfo": "text", "xgap": 1, "ygap": 1, "showscale": scale is not None,
@@ -42,7 +49,9 @@ def heat_to_plotly(figure: Figure, heat: Heat) -> dict[str, Any]:
         axis = heat_axis(heat, scale)
         ticks = span_ticks(axis, scale.low, scale.high, count=4)
         last = len(scale.colours) - 1
-        title = "<br>".join(escape(part) for part in (axis_title(axis, ticks), axis_direction(axis, is_upright=True)) if part)
+        title = "<br>".join(
+            escape(part) for part in (axis_title(axis, ticks), axis_direction(axis, is_upright=True)) if part
+        )
         trace["colorscale"] = [[step / last, one] for step, one in enumerate(scale.colours)]
         trace["colorbar"] = {
             "title": {"text": title, "font": {"color": colour("ink"), "size": 12}}, "thickness": 12, "outlinewidth": 0,
@@ -51,7 +60,7 @@ def heat_to_plotly(figure: Figure, heat: Heat) -> dict[str, Any]:
         }  # fmt: skip
     if rows * columns <= _MOST_WRITTEN:
         trace |= {"text": [[escape(text) for text in row] for row in cell_words(heat)], "texttemplate": "%{text}"}
-    marks = _marks(heat) if rows * columns <= _MOST_MARKED else []
+    marks = _marks(heat, scale) if rows * columns <= _MOST_MARKED else []
     return {"data": [trace, *marks], "layout": layout}
 
 
@@ -59,28 +68,63 @@ def _hover(text: str) -> str:
     return "<br>".join(escape(shorten_middle(clean_line(line), _LONGEST_LINE)) for line in text.split("\n"))
 
 
-def _marks(heat: Heat) -> list[dict[str, Any]]:
-    """One trace of marks for each thing that is to be known of cells, with its entry in the legend."""
-    kinds: tuple[tuple[str, Callable[[Cell], bool], dict[str, Any]], ...] = (
-        ("predicted", lambda cell: _is(cell, Provenance.PREDICTED), {"symbol": "line-ne-open", "size": 13}),
-        ("imported", lambda cell: _is(cell, Provenance.IMPORTED), {"symbol": "diamond-open", "size": 6}),
-        ("not used in rankings", lambda cell: number_in(cell) is not None and not cell.is_usable, {"symbol": "x-thin-open", "size": 12}),
-        ("not known", lambda cell: number_in(cell) is None, {"symbol": "circle", "size": 3}),
-    )  # fmt: skip
+def _marks(heat: Heat, scale: HeatScale | None) -> list[dict[str, Any]]:
+    """Traces of marks for what is to be known of cells: for dark and for light cells, and one for the legend."""
     traces = []
-    for name, belongs, marker in kinds:
-        found = [(column, row) for row, cells in enumerate(heat.cells) for column, cell in enumerate(cells) if belongs(cell)]
+    for name, belongs, marker in _KINDS:
+        found = [
+            (column, row) for row, cells in enumerate(heat.cells) for column, cell in enumerate(cells) if belongs(cell)
+        ]
         if not found:
             continue
-        shift = 0.36 if name == "imported" else 0.0
-        ink = colour("rule" if name == "not known" else "ink", None if name == "not known" else 0.75)
-        traces.append({
-            "type": "scatter", "mode": "markers", "name": name, "showlegend": True, "hoverinfo": "skip",
-            "x": [column + shift for column, _ in found], "y": [row - shift * 0.7 for _, row in found],
-            "marker": {**marker, "color": ink, "line": {"color": ink, "width": 1.2}},
-        })  # fmt: skip
+        traces.append(_legend_entry(name, marker))
+        inks: dict[str, list[tuple[int, int]]] = {}
+        for column, row in found:
+            value = number_in(heat.cells[row][column])
+            ink = "rule" if value is None or scale is None else text_role_on(scale.colour(value))
+            inks.setdefault(ink, []).append((column, row))
+        traces += [_marked(name, marker, ink, places, len(found)) for ink, places in inks.items()]
     return traces
+
+
+def _marked(
+    name: str, marker: Mapping[str, Any], ink: str, places: Sequence[tuple[int, int]], count: int
+) -> dict[str, Any]:
+    common = {"type": "scatter", "name": name, "legendgroup": name, "showlegend": False, "hoverinfo": "skip"}
+    if name == _HATCHED:
+        steps = _DIAGONALS if count <= _FEW_HATCHED else _FEW_DIAGONALS
+        xs: list[float | None] = []
+        ys: list[float | None] = []
+        for column, row in places:
+            for step in steps:
+                xs += [column + step - 0.09, column + step + 0.09, None]
+                ys += [row + 0.46, row - 0.46, None]
+        return {**common, "mode": "lines", "x": xs, "y": ys, "line": {"color": colour(ink, 0.45), "width": 1}}
+    shift = 0.38 if name == _CORNERED else 0.0
+    painted = colour(ink) if ink == "rule" else colour(ink, 0.8)
+    return {
+        **common, "mode": "markers", "x": [column + shift for column, _ in places],
+        "y": [row - shift * 0.7 for _, row in places],
+        "marker": {**marker, "color": painted, "line": {"color": painted, "width": 1.2}},
+    }  # fmt: skip
+
+
+def _legend_entry(name: str, marker: Mapping[str, Any]) -> dict[str, Any]:
+    """A trace of nothing: its mark in the legend, in the ink of the page."""
+    return {
+        "type": "scatter", "mode": "markers", "name": name, "legendgroup": name, "showlegend": True, "hoverinfo": "skip",
+        "x": [None], "y": [None], "marker": {**marker, "color": colour("ink"), "line": {"color": colour("ink"), "width": 1.2}},
+    }  # fmt: skip
 
 
 def _is(cell: Cell, provenance: Provenance) -> bool:
     return number_in(cell) is not None and cell.provenance is provenance
+
+
+_HATCHED, _CORNERED = "predicted", "imported"
+_KINDS: tuple[tuple[str, Callable[[Cell], bool], Mapping[str, Any]], ...] = (
+    (_HATCHED, lambda cell: _is(cell, Provenance.PREDICTED), {"symbol": "line-ne-open", "size": 11}),
+    (_CORNERED, lambda cell: _is(cell, Provenance.IMPORTED), {"symbol": "diamond-open", "size": 6}),
+    ("not used in rankings", lambda cell: number_in(cell) is not None and not cell.is_usable, {"symbol": "x-thin-open", "size": 12}),
+    ("not known", lambda cell: number_in(cell) is None, {"symbol": "circle", "size": 3}),
+)  # fmt: skip

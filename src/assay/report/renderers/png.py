@@ -31,7 +31,9 @@ def render_png(report: Report, options: RenderOptions = RenderOptions(), *, dpi:
     figures = chosen_figures(report, options)
     ruler = Ruler(is_vector=False)
     with drawing():
-        canvas = compose(report_strips(report, figures, ruler, options), Theme(is_dark=options.is_dark), WIDTH_PX, ruler)
+        canvas = compose(
+            report_strips(report, figures, ruler, options), Theme(is_dark=options.is_dark), WIDTH_PX, ruler
+        )
         inches = canvas.width / 72, canvas.height / 72
         finest = min(math.sqrt(_MOST_PIXELS / (inches[0] * inches[1])), _LONGEST_SIDE / inches[1])
         if finest < _COARSEST_DPI:

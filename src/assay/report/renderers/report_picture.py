@@ -1,6 +1,6 @@
 """A whole report as one picture: its title, all its figures under each other, and when and by what it was made.
 
-May import: core, report.base, report.values, report.parts, report.display, report.marks, picture and what lies below it.
+May import: core, report.base, report.values, report.parts, report.display, picture and what lies below it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def chosen_figures(report: Report, options: RenderOptions) -> tuple[Figure, ...]
     figures = report.figures()
     if not figures:
         raise UsageError(
-            f"The report {report.title!r} has no figure, so there is no picture of it.", hint=f"Formats that work: {others}."
+            f"The report {report.title!r} has no figure, so there is no picture of it.",
+            hint=f"Formats that work: {others}.",
         )
     return figures
 
@@ -65,7 +66,9 @@ def report_strips(report: Report, figures: Iterable[Figure], ruler: Ruler, optio
 
 
 def _meaning() -> str:
-    return "Filled marks and full lines: measured. Diamonds and dashes: imported. Triangles, dots and hatching: predicted."
+    return (
+        "Filled marks and full lines: measured. Diamonds and dashes: imported. Triangles, dots and hatching: predicted."
+    )
 
 
 def _rule(width: float) -> Strip:

@@ -148,7 +148,8 @@ def draw_grid(table: FlatTable, width: int) -> Iterator[str]:
     Where the columns do not fit side by side the rest of them follow as further tables, each beginning with the first.
     Numbers stand under each other whatever signs are behind them.
     """
-    columns = [_Column.of(table, index) for index in range(len(table.columns))]
+    widest = min(_WIDEST, (width - len(_GAP)) // 2)
+    columns = [_Column.of(table, index, widest) for index in range(len(table.columns))]
     _narrow(columns, width)
     for number, group in enumerate(_group(columns, width)):
         if number:
@@ -170,7 +171,8 @@ class _Column:
     width: int
 
     @classmethod
-    def of(cls, table: FlatTable, index: int) -> _Column:
+    def of(cls, table: FlatTable, index: int, widest: int) -> _Column:
+        """Return a column as wide as its numbers need, or as its names would like, up to ``widest``."""
         column, cells = table.columns[index], [row[index] for row in table.rows]
         tails = [_tail_text(cell) for cell in cells]
         if column.is_number:
@@ -178,8 +180,10 @@ class _Column:
             tails = [pad(tail, room) for tail in tails]
         texts = [cell.text for cell in cells]
         head = _words(column.title)
-        width = max(text_width(text) for text in (head, *map("".join, zip(texts, tails, strict=True))))
-        return cls(head, texts, tails, column.is_number, width if column.is_number else min(width, _WIDEST))
+        width = max((text_width(text + tail) for text, tail in zip(texts, tails, strict=True)), default=0)
+        if not column.is_number:
+            width = min(width, widest)
+        return cls(head, texts, tails, column.is_number, max(width, min(text_width(head), widest)))
 
     def cell(self, row: int) -> str:
         """One cell as wide as its column: a long name is cut, what stands behind it is not."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 from fastapi.responses import Response  # noqa: TC002  (FastAPI reads annotations)
 from pydantic import Field
 
@@ -17,10 +17,9 @@ from assay.catalog.hardware.load import find_source, load_catalogue
 from assay.catalog.metrics import metrics as registry
 from assay.core.errors import AssayError, NotFoundError, nearest_names
 from assay.core.words import Direction
-from assay.web.api import reports
 from assay.web.api.replies import Model, answer, api_router
 
-_catalogue = api_router("catalogue")
+router = api_router("catalogue")
 
 _MOST_NAMES = 50
 
@@ -129,7 +128,7 @@ class Engines(Model):
     items: list[EngineModel]
 
 
-@_catalogue.get("/catalog/devices", operation_id="list_devices", summary="Devices", response_model=Devices)
+@router.get("/catalog/devices", operation_id="list_devices", summary="Devices", response_model=Devices)
 def list_devices(
     request: Request,
     vendor: Annotated[list[str] | None, Query(max_length=_MOST_NAMES, description="Only these makers'.")] = None,
@@ -156,7 +155,7 @@ def list_devices(
     return answer(request, build)
 
 
-@_catalogue.get(
+@router.get(
     "/catalog/devices/{hw_id}", operation_id="get_device", summary="One device", response_model=DeviceDetail
 )
 def get_device(
@@ -181,7 +180,7 @@ def get_device(
     return answer(request, build)
 
 
-@_catalogue.get("/catalog/metrics", operation_id="list_metrics", summary="Metrics", response_model=Metrics)
+@router.get("/catalog/metrics", operation_id="list_metrics", summary="Metrics", response_model=Metrics)
 def list_metrics(request: Request) -> Response:
     """Name, unit, direction, meaning, formula and source of every kind of number."""
 
@@ -194,13 +193,13 @@ def list_metrics(request: Request) -> Response:
     return answer(request, build)
 
 
-@_catalogue.get("/catalog/workloads", operation_id="list_workloads", summary="Workloads", response_model=Families)
+@router.get("/catalog/workloads", operation_id="list_workloads", summary="Workloads", response_model=Families)
 def list_workloads(request: Request) -> Response:
     """Families of models and their sizes. A store may hold results of others, which are in `/series`."""
     return answer(request, lambda: Families(items=[_family(name) for name in _families()]))
 
 
-@_catalogue.get("/catalog/engines", operation_id="list_engines", summary="Engines", response_model=Engines)
+@router.get("/catalog/engines", operation_id="list_engines", summary="Engines", response_model=Engines)
 def list_engines(request: Request) -> Response:
     """What can execute a workload, and what that takes."""
     return answer(request, lambda: Engines(items=[_engine(name) for name in _engines()]))
@@ -259,8 +258,3 @@ def _engine(name: str) -> EngineModel:
         precisions={kind: [str(one) for one in found] for kind, found in can.precisions.items()},
         modes=[str(one) for one in can.modes], options=list(can.options), reason=None,
     )  # fmt: skip
-
-
-router = APIRouter()
-router.include_router(_catalogue)
-router.include_router(reports.router)

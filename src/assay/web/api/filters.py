@@ -6,11 +6,12 @@ May import: core, store, web.
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Query
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+from pydantic import AwareDatetime, BeforeValidator, Field, StringConstraints
 
 from assay.core.words import Fidelity, Mode, Status, Verdict
 from assay.store.selection import Selection
@@ -19,20 +20,35 @@ LONGEST_TEXT = 16_384
 """Of a filter. Names may be long: what a source calls its model is kept as it is."""
 _MOST_WORDS = 50
 _MOST_INT = 2**63 - 1
+_MOMENT = re.compile(
+    r"(?P<day>(?P<year>\d{4})-\d\d-\d\d)[Tt ](?P<minute>\d\d:\d\d):(?P<second>\d\d)(?P<fraction>\.\d+)?"
+    r"(?P<zone>[Zz]|[+-]\d\d:\d\d)",
+    re.ASCII,
+)
 _EARLIEST, _LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 
-def _clamp(moment: datetime) -> datetime:
-    """No result is older or newer; beyond it lie the ends of what clocks and databases can hold."""
-    if moment.year <= _EARLIEST.year:
-        return _EARLIEST
-    return _LATEST if moment.year >= _LATEST.year else moment.astimezone(UTC)
+def _read_moment(text: object) -> datetime:
+    """Read RFC 3339's form and no other: a bare number may mean seconds or milliseconds, and one without zone anything.
+
+    What lies before or after everything is brought to ends that clocks and databases can hold.
+    """
+    found = _MOMENT.fullmatch(text) if isinstance(text, str) else None
+    if found is None:
+        raise ValueError("expected a time with its zone, as 2026-11-22T10:00:00Z")
+    year = int(found["year"])
+    if not _EARLIEST.year < year < _LATEST.year:
+        return _EARLIEST if year <= _EARLIEST.year else _LATEST
+    second = min(int(found["second"]), 59)  # a leap second is the one before
+    zone = found["zone"].upper().replace("Z", "+00:00")
+    fraction = (found["fraction"] or "")[:7]
+    return datetime.fromisoformat(f"{found['day']}T{found['minute']}:{second:02}{fraction}{zone}").astimezone(UTC)
 
 
 # Each asterisk of a pattern multiplies the time that matching takes.
 _Word = Annotated[str, StringConstraints(max_length=LONGEST_TEXT, pattern=r"^[^*]*(\*[^*]*){0,3}$")]
 Words = list[_Word] | None
-Moment = Annotated[AwareDatetime, AfterValidator(_clamp)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_read_moment)]
 Origin = Literal["measured", "imported", "predicted", "any"]
 _SIZE = r"^[A-Za-z0-9_.-]{1,100}:[0-9]{1,15}$"
 _OPTION = r"^[A-Za-z0-9_.-]{1,100}:.{0,1000}$"

@@ -134,7 +134,7 @@ async def import_file(
 ) -> Response:
     """Takes a token always. What is in the store already is not added again; a file is taken whole or not at all.
 
-    A file of which nothing could be taken is answered with 422 and the same content as here, as `detail` and `hint`.
+    A file of which nothing can be taken is refused with 422, and `detail` says why.
     """
     check_names(request)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()

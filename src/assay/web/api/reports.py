@@ -1,4 +1,4 @@
-"""``/reports``: what `assay report` draws, over HTTP. Included by ``catalog``. May import: core, report, web."""
+"""``/reports``: what `assay report` draws, over HTTP. May import: core, report, web."""
 
 from __future__ import annotations
 

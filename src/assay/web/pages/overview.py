@@ -20,7 +20,7 @@ from assay.report.checked import findings_table
 from assay.report.figures.trend import draw_trend
 from assay.report.histories import read_last_findings
 from assay.report.values import Cell, Column, Facts, Figure, Section, Table, Text, Tone
-from assay.report.wording import count_words, plural
+from assay.report.wording import plural
 from assay.store.rows import aware, case_from_row
 from assay.store.running import RunningRun, list_running
 from assay.store.selection import Selection
@@ -69,21 +69,13 @@ def build(ask: Ask) -> Page:
         section("sources", "Where the results are from", _sources(ask) if held else None),
     ]
     report = page_report(
-        "overview", "Overview", sections, summary=[*_summary(held), *_leftovers(left)], topics=("trend", "change")
+        "overview", "Overview", sections, summary=[*_leftovers(left)], topics=("trend", "change")
     )
     return Page(
         report, Place.OVERVIEW, template="overview.html", main="runs",
         parts={"teach": () if held else _FIRST_STEPS, "is_measured": Provenance.MEASURED in held,
                "check_id": findings[0].check_id if findings else None},
     )  # fmt: skip
-
-
-def _summary(held: dict[str, dict[str, Any]]) -> Iterator[Text]:
-    if not held:
-        return
-    counts = count_words({word: (held.get(word) or {}).get("results") or 0 for word in (*Provenance,)})
-    total = sum(row["results"] or 0 for row in held.values())
-    yield Text((f"{plural(total, 'result')}: {counts}." if total else "There are runs, and none of them has results.",))
 
 
 def _leftovers(left: list[RunningRun]) -> Iterator[Text]:
@@ -134,9 +126,12 @@ def _first_chart(ask: Ask) -> Figure | None:
     """The trend of the measured series with most results."""
     rows = ask.rows(
         """
-        SELECT series_id, any_value(hardware) AS hardware, count(*) AS n FROM results
-        WHERE provenance = 'measured' AND latency_ns IS NOT NULL
-        GROUP BY series_id ORDER BY n DESC, max(measured_at) DESC, series_id LIMIT 1
+        SELECT series_id, any_value(hardware) AS hardware,
+          count(*) FILTER (usable AND verdict IS DISTINCT FROM 'contaminated' AND run_id NOT IN (
+            SELECT run_id FROM runs WHERE len(list_filter(tags, lambda one: starts_with(one, 'trial:'))) > 0
+          )) AS used, count(*) AS n
+        FROM results WHERE provenance = 'measured' AND latency_ns IS NOT NULL
+        GROUP BY series_id ORDER BY used DESC, n DESC, max(measured_at) DESC, series_id LIMIT 1
         """
     )
     if not rows:

@@ -6,6 +6,7 @@ May import: core, catalog, report, store, web.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter
@@ -14,7 +15,7 @@ from assay.catalog.metrics import metrics as registry
 from assay.core.errors import NotFoundError
 from assay.core.records import ResultRecord
 from assay.core.words import Fidelity, Mode, Provenance, Status, Verdict
-from assay.report.cells import metric_title
+from assay.report.cells import metric_title, result_ref
 from assay.report.results_table import NumberColumn, choose_metrics, results_table
 from assay.report.values import Cell, Column, Table
 from assay.store.rows import result_from_row
@@ -141,13 +142,16 @@ def _read(ask: Ask, conditions: Conditions, order: str, cut: str) -> list[Result
 
 
 def _table(records: Sequence[ResultRecord], metric: str | None, left_out: int, when_empty: str) -> Table:
-    """The reports' table of results, with when each was measured, and the metric asked for as first number."""
-    metrics = list(choose_metrics(records, most=5))
+    """The reports' table of results: each leads to its page, says when it was measured, and begins with the metric asked for."""
+    metrics = list(choose_metrics(records, most=3))
     if metric is not None and not any(one.name == metric for one in metrics):
         metrics.insert(0, NumberColumn(metric))
     base = results_table(records, metrics=metrics, with_hardware=True)
     column = Column("measured", "measured", description="When it was computed; of an imported one, when its source says")
-    rows = tuple((*row, _when(record)) for row, record in zip(base.rows, records, strict=True))
+    rows = tuple(
+        (replace(row[0], ref=result_ref(record)), *row[1:], _when(record))
+        for row, record in zip(base.rows, records, strict=True)
+    )
     return Table(
         "results", "Results", (*base.columns, column) if records else base.columns, rows, rows_left_out=left_out,
         when_empty=when_empty,

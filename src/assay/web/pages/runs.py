@@ -53,7 +53,8 @@ _COLUMNS = (
     ListColumn(Column("hardware", "hardware", description="The hardware class of its machine")),
     ListColumn(Column("took", "took", unit="s", description="From its beginning to its end"), is_usual=False),
     ListColumn(Column("commit", "code", is_code=True, description="Commit of the folder it ran in; * has changes")),
-    ListColumn(Column("note", "tags and note", description="What somebody said of it")),
+    ListColumn(Column("note", "note", description="What was said of it when it was made")),
+    ListColumn(Column("tags", "tags", description="Words that it was given"), is_usual=False),
     ListColumn(Column("provenance", "provenance", description="Measured here, or imported"), is_usual=False),
     ListColumn(Column("host", "host", is_code=True, description="A hash of the machine's identity"), is_usual=False),
     ListColumn(Column("version", "assay", is_code=True, description="Version of assay"), is_usual=False),
@@ -182,7 +183,6 @@ def _cells(row: Mapping[str, Any], went: Mapping[str, int]) -> dict[str, Cell]:
     is_imported = row["provenance"] == Provenance.IMPORTED.value
     counts = count_words({word: went.get(word) or 0 for word in _WENT})
     took = (row["finished_at"] - row["started_at"]).total_seconds()
-    words = [", ".join(row["tags"]), row["note"] or ""]
     return {
         "run": run_cell(row["run_id"]),
         "started": Cell(aware(row["started_at"])),
@@ -193,7 +193,8 @@ def _cells(row: Mapping[str, Any], went: Mapping[str, int]) -> dict[str, Cell]:
         "hardware": device_cell(None if is_imported else row["hardware_class"]),
         "took": Cell(None, reason="it was imported") if is_imported else Cell(took, reason=format_elapsed(took)),
         "commit": _commit(row),
-        "note": _optional(" · ".join(filter(None, words)), "nobody said anything"),
+        "note": _optional(row["note"], "nobody said anything"),
+        "tags": _optional(", ".join(row["tags"]), "it has none"),
         "provenance": Cell(row["provenance"]),
         "host": _optional(None if is_imported else row["host_id"], "it was imported"),
         "version": Cell(row["assay_version"]),

@@ -75,7 +75,7 @@ def build_list(ask: Ask) -> Page:
         sparks.append(Markup(draw_sparkline([one[metric] for one in history], unused=[not _is_used(one) for one in history])))  # noqa: S704  (drawn here, of numbers alone)
     is_empty = total == 0 and not any(query.text(name) for name in _FILTERS)
     table = table_of(
-        "series", "Series", _columns(metric), cells, pager=pager,
+        "series", "Series", _columns(metric, has_findings=bool(findings)), cells, pager=pager,
         when_empty="There are no measured series yet." if is_empty else "No series fits these filters.",
     )  # fmt: skip
     scope = [("number", metric_title(metric)), *((name, ", ".join(query.texts(name))) for name in _FILTERS if query.text(name))]
@@ -177,9 +177,9 @@ def _read_findings(ask: Ask, series_ids: Sequence[str], metric: str) -> dict[str
     return {row["series_id"]: row for row in rows}
 
 
-def _columns(metric: str) -> tuple[Column, ...]:
+def _columns(metric: str, *, has_findings: bool) -> tuple[Column, ...]:
     known = registry.get(metric)
-    return (
+    columns = (
         Column("case", "case", description="Workload, engine, device, precision, batch and settings"),
         Column("hardware", "hardware", description="A series is of one hardware class"),
         Column("n", "results", description="Measured results of the series"),
@@ -189,6 +189,7 @@ def _columns(metric: str) -> tuple[Column, ...]:
         Column("check", "newest check", description="What the newest check that judged the series said"),
         Column("measured", "measured", description="When the newest was measured"),
     )  # fmt: skip
+    return columns if has_findings else tuple(column for column in columns if column.key != "check")
 
 
 def _is_used(row: Mapping[str, Any]) -> bool:

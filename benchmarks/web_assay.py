@@ -1,4 +1,4 @@
-"""The page of benchmarks/web.py in assay: the dashboard with one page more. `python assay_page.py PORT`.
+"""The page of benchmarks/web.py in assay: the dashboard with one page more. `python web_assay.py PORT`.
 
 Drawn as every page of assay is: a report, its templates, its scripts, its security. Nothing of it is kept between two
 requests, so that all three servers ask the store each time.
@@ -11,7 +11,6 @@ import sys
 from typing import Any
 
 from fastapi import APIRouter
-from page_data import ALL, COLUMNS, ENGINES, newest, trend
 
 from assay.core.words import Direction, Provenance
 from assay.report.values import Axis, Cell, Column, Figure, FigureKind, Layer, Scale, Shape, Table
@@ -22,6 +21,7 @@ from assay.web.page import Ask, Page
 from assay.web.reports import page_report, section
 from assay.web.settings import ServeSettings
 from assay.web.views import add_page
+from web_data import ALL, COLUMNS, ENGINES, newest, trend
 
 TITLES = {
     "latency_ns": Column("latency_ns", "latency", "ns", Direction.LOWER),

@@ -1,4 +1,4 @@
-"""The page of benchmarks/web.py in Dash: `python dash_page.py PORT`. Its venv is made by the benchmark."""
+"""The page of benchmarks/web.py in Dash: `python web_dash.py PORT`. Its venv is made by the benchmark."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from importlib import import_module
 from typing import Any
 
-from page_data import ALL, ENGINES, newest, open_store, trend, trend_figure
+from web_data import ALL, ENGINES, newest, open_store, trend, trend_figure
 
 dash: Any = import_module("dash")
 html, dcc, dash_table = dash.html, dash.dcc, dash.dash_table

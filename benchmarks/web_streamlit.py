@@ -1,11 +1,11 @@
-"""The page of benchmarks/web.py in Streamlit: `streamlit run streamlit_page.py`. Its venv is made by the benchmark."""
+"""The page of benchmarks/web.py in Streamlit: `streamlit run web_streamlit.py`. Its venv is made by the benchmark."""
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import Any
 
-from page_data import ALL, ENGINES, newest, open_store, trend, trend_figure
+from web_data import ALL, ENGINES, newest, open_store, trend, trend_figure
 
 st: Any = import_module("streamlit")
 figures: Any = import_module("plotly.graph_objects")

@@ -1,0 +1,177 @@
+// What scripts add to pages that work without them: charts that can be read point by point, the theme, copying,
+// short addresses, and a word to screen readers after results were swapped.
+"use strict";
+(() => {
+  const root = document.documentElement;
+
+  // -- figures -----------------------------------------------------------------------------------------------------
+
+  const CONFIG = {
+    displaylogo: false, responsive: true, displayModeBar: "hover", scrollZoom: false, showTips: false,
+    modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "toImage"],
+  };
+  const role = /^var:([a-z0-9-]+)(?:\/([0-9.]+))?$/;
+
+  // Colours come as names of roles, under keys that end in "color"; what they are depends on the theme.
+  function colour(text, style) {
+    const found = role.exec(text);
+    if (!found) return text;
+    const value = style.getPropertyValue(`--${found[1]}`).trim();
+    if (!found[2] || !/^#[0-9a-f]{6}$/i.test(value)) return value;
+    return value + Math.round(255 * Number(found[2])).toString(16).padStart(2, "0");
+  }
+  function resolved(value, style, isColour = false) {
+    if (typeof value === "string") return isColour ? colour(value, style) : value;
+    if (Array.isArray(value)) {
+      return isColour || (value[0] && typeof value[0] === "object") ? value.map((one) => resolved(one, style, isColour)) : value;
+    }
+    if (value && typeof value === "object") {
+      return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, resolved(one, style, key.endsWith("color"))]));
+    }
+    return value;
+  }
+
+  function draw(place) {
+    const source = document.getElementById(place.dataset.plot);
+    if (!source || !window.Plotly) return;
+    const content = JSON.parse(source.textContent);
+    const figure = resolved(content, getComputedStyle(root));
+    const config = { ...CONFIG, ...(figure.config || {}) };
+    const drawn = place.classList.contains("is-drawn");
+    (drawn ? Plotly.react : Plotly.newPlot)(place, figure.data, figure.layout, config).then(() => {
+      if (drawn) return;
+      place.classList.add("is-drawn");
+      place.on("plotly_click", (event) => {
+        const link = event.points[0] && event.points[0].customdata;
+        if (typeof link === "string" && link.startsWith("/")) location.assign(link);
+      });
+    });
+  }
+
+  // What is below the fold is drawn when it comes near: a page may hold many figures.
+  const watcher = "IntersectionObserver" in window
+    ? new IntersectionObserver((entries) => {
+        for (const entry of entries) {
+          if (!entry.isIntersecting) continue;
+          watcher.unobserve(entry.target);
+          draw(entry.target);
+        }
+      }, { rootMargin: "600px" })
+    : null;
+
+  function begin(part) {
+    for (const place of part.querySelectorAll("[data-plot]")) watcher ? watcher.observe(place) : draw(place);
+    for (const button of part.querySelectorAll("[data-copy]")) button.hidden = !navigator.clipboard;
+    settle(part);
+  }
+
+  function again() {
+    for (const place of document.querySelectorAll(".is-drawn")) draw(place);
+  }
+
+  // -- theme -------------------------------------------------------------------------------------------------------
+
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : dark.matches);
+  const toggle = document.querySelector("[data-theme-toggle]");
+
+  function name() {
+    if (toggle) toggle.setAttribute("aria-label", isDark() ? "Use the light theme" : "Use the dark theme");
+  }
+
+  if (toggle) {
+    toggle.hidden = false;
+    name();
+    toggle.addEventListener("click", () => {
+      const wanted = isDark() ? "light" : "dark";
+      const follows = (wanted === "dark") === dark.matches;
+      if (follows) delete root.dataset.theme;
+      else root.dataset.theme = wanted;
+      try {
+        if (follows) localStorage.removeItem("assay-theme");
+        else localStorage.setItem("assay-theme", wanted);
+      } catch { /* storage is off: the choice lasts for this page */ }
+      name();
+      again();
+    });
+  }
+  dark.addEventListener("change", () => { name(); again(); });
+
+  // -- copying, ticking --------------------------------------------------------------------------------------------
+
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    await navigator.clipboard.writeText(button.dataset.copy);
+    button.textContent = "Copied";
+    setTimeout(() => { button.textContent = "Copy"; }, 1500);
+  });
+
+  function settle(part) {
+    const button = (part.matches && part.matches("[data-choose]") ? part : part.querySelector("[data-choose]"));
+    if (button) button.disabled = document.querySelectorAll('input[form="choose"]:checked').length !== 2;
+  }
+  document.addEventListener("change", (event) => {
+    if (event.target.matches('input[form="choose"]')) settle(document);
+  });
+
+  // The menu of a small screen closes where one goes on.
+  document.addEventListener("click", (event) => {
+    for (const menu of document.querySelectorAll(".app-menu[open]")) {
+      if (!menu.contains(event.target)) menu.open = false;
+    }
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    for (const menu of document.querySelectorAll(".app-menu[open]")) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    }
+  });
+
+  // -- filters -----------------------------------------------------------------------------------------------------
+
+  // An address holds what was chosen, and neither empty fields nor what is usual.
+  document.addEventListener("htmx:config:request", (event) => {
+    const { ctx } = event.detail;
+    const form = ctx.sourceElement;
+    const body = ctx.request.body;
+    if (!(form instanceof HTMLFormElement) || !body) return;
+    for (const field of [...new Set(body.keys())]) {
+      const values = body.getAll(field);
+      const control = form.elements[field];
+      const usual = control && control.dataset ? control.dataset.usual : control && control.length
+        ? control[0].closest("[data-usual]")?.dataset.usual : undefined;
+      const isUsual = usual !== undefined && usual !== "" && values.slice().sort().join(" ") === usual.split(" ").sort().join(" ");
+      if (isUsual || values.every((value) => value === "")) body.delete(field);
+    }
+  });
+
+  // Fields that keep what a link set (the sorting) follow the address.
+  function keep() {
+    const asked = new URLSearchParams(location.search);
+    for (const field of document.querySelectorAll("input[data-kept]")) {
+      field.value = asked.get(field.name) || "";
+      field.disabled = !field.value;
+    }
+  }
+
+  document.addEventListener("htmx:after:swap", () => {
+    const results = document.getElementById("results");
+    if (!results) return;
+    for (const part of document.querySelectorAll("#main")) begin(part);
+    keep();
+    if (results.dataset.title) document.title = results.dataset.title;
+    const status = document.getElementById("status");
+    if (status) status.textContent = results.dataset.status || "";
+  });
+  // Back and Forward bring the page of that address; its fields show what the address says.
+  document.addEventListener("htmx:before:history:restore", () => {
+    document.addEventListener("htmx:after:swap", () => {
+      for (const form of document.querySelectorAll(".app-form")) form.reset();
+      keep();
+    }, { once: true });
+  });
+
+  begin(document);
+})();
