@@ -68,9 +68,7 @@ class Results:
         self._waiting = {}
         return self.store
 
-    def _add(
-        self, provenance: Provenance, workload: str, hardware: str | None, fields: dict[str, Any]
-    ) -> ResultRecord:
+    def _add(self, provenance: Provenance, workload: str, hardware: str | None, fields: dict[str, Any]) -> ResultRecord:
         self._count += 1
         fields = dict(fields)
         is_imported = provenance is Provenance.IMPORTED

@@ -33,7 +33,15 @@ HOSTILE = (
     "w" * 10_000,
 )
 FAST, SLOW, BROKEN, MISLED = "bert/tiny", "resnet/tiny", "vit/tiny", "llama/tiny"
-ENTRY = {"command": "sleep 0.1", "mean": 0.12, "stddev": 0.01, "median": 0.11, "min": 0.1, "max": 0.2, "times": [0.1, 0.2]}
+ENTRY = {
+    "command": "sleep 0.1",
+    "mean": 0.12,
+    "stddev": 0.01,
+    "median": 0.11,
+    "min": 0.1,
+    "max": 0.2,
+    "times": [0.1, 0.2],
+}
 
 
 def load(path: str) -> ModuleType:
@@ -72,7 +80,8 @@ def fill_measured(location: Path) -> Store:
             MISLED: {"fidelity": Fidelity.FAILED, "fidelity_reason": "top-1 agreement 0.2, expected at least 0.99"},
         },
     )
-    return composer.flush()  # type: ignore[no-any-return]  # loaded by path
+    filled: Store = composer.flush()
+    return filled
 
 
 def fill_imported(location: Path, file: Path) -> Store:
@@ -86,8 +95,7 @@ def fill_imported(location: Path, file: Path) -> Store:
 
 def fill_hostile(location: Path) -> Store:
     """A run whose cases, suite, note, tags, reasons and environment are attacks."""
-    store = Store.open(location)
-    composer = composed.Composer(store)
+    composer = composed.Composer(Store.open(location))
     names = [f"{name}{place}" for place, name in enumerate(HOSTILE)]
     changed = {
         name: {"verdict": Verdict.NOISY, "verdict_reasons": (HOSTILE[0], HOSTILE[4]), "hardware": HOSTILE[2]}
@@ -100,7 +108,7 @@ def fill_hostile(location: Path) -> Store:
             suite=HOSTILE[0], note=HOSTILE[3], tags=HOSTILE[:3], git_branch=HOSTILE[2],
             changed={**changed, "broken": {"reason": HOSTILE[5]}},
         )  # fmt: skip
-    store = composer.flush()
+    store: Store = composer.flush()
     annotate(
         store.location, kind="note", subject_kind="series", subject_id=composed.series(names[0], HOSTILE[0]),
         text=HOSTILE[0], author=HOSTILE[4],

@@ -26,7 +26,7 @@ from assay.web.settings import ServeSettings
 from assay.web.tokens import hash_token
 
 TESTS = Path(__file__).parents[1]
-TOKEN = "assay_for-tests"
+TOKEN = "assay_for-tests"  # noqa: S105  (of no server but these tests' own)
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 HOST = "http://127.0.0.1:8337"
 HOSTILE = (
@@ -36,7 +36,7 @@ HOSTILE = (
     "\u202egnp.exe\u202c \u05e9\u05dc\u05d5\u05dd",
     "a\x00b\x07\x1b[31m\u2028c",
     '=HYPERLINK("http://example.org","x")',
-    'back\\slash "quotes" \'single\' %00 %2e%2e {{ 7*7 }} ${x}',
+    "back\\slash \"quotes\" 'single' %00 %2e%2e {{ 7*7 }} ${x}",
     "x" * 10_240,
     "\U0001f600 *?[a-z]",
 )
@@ -91,7 +91,9 @@ def fill(folder: Path) -> Store:
     file.write_bytes(google_benchmark(HOSTILE))
     import_paths(store, [file])
     run = store.runs(suite="nightly", limit=1)[0]
-    annotate(store.location, kind="note", subject_kind="run", subject_id=run.run_id, text="looked at", author="somebody")
+    annotate(
+        store.location, kind="note", subject_kind="run", subject_id=run.run_id, text="looked at", author="somebody"
+    )
     return store
 
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from assay.store.selection import Selection
 
 _OF_PROVENANCE = (Provenance.MEASURED, Provenance.IMPORTED, Provenance.PREDICTED)
+_SPARE = 2
 UNMEASURED = "no result of this workload on this device"
 
 
@@ -126,7 +127,8 @@ def build_matrix(store: Store, request: MatrixRequest) -> Matrix:
     wanted = NumberWanted.of(request.metric, request.stat)
     selection = select_any(request.where)
     workloads = find_workloads(store, selection, wanted)
-    names = [name for name, _ in workloads[: request.workloads]]
+    # More than will be shown: a workload whose devices are none of those shown makes room for the next.
+    names = [name for name, _ in workloads[: _SPARE * request.workloads]]
     groups = (
         read_groups(store, select_any({**request.where, "workload": match_exactly(names)}), wanted) if names else ()
     )
@@ -144,11 +146,18 @@ def build_matrix(store: Store, request: MatrixRequest) -> Matrix:
         unit=wanted.unit,
         direction=wanted.direction,
         devices=shown,
-        rows=tuple(sorted(rows, key=lambda row: (-sum(cell.value is not None for cell in row.cells), row.workload))),
+        rows=_fullest(rows, request.workloads),
         workloads_found=len(workloads),
         devices_found=len(columns),
         left_out=count_left_out(store, selection),
     )
+
+
+def _fullest(rows: Sequence[MatrixRow], most: int) -> tuple[MatrixRow, ...]:
+    """The rows with most numbers, in that order; none without any."""
+    counts = {row.workload: sum(cell.value is not None for cell in row.cells) for row in rows}
+    filled = [row for row in rows if counts[row.workload]]
+    return tuple(sorted(filled, key=lambda row: (-counts[row.workload], row.workload))[:most])
 
 
 def find_workloads(store: Store, selection: Selection, wanted: NumberWanted) -> tuple[tuple[str, int], ...]:

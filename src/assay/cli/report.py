@@ -93,9 +93,7 @@ def report(  # noqa: PLR0913  (a command has as many options as people need)
     since: Annotated[
         str | None, typer.Option("--since", help="Only results since then: 30d, 2026-11-01.", show_default=False)
     ] = None,
-    until: Annotated[
-        str | None, typer.Option("--until", help="Only results before then.", show_default=False)
-    ] = None,
+    until: Annotated[str | None, typer.Option("--until", help="Only results before then.", show_default=False)] = None,
     metric: Annotated[
         str | None,
         typer.Option(
@@ -103,6 +101,9 @@ def report(  # noqa: PLR0913  (a command has as many options as people need)
             help="Which number, where the kind asks for one: latency_ns, latency_ns.p90.",
             autocompletion=complete_metric,
         ),
+    ] = None,
+    stat: Annotated[
+        str | None, typer.Option("--stat", help="Which statistic of it: median, p90 ...", show_default=False)
     ] = None,
     by: Annotated[
         str | None,
@@ -122,7 +123,9 @@ def report(  # noqa: PLR0913  (a command has as many options as people need)
     ] = None,
     option: Annotated[
         list[str] | None,
-        typer.Option("--option", metavar="NAME=VALUE", help="What this kind alone knows.", autocompletion=complete_option),
+        typer.Option(
+            "--option", metavar="NAME=VALUE", help="What this kind alone knows.", autocompletion=complete_option
+        ),
     ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Rows of a table.")] = _LIMIT,
     table: Annotated[str | None, typer.Option("--table", metavar="KEY", help="Only this table.")] = None,
@@ -166,14 +169,16 @@ def report(  # noqa: PLR0913  (a command has as many options as people need)
     if chosen_form is not Form.TABLE and (output or form):
         raise UsageError("--json and --csv print to stdout, and -o or --format was given.", hint="Give one of them.")
     opened = open_for_reading(store, as_of)
-    name, refs = choose_kind(opened, list(words or ()), by=by, against=against, has_targets=bool(target or targets_file))
+    name, refs = choose_kind(
+        opened, list(words or ()), by=by, against=against, has_targets=bool(target or targets_file)
+    )
     where = where_of(
         workload=workload, engine=engine, device=device, hardware=hardware, mode=mode, precision=precision,
         suite=suite, tag=tag, source=source, provenance=provenance, usable=usable, since=since, until=until,
     )  # fmt: skip
     options = read_options(option) | given_of({"by": by, "against": against})
     options |= read_targets(target, targets_file)
-    built = build(opened, name, refs, where=where, metric=metric, options=options, limit=limit)
+    built = build(opened, name, refs, where=where, metric=metric, stat=stat, options=options, limit=limit)
     from assay.report.base import RenderOptions
 
     drawing = RenderOptions(table=table, figure=figure, is_dark=dark, width=width or text_columns())

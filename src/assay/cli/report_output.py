@@ -23,6 +23,7 @@ _EXIT_MISSING = 4
 
 
 def print_report(built: Report, form: str, drawing: RenderOptions) -> None:
+    """Write a report to standard output. Raises UsageError where that is a terminal and the format is not for one."""
     from assay.report.build import render_report
 
     if form in _BINARY and sys.stdout.isatty():
@@ -66,11 +67,13 @@ def _place(built: Report, output: str, form: str | None) -> tuple[Path | None, s
 
 
 def text_columns() -> int:
+    """Columns to write text in: the terminal's, or a usual width where it is piped."""
     console = make_console()
     return console.width if console.is_terminal else _PIPED_WIDTH
 
 
 def write_whole_site(folder: Path, location: str | None, *, given: Mapping[str, object]) -> None:
+    """Publish a store as static pages. Raises UsageError where anything of ``given`` asks for one report too."""
     refused = [name for name, value in given.items() if value]
     if refused:
         raise UsageError(f"--site publishes the whole store, and {', '.join(refused)} was given too.")
@@ -92,6 +95,7 @@ def write_whole_site(folder: Path, location: str | None, *, given: Mapping[str, 
 
 
 def print_kinds(form: Form) -> None:
+    """List the kinds of reports with their options, and the formats."""
     from assay.report.base import renderers, report_kinds
 
     kinds = [report_kinds.get(name) for name in report_kinds.names()]

@@ -57,6 +57,7 @@ def _refuse_unknown(store: Store, word: str, kinds: Sequence[str]) -> None:
 def where_of(
     *, tag: str | None, provenance: str | None, usable: bool, since: str | None, until: str | None, **texts: Any
 ) -> dict[str, Any]:
+    """Return the fields of ``Store.results`` that flags narrow, each as it takes them. Raises UsageError for a time."""
     from assay.cli.trend import read_moment
 
     given: dict[str, Any] = {name: split_values(value) for name, value in texts.items() if value}
@@ -68,10 +69,12 @@ def where_of(
 
 
 def given_of(values: Mapping[str, str | None]) -> dict[str, str]:
+    """Return what was given."""
     return {name: value for name, value in values.items() if value is not None}
 
 
 def read_options(values: Sequence[str] | None) -> dict[str, str]:
+    """Read ``NAME=VALUE`` pairs. Raises UsageError for one without a value."""
     found = {}
     for text in values or ():
         name, equals, value = text.partition("=")
@@ -105,15 +108,17 @@ def build(
     *,
     where: Mapping[str, Any],
     metric: str | None,
+    stat: str | None,
     options: Mapping[str, str],
     limit: int,
 ) -> Report:
+    """Build the report that was asked for, with a line on a terminal meanwhile. Raises as ``build_report`` does."""
     from assay.report.base import ReportRequest
     from assay.report.build import build_report
 
-    asked, _, stat = (metric or "").partition(".")
+    asked, _, named = (metric or "").partition(".")
     request = ReportRequest(
-        run_ids=tuple(refs), where=where, metric=asked or None, stat=stat or None, options=options, limit=limit
+        run_ids=tuple(refs), where=where, metric=asked or None, stat=stat or named or None, options=options, limit=limit
     )
     with StatusLine(f"{name} report"):
         return build_report(store, name, request)

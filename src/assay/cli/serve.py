@@ -97,13 +97,13 @@ def serve(  # noqa: PLR0913  (a command has as many options as people need)
         store=location, host=host, root_path=_root_path(root_path), title=title, token_hashes=read_hashes(),
         is_public_read=public_read, hosts=tuple(allow_host or ()), requests_per_minute=requests_per_minute,
     )  # fmt: skip
-    if not settings.is_loopback and not settings.token_hashes:
-        raise UsageError(
-            f"--host {host} lets other machines in, and there is no token yet.",
-            hint="Make one: assay serve token new NAME. Or leave --host out, and reach it through ssh -L.",
-        )
     listener = _listen(host, port)
     try:
+        if not settings.is_loopback and not settings.token_hashes:
+            raise UsageError(
+                f"--host {host} lets other machines in, and there is no token yet.",
+                hint="Make one: assay serve token new NAME. Or leave --host out, and reach it through ssh -L.",
+            )
         _serve(settings, listener, opens_browser=open_browser)
     finally:
         listener.close()

@@ -1,7 +1,7 @@
-"""How values show themselves in a notebook: they ask whoever knows, found by entry point, so that no layer looks upward.
+"""How values show themselves in a notebook: they ask whoever knows, found by entry point, and no layer looks upward.
 
-A value inherits ``Displayed``; what draws it registers in ``presenters`` (entry points ``assay.presenter``) and is imported
-when the first value is shown, not before. May import: standard library and core.
+A value inherits ``Displayed``; what draws it registers in ``presenters`` (entry points ``assay.presenter``) and is
+imported when the first value is shown, not before. May import: standard library and core.
 """
 
 from __future__ import annotations

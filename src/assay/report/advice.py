@@ -50,7 +50,7 @@ def advise(
 ) -> tuple[Advice, ...]:
     """Apply every rule to some measured results of one environment, largest gain first."""
     from assay.analysis.environments import Environments
-    from assay.recommend.base import Advice, Ground, rules
+    from assay.recommend.base import Ground, rules
 
     subjects = tuple(one for one in results if one.provenance is Provenance.MEASURED)
     hardware = sorted({one.hardware for one in subjects if one.hardware})
@@ -141,14 +141,16 @@ def bounds_table(explained: Sequence[ExplainedResult]) -> Table | None:
             rows.append((case, *(Cell(reason=one.text) for _ in columns[1:])))
             continue
         kind, verdict = one.result.provenance, one.result.verdict
-        rows.append((
-            case,
-            Cell(found.bound.value, reason=one.text),
-            Cell(found.share, kind, verdict),
-            Cell(found.attainable_ns),
-            Cell(found.flops_per_s, kind, verdict),
-            Cell(found.bytes_per_s, kind, verdict),
-        ))
+        rows.append(
+            (
+                case,
+                Cell(found.bound.value, reason=one.text),
+                Cell(found.share, kind, verdict),
+                Cell(found.attainable_ns),
+                Cell(found.flops_per_s, kind, verdict),
+                Cell(found.bytes_per_s, kind, verdict),
+            )
+        )
     return Table(
         "bounds", "What bounds each case", columns, tuple(rows),
         caption="Counted work over measured time, under what a probe got out of the same device.",

@@ -23,7 +23,8 @@ def build_report(store: Store, kind: str, request: ReportRequest) -> Report:
     """Answer a question with a report. ``run_ids`` of the request may be anything that names a run.
 
     That is an id, a beginning or end of one, ``last~2``, ``baseline:NAME`` or ``tag:NAME``. Raises UnknownNameError for
-    a kind, an option or a metric that nobody knows, UsageError for a number of runs that the kind is not about, NotFoundError.
+    a kind, an option or a metric that nobody knows, UsageError for a number of runs that the kind is not about, and
+    NotFoundError.
     """
     chosen = report_kinds.get(kind)
     check_options(chosen, request.options)

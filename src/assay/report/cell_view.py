@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from assay.report.cleaning import clean_text
+from assay.report.cleaning import clean_line, clean_text
 from assay.report.display import (
     USUAL_LEVEL,
     cell_text,
@@ -21,11 +21,13 @@ from assay.report.display import (
     is_number,
     is_number_column,
 )
-from assay.report.marks import Footnotes, Mark, TableFacts, cell_marks, change_word, table_facts, table_footnotes
+from assay.report.marks import NOISY, Footnotes, Mark, TableFacts, cell_marks, change_word, table_facts, table_footnotes
 from assay.report.values import Cell, Column, Ref, Table
 
 SHORT = 96
 """Characters of a text that a cell of a table shows; the rest unfolds."""
+_LONG_NAMES = (8, 16, 32)
+"""Characters beyond which names get room, more room, and all the room that they get."""
 WHOLE = 20_000
 """Characters of a text that a page holds at most."""
 
@@ -56,14 +58,14 @@ class CellView:
 class ColumnView:
     """One heading: ``arrow`` points where it gets better, which ``better`` says in words.
 
-    ``room`` is the class (after a blank) that keeps room for the signs behind the column's numbers.
+    ``classes`` say whether it holds numbers, and keep room: for the signs behind numbers, for names by their length.
     """
 
     column: Column
     is_number: bool
     arrow: str
     better: str | None
-    room: str = ""
+    classes: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +90,14 @@ def view_table(table: Table) -> TableView:
             is_numeric,
             direction_arrow(column.direction),
             direction_words(column.direction),
-            _room([row[index] for row in table.rows], notes) if is_numeric else "",
+            _column_classes([row[index] for row in table.rows], notes, is_number=is_numeric),
         )
         for index, (column, is_numeric) in enumerate(zip(table.columns, numeric, strict=True))
     )
     rows = tuple(
         tuple(
-            view_cell(cell, view.column, notes=notes, look=view, shared=facts, row=row)
-            for cell, view in zip(row, columns, strict=True)
+            view_cell(cell, view.column, notes=notes, look=view, level=facts.level, n=n, row=row)
+            for cell, view, n in zip(row, columns, facts.counts, strict=True)
         )
         for row in table.rows
     )
@@ -109,13 +111,14 @@ def view_cell(
     *,
     notes: Footnotes | None = None,
     look: ColumnView | None = None,
-    shared: TableFacts | None = None,
+    level: float | None = None,
+    n: int | None = None,
     row: Sequence[Cell] = (),
 ) -> CellView:
     """Return one cell ready to be written.
 
-    ``look`` is how its column is drawn, ``shared`` what is said of the whole table and so not of each number, ``row``
-    what stands beside it.
+    ``look`` is how its column is drawn, ``level`` and ``n`` are what is said of all numbers and so not of each, ``row``
+    is what stands beside it.
     """
     text = cell_text(cell, column)
     is_text = isinstance(cell.value, str)
@@ -125,22 +128,22 @@ def view_cell(
     moment = cell.value if isinstance(cell.value, datetime) else None
     word = change_word(cell, row)
     classes = [
-        f"r-num{look.room}" if look is not None and look.is_number else "",
+        look.classes if look is not None and look.is_number else "",
         "r-missing" if is_missing(cell) else "",
-        *(f"r-{mark.key}" for mark in marks),
+        *(f"r-{mark.key}" for mark in marks if mark is not NOISY),
         f"r-change-{cell.change}" if cell.change is not None else "",
     ]
     return CellView(
         text=text,
-        title="" if is_text and not cell.reason and cell.provenance is None else cell_title(cell, column),
+        title="" if is_text and cell.provenance is None else _title(cell, column, text),
         classes=" ".join(name for name in classes if name),
         sort=_sort_key(cell),
         is_missing=is_missing(cell),
         is_text=is_text,
         is_code=column is not None and column.is_code and not is_missing(cell),
         marks=marks,
-        interval=interval_text(cell, column, shared_level=(shared and shared.level) or USUAL_LEVEL),
-        n=cell.n if not is_missing(cell) and (shared is None or cell.n != shared.n) else None,
+        interval=interval_text(cell, column, shared_level=level or USUAL_LEVEL),
+        n=None if is_missing(cell) or cell.n == n else cell.n,
         note=notes.number(cell) if notes is not None else None,
         change=word,
         is_change=cell.change is not None and cell.value == cell.change.value,
@@ -150,16 +153,28 @@ def view_cell(
     )
 
 
-def _room(cells: Sequence[Cell], notes: Footnotes) -> str:
-    """The class that keeps room for the widest signs of a column: one step for about two characters."""
-    widest = max((2 * len(cell_marks(cell)) + len(str(notes.number(cell) or "")) for cell in cells), default=0)
-    return f" r-k{min(4, (widest + 1) // 2)}" if widest else ""
+def _column_classes(cells: Sequence[Cell], notes: Footnotes, *, is_number: bool) -> str:
+    """Numbers get room for the widest signs behind them, a step for about two characters; names by their length."""
+    if is_number:
+        widest = max((2 * len(cell_marks(cell)) + len(str(notes.number(cell) or "")) for cell in cells), default=0)
+        return f"r-num r-k{min(4, (widest + 1) // 2)}" if widest else "r-num"
+    longest = max((len(cell.value) for cell in cells if isinstance(cell.value, str)), default=0)
+    step = sum(longest > limit for limit in _LONG_NAMES)
+    return f"r-w{step}" if step else ""
 
 
 def _sort_key(cell: Cell) -> str:
     if isinstance(cell.value, datetime):
-        return repr(_utc(cell.value).timestamp())
-    return repr(float(cell.value)) if is_number(cell) and isinstance(cell.value, int | float) else ""
+        return f"{_utc(cell.value).timestamp():.3f}"
+    return f"{cell.value:.10g}" if is_number(cell) and isinstance(cell.value, int | float) else ""
+
+
+def _title(cell: Cell, column: Column | None, text: str) -> str:
+    """What is to be known of a cell and is not in sight: all but its text."""
+    if is_missing(cell):
+        return clean_line(cell.reason) if cell.reason else ""
+    said = cell_title(cell, column)
+    return said.removeprefix(text).removeprefix("; ")
 
 
 def _utc(moment: datetime) -> datetime:

@@ -7,7 +7,7 @@ together. May import: core, catalog, store, report.values.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from assay.catalog.launch_metrics import usual_stat
@@ -158,7 +158,11 @@ def headline_cell(row: Mapping[str, Any], name: str) -> Cell:
     is_usable = row.get("usable") is not False
     if value is None:
         status = row.get("status") or Status.OK.value
-        why = "not measured" if status == Status.OK.value else f"{Status(status).text}: {row.get('reason') or 'no reason'}"
+        why = (
+            "not measured"
+            if status == Status.OK.value
+            else f"{Status(status).text}: {row.get('reason') or 'no reason'}"
+        )
         return Cell(reason=why, is_usable=is_usable, ref=ref)
     word = row.get("verdict")
     unit = registry.get(name).unit
@@ -242,7 +246,6 @@ def metric_title(name: str, stat: str | None = None) -> str:
 def direction_of(name: str) -> Direction:
     """Which way is better. Raises UnknownNameError."""
     return registry.get(name).direction
-
 
 
 def _preference(stat: str) -> int:

@@ -19,7 +19,7 @@ from assay.report.compared import change_cell
 from assay.report.display import format_interval
 from assay.report.how_to_read import how_to_read
 from assay.report.values import Cell, Column, Facts, Ref, RefKind, Report, Section, Table, Text, Tone
-from assay.report.wording import agree, count_words, name_some, number_words, plural, sentence
+from assay.report.wording import count_words, name_some, number_words, plural, sentence
 
 WORST_FIRST = (
     Change.REGRESSED, Change.FAILED, Change.MISSING, Change.SUSPECT, Change.INCONCLUSIVE, Change.INCOMPARABLE,

@@ -17,7 +17,7 @@ from assay.report.cells import metric_title, run_cell, short_id
 from assay.report.figures.comparison import draw_comparison
 from assay.report.how_to_read import how_to_read
 from assay.report.values import Cell, Column, Figure, Ref, RefKind, Report, Section, Source, Table, Text, Tone
-from assay.report.wording import agree, count_words, join_and, name_some, number_words, plural, sentence, short_name
+from assay.report.wording import count_words, join_and, name_some, number_words, plural, sentence, short_name
 
 _RATIO = "ratio"
 _TWO = 2
@@ -67,7 +67,9 @@ def comparisons_table(compared: CompareReport, *, limit: int | None = None) -> T
         _value_column(compared, "baseline", short_name(compared.sides[0].label)),
         _value_column(compared, "value", other),
         Column(_RATIO, "change", unit=_RATIO, direction=compared.direction, description=f"{other} over the first side"),
-        Column("speedup", "times better", unit="1", direction=Direction.HIGHER, description="By the metric's direction"),
+        Column(
+            "speedup", "times better", unit="1", direction=Direction.HIGHER, description="By the metric's direction"
+        ),
         Column("p_worse", f"P({word})", unit="share", description=f"Probability that a launch of {other} is {word}"),
         Column("floor", "floor", unit="share", description="The smallest change that counts here"),
         Column("launches", "launches", description="Of the first side and of the other"),
@@ -180,7 +182,9 @@ def _side_value(value: float | None, result_id: str | None, side: Side, why: str
 
 
 def _value_column(compared: CompareReport, key: str, label: str) -> Column:
-    return Column(key, label, compared.unit, compared.direction, f"{metric_title(compared.metric, compared.stat)} of {label}")
+    return Column(
+        key, label, compared.unit, compared.direction, f"{metric_title(compared.metric, compared.stat)} of {label}"
+    )
 
 
 def _fact_cell(side: Side, name: str) -> Cell:

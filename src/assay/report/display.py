@@ -206,6 +206,15 @@ def direction_words(direction: Direction | None) -> str | None:
     return f"{direction} is better" if direction in {Direction.LOWER, Direction.HIGHER} else None
 
 
+def better_words(table: Table) -> str:
+    """Return ``lower is better: latency; higher is better: throughput``; empty where no column has a direction."""
+    found: dict[str, list[str]] = {}
+    for column in table.columns:
+        if said := direction_words(column.direction):
+            found.setdefault(said, []).append(clean_line(column.title))
+    return "; ".join(f"{said}: {', '.join(dict.fromkeys(titles))}" for said, titles in found.items())
+
+
 def direction_arrow(direction: Direction | None) -> str:
     """Return the arrow that points where it gets better, empty where nowhere."""
     return {Direction.LOWER: "↓", Direction.HIGHER: "↑"}.get(direction, "") if direction else ""

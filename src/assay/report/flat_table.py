@@ -66,7 +66,7 @@ def flatten_table(table: Table) -> FlatTable:
             level = f"{100 * (shared.level or USUAL_LEVEL):g} % interval"
             columns.append(FlatColumn(level, is_number=True, source=None))
             lists.append([FlatCell(one or "") for one in intervals])
-        if shared.n is None and any(cell.n is not None and not is_missing(cell) for cell in cells):
+        if shared.counts[index] is None and any(cell.n is not None and not is_missing(cell) for cell in cells):
             columns.append(FlatColumn("n", is_number=True, source=None))
             lists.append([FlatCell("" if cell.n is None or is_missing(cell) else str(cell.n)) for cell in cells])
     rows = tuple(zip(*lists, strict=True)) if table.rows else ()

@@ -38,19 +38,26 @@ def targets_table(report: TargetReport, *, limit: int | None = None) -> Table:
     ordered = sorted(report.outcomes, key=lambda one: (_ORDER.index(one.met), -(1.0 - (one.credit or 0.0))))
     shown = ordered if limit is None else ordered[:limit]
     left_out = len(ordered) - len(shown)
-    columns = (
+    has_missed = any(one.met is Met.FAIL for one in shown)
+    has_weights = len({one.target.weight for one in shown}) > 1
+    columns = [
         Column("target", "target", description="As it was written, or its name"),
         Column("case", "case"),
         Column("hardware", "hardware"),
         Column("met", "met", description="pass, fail or unknown"),
         Column("value", "value", description="What was measured, with its 95 % interval"),
         Column("bound", "bound"),
-        Column("distance", "off by", unit="ratio", description="The value over the bound, where it is missed"),
-        Column("credit", "credit", unit="share", direction=Direction.HIGHER, description="What it gives to the score"),
-        Column("weight", "weight", unit="1"),
-    )
+    ]
+    if has_missed:
+        columns.append(
+            Column("distance", "off by", "ratio", description="The value over the bound, where it is missed")
+        )
+    about = "What it gives to the score"
+    columns.append(Column("credit", "credit", unit="share", direction=Direction.HIGHER, description=about))
+    columns += [Column("weight", "weight", unit="1")] if has_weights else []
+    rows = tuple(_row(one, has_missed=has_missed, has_weights=has_weights) for one in shown)
     return Table(
-        "targets", "Targets", columns, tuple(map(_row, shown)),
+        "targets", "Targets", tuple(columns), rows,
         rows_left_out=left_out, when_empty="There are no targets.",
     )  # fmt: skip
 
@@ -87,7 +94,7 @@ def bound_text(bound: Bound) -> str:
     return f"{metric_title(bound.metric, bound.stat)} {sign} {number}{counted}"
 
 
-def _row(one: Outcome) -> tuple[Cell, ...]:
+def _row(one: Outcome, *, has_missed: bool, has_weights: bool) -> tuple[Cell, ...]:
     refs = one.result_ids
     ref = Ref(RefKind.RESULT, refs[0]) if refs else None
     reason = "; ".join(filter(None, ("the bound lies within the interval" if one.is_close else None, one.reason)))
@@ -104,9 +111,9 @@ def _row(one: Outcome) -> tuple[Cell, ...]:
         Cell(one.met.value, is_usable=True, reason=one.reason if one.met is Met.UNKNOWN else None),
         value,
         Cell(bound_text(one.bound)),
-        _distance(one),
+        *([_distance(one)] if has_missed else []),
         credit,
-        Cell(one.target.weight),
+        *([Cell(one.target.weight)] if has_weights else []),
     )
 
 

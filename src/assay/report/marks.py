@@ -9,7 +9,7 @@ May import: core, report.values, report.display, report.palette.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from assay.core.words import Provenance, Verdict
@@ -111,29 +111,43 @@ def facts_footnotes(facts: Facts) -> Footnotes:
 
 @dataclass(frozen=True, slots=True)
 class TableFacts:
-    """What is the same in every number of a table is said once. ``n`` and ``level`` are None where they differ."""
+    """What numbers of a table have in common is said once, above it.
 
-    numbers: int
-    provenance: dict[Provenance, int]
-    verdicts: dict[Verdict, int]
-    n: int | None
+    ``counts`` holds, for each column, the n that all its numbers share (None: they differ, or have none); ``level`` is
+    None where intervals are of several levels.
+    """
+
+    provenance: Mapping[Provenance, int]
+    verdicts: Mapping[Verdict, int]
+    counts: tuple[int | None, ...]
+    titles: tuple[str, ...]
     level: float | None
     has_interval: bool
 
     @property
     def text(self) -> str:
         """``48 numbers: 45 measured, 3 imported; 40 trusted, 5 noisy; n = 5; with 95 % intervals``; empty of none."""
-        if not self.numbers:
+        numbers = sum(self.provenance.values())
+        if not numbers:
             return ""
-        origin = count_provenance(self.provenance)
         judged = sum(self.verdicts.values())
-        if judged and len(self.verdicts) == 1 and judged == self.numbers:
+        if judged and len(self.verdicts) == 1 and judged == numbers:
             verdicts = f"{'all ' if judged > 1 else ''}{next(iter(self.verdicts))}"
         else:
             verdicts = ", ".join(f"{format_number(count)} {word}" for word, count in self.verdicts.items())
         interval = "with intervals" if self.level is None else f"with {100 * self.level:g} % intervals"
-        parts = (origin, verdicts, "" if self.n is None else f"n = {self.n}", interval if self.has_interval else "")
+        parts = (count_provenance(self.provenance), verdicts, self._n_words(), interval if self.has_interval else "")
         return "; ".join(part for part in parts if part)
+
+    def _n_words(self) -> str:
+        """``n = 5``, or ``n = 710 (p90, p95), 5 (MAD)`` where columns differ."""
+        groups: dict[int, list[str]] = {}
+        for n, title in zip(self.counts, self.titles, strict=True):
+            if n is not None:
+                groups.setdefault(n, []).append(clean_line(title))
+        if len(groups) < 2:  # noqa: PLR2004
+            return "".join(f"n = {n}" for n in groups)
+        return "n = " + ", ".join(f"{n} ({', '.join(titles)})" for n, titles in groups.items())
 
 
 def table_facts(table: Table) -> TableFacts:
@@ -143,12 +157,16 @@ def table_facts(table: Table) -> TableFacts:
     verdicts = Counter(cell.verdict for cell in cells if cell.verdict is not None)
     with_interval = [cell for cell in cells if cell.lo is not None or cell.hi is not None]
     levels = {cell.level for cell in with_interval}
-    sizes = {cell.n for cell in cells}
     return TableFacts(
-        numbers=len(cells),
         provenance={word: counts[word] for word in Provenance if counts[word]},
         verdicts={word: verdicts[word] for word in Verdict if verdicts[word]},
-        n=sizes.pop() if len(sizes) == 1 else None,
+        counts=tuple(_shared_n([row[index] for row in table.rows]) for index in range(len(table.columns))),
+        titles=tuple(column.title for column in table.columns),
         level=levels.pop() if len(levels) == 1 else None,
         has_interval=bool(with_interval),
     )
+
+
+def _shared_n(cells: Sequence[Cell]) -> int | None:
+    sizes = {cell.n for cell in cells if not is_missing(cell)}
+    return sizes.pop() if len(sizes) == 1 else None

@@ -1,8 +1,8 @@
 """Values in a notebook: `store.results()` at a prompt of Jupyter is a table, a report is a report.
 
-``core.display`` finds this module by its entry point when the first value is shown. What is shown is the same Report that
-files are made of, drawn with the same blocks; the style is closed in, so that it touches nothing else on the page, and
-follows the notebook's own theme. May import: core, report; jinja2 and IPython inside functions.
+``core.display`` finds this module by its entry point when the first value is shown. What is shown is the same Report
+that files are made of, drawn with the same blocks; the style is closed in, so that it touches nothing else on the page,
+and follows the notebook's own theme. May import: core, report; jinja2 and IPython inside functions.
 """
 
 from __future__ import annotations

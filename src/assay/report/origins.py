@@ -23,9 +23,7 @@ _TOLD_FIRST = (
 )  # fmt: skip
 
 
-def environment_facts(
-    environment: EnvironmentRecord, *, key: str = "environment", title: str = "Environment"
-) -> Facts:
+def environment_facts(environment: EnvironmentRecord, *, key: str = "environment", title: str = "Environment") -> Facts:
     """What of a machine and its software moves numbers: hardware class, then the facts by which segments are told.
 
     Facts that are not known are left out; the environment's own record has every one (`assay show --environment`).
@@ -79,7 +77,10 @@ def sources_of_runs(
         found.append(Source(record.source, "; ".join(part for part in parts if part)))
     if len(found) > _MOST_SOURCES:
         more = len(found) - _MOST_SOURCES
-        found = [*found[:_MOST_SOURCES], Source(f"and {more} more files", "assay sql 'SELECT source FROM imports' names every one")]
+        found = [
+            *found[:_MOST_SOURCES],
+            Source(f"and {more} more files", "assay sql 'SELECT source FROM imports' names every one"),
+        ]
     return tuple(found)
 
 

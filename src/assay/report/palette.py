@@ -43,7 +43,7 @@ COLOURS: Mapping[str, Colour] = {
     "data-6": Colour("#551149", "#b77e9b"),
     "data-7": Colour("#24207c", "#bcc7ff"),
     "data-8": Colour("#a2614f", "#b45a1c"),
-    "data-other": Colour("#8b939d", "#76808b"),
+    "data-other": Colour("#808994", "#76808b"),
     "highlight": Colour("#c4203a", "#ff6b6b"),
     "limit": Colour("#3b434d", "#c3ccd6"),
     "guide": Colour("#747d88", "#8d97a3"),

@@ -64,13 +64,17 @@ def case_cell(result: ResultRecord) -> Cell:
 def spread_section(results: Sequence[ResultRecord]) -> Section | None:
     """The other statistics of latency: best, percentiles where there are samples enough, spread."""
     good = [one for one in results if one.status is Status.OK]
-    chosen = [NumberColumn("latency_ns", stat) for stat in LATENCY_STATS if any(_has(one, "latency_ns", stat) for one in good)]
+    chosen = [
+        NumberColumn("latency_ns", stat) for stat in LATENCY_STATS if any(_has(one, "latency_ns", stat) for one in good)
+    ]
     if not chosen:
         return None
     columns = (Column("case", "case"), *(_stat_column(one) for one in chosen))
     rows = tuple((case_cell(result), *(_stat_cell(one, result) for one in chosen)) for result in good)
     caption = "A percentile is given only from as many samples as can show it (90 %: 46, 95 %: 93, 99 %: 473)."
-    return Section("spread", "Spread of latency", (Table("spread", "Spread of latency", columns, rows, caption=caption),))
+    return Section(
+        "spread", "Spread of latency", (Table("spread", "Spread of latency", columns, rows, caption=caption),)
+    )
 
 
 def costs_section(results: Sequence[ResultRecord]) -> Section | None:
@@ -176,5 +180,3 @@ def _stat_cell(one: NumberColumn, result: ResultRecord) -> Cell:
 def _has(result: ResultRecord, name: str, stat: str | None = None) -> bool:
     found = choose_metric(result, name, stat)
     return found is not None and found.value is not None
-
-

@@ -113,7 +113,9 @@ def _case_cell(result: ResultRecord, key: str) -> Cell:
         return Cell(case.mode.value)
     if key == "settings":
         return Cell(settings_text(result) or "")
-    value = {"engine": case.engine, "device": case.device, "batch": case.batch, "precision": precision_text(result)}[key]
+    value = {"engine": case.engine, "device": case.device, "batch": case.batch, "precision": precision_text(result)}[
+        key
+    ]
     return Cell(value, reason="its source does not say" if value is None else None)
 
 
@@ -188,7 +190,9 @@ def choose_metrics(results: Sequence[ResultRecord], *, most: int = _MOST_METRICS
             counts[name, phase if _needs_phase(phases[name]) else None] += 1
     order = {name: place for place, name in enumerate(_FIRST)}
     wanted = [pair for pair in counts if pair[0] not in _ELSEWHERE]
-    found = sorted(wanted or counts, key=lambda pair: (order.get(pair[0], len(order)), -counts[pair], pair[0], pair[1] or ""))
+    found = sorted(
+        wanted or counts, key=lambda pair: (order.get(pair[0], len(order)), -counts[pair], pair[0], pair[1] or "")
+    )
     return tuple(NumberColumn(name, _stat_of(results, name, phase), phase) for name, phase in found[:most])
 
 
@@ -204,10 +208,11 @@ def results_table(
 ) -> Table:
     """One row a result, in the order given: the case, the metrics, launches and verdict.
 
-    ``metrics`` None are those of ``choose_metrics``. ``limit`` cuts rows off, which the table then says.
+    What is the same in every row (the engine, say) stands last, so that a narrow screen shows what differs. ``metrics``
+    None are those of ``choose_metrics``. ``limit`` cuts rows off, which the table then says.
     """
     chosen = choose_metrics(results) if metrics is None else tuple(metrics)
-    cases = case_columns(results, with_hardware=with_hardware)
+    cases, shared = _part_columns(results, case_columns(results, with_hardware=with_hardware))
     has_launches = any(result.launches_planned for result in results)
     has_fidelity = any(result.fidelity is not None or result.fidelity_reason for result in results)
     has_verdict = has_launches or any(not result.is_usable for result in results)
@@ -215,6 +220,7 @@ def results_table(
     columns += [Column("fidelity", "fidelity", description="Whether the answers are right")] if has_fidelity else []
     columns += [Column("launches", "launches", description="Launches that ended well")] if has_launches else []
     columns += [Column("verdict", "verdict", description="Whether to believe it")] if has_verdict else []
+    columns += shared
     shown = results if limit is None else results[:limit]
     rows = []
     for result in shown:
@@ -222,11 +228,23 @@ def results_table(
         cells += [fidelity_cell(result)] if has_fidelity else []
         cells += [launches_cell(result)] if has_launches else []
         cells += [verdict_cell(result)] if has_verdict else []
+        cells += case_cells(result, shared)
         rows.append(tuple(cells))
     left_out = len(results) - len(shown)
     return Table(
         key, title, tuple(columns), tuple(rows), caption, rows_left_out=left_out, when_empty="There are no results."
     )
+
+
+def _part_columns(
+    results: Sequence[ResultRecord], columns: Sequence[Column]
+) -> tuple[tuple[Column, ...], tuple[Column, ...]]:
+    """The columns of the case in which results differ, and those that say the same of all. The workload leads."""
+    if len(results) == 1:
+        return tuple(columns), ()
+    values = {column.key: {_case_cell(result, column.key).value for result in results} for column in columns}
+    differing = tuple(one for one in columns if one.key == "workload" or len(values[one.key]) > 1)
+    return differing, tuple(one for one in columns if one not in differing)
 
 
 NUMBER_COLUMNS = (

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from assay.store import Store
 
 
-
 @dataclass(frozen=True, slots=True)
 class Tally:
     """How many results there are of each status, verdict and provenance; ``left_out`` ended well and are not usable."""

@@ -16,7 +16,9 @@ from assay.report.cells import run_ref, short_id
 from assay.report.values import Cell, Facts, Ref, RefKind
 
 
-def run_facts(run: RunRecord, *, imported: ImportRecord | None = None, key: str = "run", title: str = "The run") -> Facts:
+def run_facts(
+    run: RunRecord, *, imported: ImportRecord | None = None, key: str = "run", title: str = "The run"
+) -> Facts:
     """What a run was: when, of which code, how it ended, and where its file is from if it was imported."""
     items = [
         ("run", Cell(run.run_id, ref=run_ref(run))),

@@ -96,7 +96,7 @@ def power_figures(store: Store, content: RunContent) -> tuple[Figure, ...]:
     read: dict[str, list[TelemetrySeries]] = {}
     for row in rows:
         read.setdefault(row["launch_id"], []).append(telemetry_from_row(row))
-    found = []
+    found: list[Figure] = []
     for result in content.good:
         launch = next((one for one in content.launches_of(result) if one.launch_id in read), None)
         if launch is not None and len(found) < _MOST_POWER:

@@ -124,10 +124,13 @@ def trend_words(trends: Sequence[Trend], *, of: int) -> Iterator[Text]:
     named = plural(of, "series") if len(trends) == of else f"{len(trends)} of {plural(of, 'series')}"
     looked = f"{named} {agree(len(trends), 'was')} looked at, with {plural(points, 'result')}"
     changes = f"{plural(len(worse), 'level')} became worse, {better} better"
-    yield Text((sentence(looked, changes if worse or better else "no level has changed"),), Tone.BAD if worse else Tone.GOOD)
+    yield Text(
+        (sentence(looked, changes if worse or better else "no level has changed"),), Tone.BAD if worse else Tone.GOOD
+    )
     if worse:
         named = name_some(
-            f"{one.case_label} ({number_words(change.ratio, 'ratio')})" for one, change in sorted(worse, key=_newest_first)
+            f"{one.case_label} ({number_words(change.ratio, 'ratio')})"
+            for one, change in sorted(worse, key=_newest_first)
         )
         yield Text((f"Worse: {named}.",), Tone.BAD)
 
@@ -179,7 +182,9 @@ def points_table(trend: Trend, *, limit: int | None = None) -> Table:
 def _series_row(trend: Trend) -> tuple[Cell, ...]:
     used = sum(point.is_used for point in trend.points)
     newest, last = trend.newest, trend.changes[-1] if trend.changes else None
-    nothing = f"no result of it counts; the newest: {trend.points[-1].left_out}" if trend.points else "it has no results"
+    nothing = (
+        f"no result of it counts; the newest: {trend.points[-1].left_out}" if trend.points else "it has no results"
+    )
     some = f"{used}" if used == len(trend.points) else f"{used} of {len(trend.points)}"
     return (
         Cell(trend.case_label, ref=series_ref(trend.series_id)),

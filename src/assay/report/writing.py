@@ -41,7 +41,7 @@ def write_file(path: Path, content: bytes) -> None:
 
 
 def file_name(kind: str, about: str, suffix: str) -> str:
-    """A name for a report's file: ``run-1a2b3c4d.html``. What is no letter, digit, dot, dash or underscore is left out."""
+    """A name for a report's file: ``run-1a2b3c4d.html``, of letters, digits, dots, dashes and underscores."""
     return f"{_KEPT.sub('-', '-'.join(filter(None, (kind, about)))).strip('-.')[:_LONGEST_NAME]}{suffix}"
 
 

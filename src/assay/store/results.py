@@ -90,8 +90,8 @@ class ResultSet(Displayed, Sequence[ResultRecord]):
     def newest(self, count: int) -> ResultSet:
         """Return the newest so many of them, without reading the others."""
         found = copy.copy(self)
-        found._limit = count if self._limit is None else min(count, self._limit)
-        found._records = None
+        found._limit = count if self._limit is None else min(count, self._limit)  # noqa: SLF001  (its own copy)
+        found._records = None  # noqa: SLF001
         return found
 
     @property

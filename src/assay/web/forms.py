@@ -90,6 +90,7 @@ def select(
     any_label: str | None = "any",
     hint: str = "",
     default: str = "",
+    is_wide: bool = False,
 ) -> Field:
     """Make a list to choose one from; with ``any_label`` its first entry chooses nothing, else ``default`` is usual.
 
@@ -99,9 +100,10 @@ def select(
     if chosen is not None and not any(one.is_chosen for one in made):
         made.append(Option(chosen, shorten(chosen, _LONGEST_LABEL), is_chosen=True))
     first = [] if any_label is None else [Option("", any_label, is_chosen=chosen is None)]
-    is_default = any_label is None
+    value = chosen if any_label is not None or (default and chosen != default) else None
     return Field(
-        Control.SELECT, name, label, "" if is_default else chosen or "", (*first, *made), hint=hint, default=default
+        Control.SELECT, name, label, value or "", (*first, *made), hint=hint, default=default,
+        is_wide=is_wide,
     )  # fmt: skip
 
 

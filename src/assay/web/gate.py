@@ -90,7 +90,7 @@ class Gate:
             421,
             "host",
             f"This server does not answer to the name {(host or '')[:100]!r}.",
-            hint="Ask for it by its own address, or start it with this name among its hosts.",
+            hint="Ask for it by its own address, or start it with `assay serve --allow-host NAME`.",
         )
 
     def _check_rate(self, scope: Scope) -> None:

@@ -139,9 +139,9 @@ class Page:
 
     @property
     def main_table(self) -> str | None:
-        """Key of the table that the CSV holds."""
-        tables = self.report.tables()
-        return self.main or (tables[0].key if tables else None)
+        """Key of the table that the CSV holds; None of a page without tables."""
+        keys = [table.key for table in self.report.tables()]
+        return self.main if self.main in keys else next(iter(keys), None)
 
 
 @dataclass(frozen=True, slots=True)

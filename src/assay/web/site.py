@@ -28,12 +28,12 @@ from assay.web.settings import ServeSettings
 MARKER = "assay-site.txt"
 MOST_PAGES = 5_000
 _NOT_FOR_FILES = ("/api/", "/live", "/login", "/logout", "/search", "/docs", "/metrics")
-_FOLLOWED_PARAMETERS = frozenset({"name", "page", "id", "v", "table", "h"})
+_FOLLOWED_PARAMETERS = frozenset({"name", "page", "id", "v", "table", "figure", "dark"})
 """Queries of links that lead to pages of their own. Sorting and filtering need a server."""
 _SUFFIXES = {
     "text/html": ".html", "application/json": ".json", "text/csv": ".csv", "image/svg+xml": ".svg", "image/png": ".png",
 }  # fmt: skip
-_ATTRIBUTE = re.compile(r"""(?<![\w:-])(href|src|action)\s*=\s*"([^"]*)\"""")
+_ATTRIBUTE = re.compile(r"""(?<![\w:-])(href|src|srcset|action)\s*=\s*"([^"]*)\"""")
 _PLAIN = re.compile(r"[\w./-]{0,150}", re.ASCII)
 _HTMX = re.compile(r"""\s(?:data-)?hx-[\w:.-]+(?:="[^"]*")?""")
 
@@ -179,13 +179,12 @@ def _links_of(page: str) -> Iterator[str]:
 def _relink(page: str, target: str, names: dict[str, str]) -> str:
     here = names[target]
 
-    def change(name: str, value: str) -> str | None:
+    def change(_name: str, value: str) -> str | None:
         leads = _resolve(value, target)
         if leads is None:
             # Outside, an anchor, data: as it is. What needs a server leads nowhere.
             parts = urlsplit(value)
-            is_kept = bool(parts.scheme or parts.netloc) or value.startswith("#") or name == "src"
-            return value if is_kept else None
+            return value if parts.scheme or parts.netloc or value.startswith("#") else None
         found = names.get(leads)
         if found is None:
             return None

@@ -82,7 +82,8 @@ def test_what_has_no_number_is_in_the_notes() -> None:
 def test_too_many_are_cut_and_it_is_said() -> None:
     figure = draw(*[bar(f"b{n}", float(n)) for n in range(50)], limit=10)
     assert len(figure.x.categories) == 10
-    assert figure.notes == ("The first 10 of 50 are drawn; the rest is in the table.",)
+    assert figure.notes == ("The first 10 of 50 are drawn.",)
+    assert figure.alt.startswith("Latency: 10 of 50 bars. Best measured: b0, 0 ns. Worst measured: b49, 49.0 ns.")
 
 
 def test_nothing_is_an_empty_figure_of_its_kind() -> None:

@@ -124,6 +124,7 @@ def test_only_the_worst_are_drawn_of_many(report: CompareReport) -> None:
     figure = draw_comparison(report, limit=1)
     assert len(figure.x.categories) == 2
     assert "The 1 worst of 4 ratios are drawn." in figure.notes
+    assert "Best: bert/tiny torch cpu fp32 b2 seq128" in figure.alt
 
 
 def test_a_side_that_is_not_there_is_refused(report: CompareReport) -> None:

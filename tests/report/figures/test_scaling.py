@@ -79,11 +79,7 @@ def test_the_line_of_proportion_starts_at_the_first_and_stays_near() -> None:
     figure = draw_scaling(*grown())
     ideal = figure.layers[0]
     assert (ideal.role, ideal.label) == (Role.GUIDE, "in proportion to the first batch")
-    assert (ideal.x[0], ideal.y[0]) == (1.0, 80.0)
-    assert all(
-        y == pytest.approx(80 * float(x)) for x, y in zip(ideal.x, ideal.y, strict=True) if not isinstance(x, datetime)
-    )
-    assert ideal.y[-1] == pytest.approx(1.25 * 410)
+    assert (ideal.x, ideal.y) == ((1.0, 2.0, 4.0), (80.0, 160.0, 320.0))  # at 8 it would be 640, of 410 at best
 
 
 def test_the_latency_is_logarithmic_and_has_its_target() -> None:
@@ -152,7 +148,7 @@ def test_curves_stand_together_by_what_tells_them_apart() -> None:
     ]  # fmt: skip
     assert figure.layers[1].y[0] == 160.0
     assert figure.caption == (
-        "Bert/tiny torch is best at batch 16; bert/tiny openvino is best at batch 16. All: cpu fp32 b1 seq128."
+        "Best: bert/tiny torch at batch 16; bert/tiny openvino at batch 16. All: cpu fp32 b1 seq128."
     )
     assert figure.alt.startswith("Rate over batch: 2 curves, 80.0 samples/s to 820 samples/s.")
 

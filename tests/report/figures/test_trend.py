@@ -104,6 +104,13 @@ def test_accepted_and_muted_changes_say_so_and_are_not_highlighted(keep: Keep) -
     assert {accepted.role, muted.role} == {Role.GUIDE}
 
 
+def test_a_change_for_the_better_is_marked_and_not_highlighted(keep: Keep) -> None:
+    store, _ = keep(steps(noisy([(15, 1e6), (15, 0.8e6)]), OLD))
+    [change] = draw_trend(only(store)).markers
+    assert change.role is Role.GUIDE
+    assert "better, p " in change.label
+
+
 def test_what_is_not_used_is_hollow_with_its_reason(keep: Keep) -> None:
     good = steps(noisy([(8, 1e6)]), OLD)
     store, _ = keep(

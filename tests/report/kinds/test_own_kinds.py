@@ -134,7 +134,12 @@ def test_a_run_has_the_numbers_of_its_results(measured: Store) -> None:
     report = build(measured, "run", "last")
     records = {one.case.workload: one for one in measured.results(run_id=run.run_id)}
     shown = table(report, "results")
-    assert [cell.value for cell in column(shown, "workload")] == [stores.FAST, stores.SLOW, stores.BROKEN, stores.MISLED]
+    assert [cell.value for cell in column(shown, "workload")] == [
+        stores.FAST,
+        stores.SLOW,
+        stores.BROKEN,
+        stores.MISLED,
+    ]
     for row in shown.rows:
         cells = dict(zip((one.key for one in shown.columns), row, strict=True))
         record = records[str(cells["workload"].value)]
@@ -194,7 +199,9 @@ def test_a_run_is_narrowed_and_bounded(measured: Store) -> None:
 
 def test_an_imported_run_shows_whose_numbers_they_are(imported: Store) -> None:
     report = build(imported, "run", "last")
-    assert report.provenance() == {Provenance.IMPORTED: len([1 for one in report.tables() for row in one.rows for cell in row if cell.provenance])}
+    assert report.provenance() == {
+        Provenance.IMPORTED: len([1 for one in report.tables() for row in one.rows for cell in row if cell.provenance])
+    }
     assert [Path(one.name).name for one in report.sources] == ["times.json"]
     assert "nothing here was measured by assay" in words(report)
     latency = column(table(report, "results"), "wall_time_ns")[0]
@@ -213,12 +220,21 @@ def test_two_runs_are_compared_as_the_command_does(measured: Store) -> None:
     groups = gather_sides(measured, [find_named_run(measured, ref) for ref in ("last~9", "last~1")])
     expected = compare_runs(measured, [group.side for group in groups])
     shown = table(report, "comparisons")
-    assert [cell.value for cell in column(shown, "ratio")] == [one.estimate.ratio for one in expected.comparisons if one.estimate]
+    assert [cell.value for cell in column(shown, "ratio")] == [
+        one.estimate.ratio for one in expected.comparisons if one.estimate
+    ]
     assert [cell.change for cell in column(shown, "verdict")] == [one.change for one in expected.comparisons]
     assert [cell.value for cell in column(shown, "baseline")] == [one.value_a for one in expected.comparisons]
     assert report.figures()[0].key == "comparison"
     assert table(report, "means").rows
     assert "did not take turns" in words(report)
+
+
+def test_the_side_that_others_are_held_against_comes_first(measured: Store) -> None:
+    ends = [measured.find_run(ref).run_id[-8:] for ref in ("last~9", "last~1")]
+    for refs in (("last~1",), ("last~1", "last~9")):
+        report = build(measured, "comparison", *refs, options={"against": "last~9"})
+        assert [cell.value for cell in column(table(report, "sides"), "run")] == ends
 
 
 def test_parts_of_one_run_are_compared(measured: Store) -> None:
@@ -234,7 +250,7 @@ def test_parts_of_one_run_are_compared(measured: Store) -> None:
         (("last", "last~1"), {"by": "engine"}, "parts of one run"),
         (("last",), {"by": "engine"}, "same engine"),
         (("last", "last"), {}, "same run"),
-        (("last", "last~1"), {"against": "last~3"}, "none of the sides"),
+        (("last",), {"against": "last"}, "two sides or more"),
         (("last", "last~1"), {"with-imported": "maybe"}, "maybe"),
         ((), {}, "expected 1 or more"),
     ],
@@ -246,10 +262,12 @@ def test_comparisons_that_cannot_be_are_refused(
         build(measured, "comparison", *refs, options=options)
 
 
-def test_imported_sides_are_compared_only_where_asked_for(measured: Store, imported: Store) -> None:
+def test_imported_sides_are_compared_only_where_asked_for(imported: Store) -> None:
     with pytest.raises(UsageError, match="was imported"):
         build(imported, "comparison", "last", options={"by": "workload"})
-    report = build(imported, "comparison", "last", options={"by": "workload", "with-imported": "yes"}, metric="wall_time_ns")
+    report = build(
+        imported, "comparison", "last", options={"by": "workload", "with-imported": "yes"}, metric="wall_time_ns"
+    )
     assert report.sources
 
 
@@ -263,8 +281,8 @@ def test_targets_are_judged_as_the_command_does(measured: Store) -> None:
     assert met == sorted(met, key=["fail", "unknown", "pass"].index)
     assert len(met) == 8
     first = shown.rows[0]
-    assert [cell.value for cell in first][0] == "very fast"
-    assert [cell.value for cell in column(shown, "bound")][0] == "latency ≤ 1.00 ms"
+    assert first[0].value == "very fast"
+    assert column(shown, "bound")[0].value == "latency ≤ 1.00 ms"
     off = column(shown, "distance")[0]
     value = column(shown, "value")[0]
     assert value.unit == "ns"
@@ -409,7 +427,7 @@ def test_every_format_draws_every_kind(measured: Store, kind: str) -> None:
     for form in TEXT_FORMATS:
         assert render_report(report, form, RenderOptions(width=80))
     assert set(renderers.names()) >= set(TEXT_FORMATS)
-    keys = [one.key for one in (*report.tables(), *report.figures())]
+    keys = [*(one.key for one in report.tables()), *(one.key for one in report.figures())]
     assert len(keys) == len(set(keys))
 
 

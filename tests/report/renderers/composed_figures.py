@@ -559,7 +559,7 @@ def many_points(count: int = 5000, *, shape: Shape = Shape.POINTS) -> Figure:
     )
 
 
-def large_heat(rows: int = 200, columns: int = 60) -> Figure:
+def large_heat(rows: int = 80, columns: int = 40) -> Figure:
     cells = tuple(
         tuple(
             Cell(1e6 * (1 + row) / (1 + column), PREDICTED if (row + column) % 3 else MEASURED)

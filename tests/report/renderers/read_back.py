@@ -44,6 +44,12 @@ class Element:
                 parts.append(child.text(without))
         return "".join(parts)
 
+    def spoken(self) -> str:
+        """What a screen reader says: the text, with the names of signs in their place."""
+        if self.attributes.get("role") == "img":
+            return self.attributes["aria-label"]
+        return "".join(child if isinstance(child, str) else child.spoken() for child in self.children)
+
 
 class StrictReader(html.parser.HTMLParser):
     """Reads a page and fails where elements are not nested well."""
@@ -94,24 +100,30 @@ def addresses(page: Element) -> list[str]:
 def html_rows(page: Element, key: str) -> list[list[str]]:
     """The texts of the cells of a table, by the id of its block: what a reader sees of the value itself."""
     block = page.find(key=key)[0]
-    hidden = {"r-tail", "r-ci", "r-sr"}
     rows = []
     for row in block.find("tbody")[0].find("tr"):
         texts = []
         for cell in row.children:
             assert isinstance(cell, Element)
-            whole = cell.find("details", name="r-long")
-            shown = whole[0].children[-1] if whole else cell
-            assert isinstance(shown, Element)
-            parts = [child for child in shown.children if not _is_chip(child, shown)]
-            texts.append(Element("cell", {}, parts).text(hidden).strip())
+            texts.append(value_text(cell))
         rows.append(texts)
     return rows
 
 
-def _is_chip(child: Element | str, cell: Element) -> bool:
-    """A verdict behind a value, which is not the value itself."""
-    return isinstance(child, Element) and "r-change" in child.classes and bool(cell.find("span", name="r-value"))
+def value_text(cell: Element) -> str:
+    """The value in a cell, unfolded, without what stands beside it."""
+    whole = cell.find("details", name="r-long")
+    shown = whole[0].children[-1] if whole else cell
+    assert isinstance(shown, Element)
+    parts = [child for child in shown.children if not _is_beside(child, shown)]
+    return Element("cell", {}, parts).text({"r-tail", "r-sr"}).strip()
+
+
+def _is_beside(child: Element | str, cell: Element) -> bool:
+    """Bounds, or a verdict behind a value, which are not the value itself."""
+    if not isinstance(child, Element):
+        return False
+    return child.tag == "small" or ("r-change" in child.classes and cell.children[0] is not child)
 
 
 def text_rows(text: str, title: str) -> tuple[list[str], list[list[str]]]:

@@ -4,15 +4,17 @@ import importlib.util
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 pytest.importorskip("fastapi", reason="the server needs fastapi: pip install 'assay[serve]'")
 
-from starlette.testclient import TestClient
 
 from assay.store import Store
+
+if TYPE_CHECKING:
+    from starlette.testclient import TestClient
 
 HERE = Path(__file__).parent
 

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
-from starlette.testclient import TestClient
 
 from assay.catalog.hardware.load import load_catalogue
 from assay.catalog.metrics import metrics
 from assay.report.base import report_kinds
 from assay.store import Store
+
+if TYPE_CHECKING:
+    from starlette.testclient import TestClient
 
 
 def test_devices(client: TestClient) -> None:

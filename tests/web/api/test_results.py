@@ -3,13 +3,15 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from starlette.testclient import TestClient
 
 from assay.core.records import MetricValue
 from assay.store import Store
+
+if TYPE_CHECKING:
+    from starlette.testclient import TestClient
 
 
 def test_results_are_those_of_the_store_newest_first(client: TestClient, filled: Store) -> None:
@@ -51,14 +53,19 @@ def test_filters_are_those_of_the_store(
     assert sorted(one["result_id"] for one in found) == sorted(one.result_id for one in filled.results(**selection))
 
 
-def test_pages_give_every_result_once_also_those_without_a_time(own_client: TestClient, own_store: Store, made: Any) -> None:
+def test_pages_give_every_result_once_also_those_without_a_time(
+    own_client: TestClient, own_store: Store, made: Any
+) -> None:
     bundles = made.load("store/bundles.py")
     bundle = bundles.make_bundle(cases=5, launches=1, samples=1)
     timeless = [replace(one, measured_at=None) for one in bundle.results]
     own_store.append(replace(bundle, results=tuple(timeless)))
     seen, cursor = [], None
     while True:
-        page = own_client.get("/api/v1/results", params={"limit": 4, "provenance": "any", "cursor": cursor} if cursor else {"limit": 4, "provenance": "any"}).json()
+        page = own_client.get(
+            "/api/v1/results",
+            params={"limit": 4, "provenance": "any", "cursor": cursor} if cursor else {"limit": 4, "provenance": "any"},
+        ).json()
         seen += [one["result_id"] for one in page["items"]]
         cursor = page["next"]
         if cursor is None:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from starlette.testclient import TestClient
 
 from assay.store import Store
+
+if TYPE_CHECKING:
+    from starlette.testclient import TestClient
 
 
 def walk(client: TestClient, path: str, limit: int) -> list[dict[str, Any]]:
@@ -138,5 +140,3 @@ def test_the_cursor_of_a_run_called_last_does_not_go_on_in_another(
         400,
         "The cursor cannot be used. It is the cursor of another list.",
     )
-
-

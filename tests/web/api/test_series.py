@@ -1,8 +1,11 @@
 from __future__ import annotations
 
-from starlette.testclient import TestClient
+from typing import TYPE_CHECKING
 
 from assay.store import Store
+
+if TYPE_CHECKING:
+    from starlette.testclient import TestClient
 
 
 def find(client: TestClient, workload: str) -> str:
@@ -27,7 +30,8 @@ def test_series_with_their_newest_results(client: TestClient, filled: Store) -> 
 
 def test_pages_give_every_series_once(client: TestClient) -> None:
     whole = [one["series_id"] for one in client.get("/api/v1/series?provenance=any").json()["items"]]
-    paged, cursor = [], ""
+    paged: list[str] = []
+    cursor: str | None = ""
     while cursor is not None:
         page = client.get(f"/api/v1/series?provenance=any&limit=2{f'&cursor={cursor}' if cursor else ''}").json()
         paged += [one["series_id"] for one in page["items"]]
@@ -45,7 +49,12 @@ def test_one_series(client: TestClient) -> None:
 
 def test_a_trend_has_points_levels_and_says_what_they_are(client: TestClient) -> None:
     found = client.get(f"/api/v1/series/{find(client, 'mine:first')}/trend").json()
-    assert (found["metric"], found["stat"], found["unit"], found["direction"]) == ("latency_ns", "median", "ns", "lower")
+    assert (found["metric"], found["stat"], found["unit"], found["direction"]) == (
+        "latency_ns",
+        "median",
+        "ns",
+        "lower",
+    )
     assert found["provenance"] == "measured"
     assert len(found["points"]) == 10
     assert found["points"][-1]["value"] == 13e6

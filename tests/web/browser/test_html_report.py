@@ -72,7 +72,9 @@ def test_on_paper_nothing_is_cut_off(browser: Any, reports: dict[str, Path], tmp
         "all => all.filter(one => !one.checkVisibility()).map(one => one.outerHTML.slice(0, 100))"
     )
     assert hidden == []
-    cut = page.locator(".r-scroll").evaluate_all("all => all.filter(one => one.scrollWidth > one.clientWidth + 1).length")
+    cut = page.locator(".r-scroll").evaluate_all(
+        "all => all.filter(one => one.scrollWidth > one.clientWidth + 1).length"
+    )
     assert cut == 0
     page.pdf(path=tmp_path / "report.pdf", format="A4")
     assert (tmp_path / "report.pdf").stat().st_size > 10_000

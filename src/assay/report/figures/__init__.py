@@ -1,4 +1,6 @@
-"""Figures, each defined once: data in, a ``Figure`` out. Nothing here draws, reads a store or measures.
+"""Figures, each defined once: data in, a ``Figure`` out.
+
+Nothing here draws or measures, and nothing but ``intervals`` reads a store.
 
 One module a figure; ``draw_...`` functions take keyword arguments: records of lower layers, or cells
 (``report.values.Cell``), so that a number comes with its interval, count, provenance and reason. docs/figures.md says

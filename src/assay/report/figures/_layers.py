@@ -6,6 +6,7 @@ May import: core, report.values.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -85,8 +86,8 @@ def _layer(dots: Sequence[Dot], shape: Shape, role: Role, name: str, *, is_mixed
         shape,
         x=tuple(dot.x for dot in dots),
         y=tuple(number_of(cell) for cell in cells),
-        lo=tuple(cell.lo for cell in cells) if has_interval else (),
-        hi=tuple(cell.hi for cell in cells) if has_interval else (),
+        lo=tuple(_finite(cell.lo) for cell in cells) if has_interval else (),
+        hi=tuple(_finite(cell.hi) for cell in cells) if has_interval else (),
         n=tuple(cell.n for cell in cells) if any(cell.n is not None for cell in cells) else (),
         labels=tuple(dot.label for dot in dots) if any(dot.label for dot in dots) else (),
         refs=refs_of([cell.ref for cell in cells]),
@@ -96,6 +97,15 @@ def _layer(dots: Sequence[Dot], shape: Shape, role: Role, name: str, *, is_mixed
         is_usable=is_ranked(first.cell),
         level=first.cell.level,
     )
+
+
+def _finite(bound: float | None) -> float | None:
+    return bound if bound is not None and math.isfinite(bound) else None
+
+
+def clamp(value: float) -> float:
+    """A number that a guide is drawn at, kept within what a float holds: a product of huge numbers is none."""
+    return min(max(value, -sys.float_info.max), sys.float_info.max)
 
 
 def refs_of(refs: Sequence[Ref | None]) -> tuple[Ref | None, ...]:

@@ -1,7 +1,7 @@
 """Fewer points where nobody could tell them apart, without losing an extreme.
 
 A figure holds at most some thousand points: a page has to carry them. Which are kept is decided here, always the same
-way for the same data, and the figure's notes say so. May import: standard library, report.figures._words.
+way for the same data, and the figure's notes say so. May import: report.display; numpy inside functions.
 """
 
 from __future__ import annotations
@@ -65,16 +65,22 @@ def thin_cloud(
     extremes is cut into the finest square grid with at most ``limit`` cells that hold a point; the first point of each
     is kept, and besides all in ``keep`` and the lowest and highest of either coordinate.
     """
+    import numpy as np
+
     if len(points) <= limit:
         return tuple(range(len(points)))
-    ends = [_ends([point[axis] for point in points]) for axis in (0, 1)]
-    extremes = {place for _, _, *places in ends for place in places}
-    grid = _FINEST_GRID
-    cells = _occupied(points, ends, grid)
-    while len(cells) > limit and grid > 1:
-        grid //= 2
-        cells = _occupied(points, ends, grid)
-    return tuple(sorted({*cells.values(), *extremes, *keep}))
+    places = np.asarray(points, np.float64)
+    low, high = places.min(axis=0), places.max(axis=0)
+    width = np.where(high > low, high - low, 1.0)
+    # Halving the finest grid's steps gives those of every coarser one.
+    steps = np.minimum((places - low) / width * _FINEST_GRID, _FINEST_GRID - 1).astype(np.int64)
+    for halvings in range(_FINEST_GRID.bit_length()):
+        cells = (steps[:, 0] >> halvings) * _FINEST_GRID + (steps[:, 1] >> halvings)
+        _, first = np.unique(cells, return_index=True)
+        if first.size <= limit:
+            break
+    extremes = [*places.argmin(axis=0).tolist(), *places.argmax(axis=0).tolist()]
+    return tuple(sorted({*first.tolist(), *extremes, *keep}))
 
 
 def share_out(sizes: Sequence[int], limit: int, *, fewest: int = _KEPT_OF_A_STRETCH) -> tuple[int, ...]:
@@ -104,23 +110,3 @@ def is_log_worth(values: Sequence[float], factor: float) -> bool:
 def drawn_at(value: float, *, is_log: bool) -> float:
     """Where a value lies on its axis, for finding neighbours."""
     return math.log(value) if is_log else value
-
-
-def _ends(values: Sequence[float]) -> tuple[float, float, int, int]:
-    low, high = min(values), max(values)
-    return low, high, values.index(low), values.index(high)
-
-
-def _occupied(
-    points: Sequence[tuple[float, float]], ends: Sequence[tuple[float, float, int, int]], grid: int
-) -> dict[tuple[int, int], int]:
-    """The first point of each cell of a grid that holds one."""
-    (x_low, x_high, *_), (y_low, y_high, *_) = ends
-    found: dict[tuple[int, int], int] = {}
-    for place, (x, y) in enumerate(points):
-        found.setdefault((_step(x, x_low, x_high, grid), _step(y, y_low, y_high, grid)), place)
-    return found
-
-
-def _step(value: float, low: float, high: float, grid: int) -> int:
-    return 0 if high <= low else min(grid - 1, int((value - low) / (high - low) * grid))

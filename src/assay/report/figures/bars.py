@@ -67,9 +67,7 @@ def draw_bars(  # noqa: PLR0913  (keyword-only)
             f"{say_count(len(unknown), 'bar')} without a number ({say_names([bar.label for bar in unknown])}): {why}."
         )
     if cut:
-        notes.append(
-            f"The first {format_number(limit)} of {format_number(len(ordered))} are drawn; the rest is in the table."
-        )
+        notes.append(f"The first {format_number(limit)} of {format_number(len(ordered))} are drawn.")
     x = Axis(of, scale=Scale.CATEGORY, categories=tuple(bar.label for bar in shown))
     y = Axis(metric, unit, direction=direction)
     if not shown:
@@ -79,7 +77,7 @@ def draw_bars(  # noqa: PLR0913  (keyword-only)
         key, kind, title, x, y,
         layers=layers_of(dots, Shape.BARS),
         caption=_caption(shown),
-        alt=_alt(title, shown, unit, direction),
+        alt=_alt(title, ordered, len(shown), unit, direction),
         notes=tuple(notes),
     )  # fmt: skip
 
@@ -99,12 +97,14 @@ def _caption(shown: Sequence[Bar]) -> str:
     return join_sentences(interval, None if n is None else f"n = {n} each.")
 
 
-def _alt(title: str, shown: Sequence[Bar], unit: str | None, direction: Direction) -> str:
-    ranked = [bar for bar in shown if is_ranked(bar.cell)]
-    left_out = len(shown) - len(ranked)
+def _alt(title: str, bars: Sequence[Bar], drawn: int, unit: str | None, direction: Direction) -> str:
+    """Best and worst are of all bars, those that were cut off included."""
+    count = say_count(len(bars), "bar") if drawn == len(bars) else f"{drawn} of {say_count(len(bars), 'bar')}"
+    ranked = [bar for bar in bars if is_ranked(bar.cell)]
+    left_out = len(bars) - len(ranked)
     if not ranked:
-        values = say_range([number_of(bar.cell) or 0.0 for bar in shown], unit)
-        said = f"{title}: {say_count(len(shown), 'bar')}, {values}, all left out of the ranking."
+        values = say_range([number_of(bar.cell) or 0.0 for bar in bars], unit)
+        said = f"{title}: {count}, {values}, all left out of the ranking."
         return join_sentences(said, say_better(direction))
     words = ("best", "worst") if direction is not Direction.NEITHER else ("largest", "smallest")
     ends = []
@@ -116,7 +116,7 @@ def _alt(title: str, shown: Sequence[Bar], unit: str | None, direction: Directio
             for word, bar in zip(words, own[:: max(1, len(own) - 1)], strict=False)
         ]
     return join_sentences(
-        f"{title}: {say_count(len(shown), 'bar')}.",
+        f"{title}: {count}.",
         *ends,
         f"{say_count(left_out, 'bar')} left out of the ranking." if left_out else None,
         say_better(direction),

@@ -68,7 +68,7 @@ def draw_comparison(
         layers=tuple(layers),
         markers=(Marker("y", 1.0, "no change", Role.GUIDE),),
         caption=join_sentences(_caption(report, own, mean), short.caption),
-        alt=_alt(title, own, shown, mean),
+        alt=_alt(title, own, compared, mean),
         notes=notes,
     )  # fmt: skip
 
@@ -190,8 +190,8 @@ def _say_mean(mean: GeometricMean) -> str:
     return f"{format_number(mean.ratio, 'ratio')}{bounds}, {mean.n} of {mean.of} cases"
 
 
-def _alt(title: str, own: Sequence[Comparison], shown: Sequence[Comparison], mean: GeometricMean | None) -> str:
-    ends = [("worst", shown[0])] if len(shown) == 1 else [("worst", shown[0]), ("best", shown[-1])]
+def _alt(title: str, own: Sequence[Comparison], compared: Sequence[Comparison], mean: GeometricMean | None) -> str:
+    ends = list(zip(("worst", "best"), compared[:: max(1, len(compared) - 1)], strict=False))
     said = [f"{capital(word)}: {say_name(one.case_label)} {_say_ratio(one)}, {one.change}." for word, one in ends]
     return join_sentences(
         f"{title}: {_counts(own)}.", *said, None if mean is None else f"Geometric mean {_say_mean(mean)}."

@@ -14,6 +14,7 @@ from assay.core.words import Provenance
 from assay.probes.telemetry.base import Window
 from assay.report.cells import metric_cell, metric_title
 from assay.report.display import format_number
+from assay.report.figures._layers import clamp
 from assay.report.figures._thinning import MOST_POINTS, say_thinned, share_out, thin_series
 from assay.report.figures._words import capital, empty_figure, join_sentences, say_count, say_name, say_names, say_range
 from assay.report.figures.bars import MOST_BARS, Bar, draw_bars
@@ -137,7 +138,7 @@ def _steps(points: Sequence[tuple[float, float | None]]) -> Iterator[tuple[float
     updates = known[:1] + [now for before, now in itertools.pairwise(known) if now[1] != before[1]]
     last: float | None = None
     for (begin, before), (end, after) in itertools.pairwise(updates):
-        last = (after - before) / (end - begin) * 1e9 if after > before and end > begin else None
+        last = clamp((after - before) / (end - begin) * 1e9) if after > before and end > begin else None
         yield begin, last
     if len(updates) > 1:
         yield updates[-1][0], last

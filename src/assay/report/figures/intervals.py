@@ -6,7 +6,7 @@ May import: core, analysis, store.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assay.analysis.trend import Trend
 from assay.core.records import MetricValue
@@ -35,7 +35,7 @@ def read_intervals(store: Store, trends: Iterable[Trend]) -> dict[str, MetricVal
     return found
 
 
-def _read(store: Store, metric: str, stat: str, unit: str, series: Sequence[str]) -> list[dict[str, object]]:
+def _read(store: Store, metric: str, stat: str, unit: str, series: Sequence[str]) -> list[dict[str, Any]]:
     of_series = "series_id IN (SELECT unnest(?::VARCHAR[]))"
     if HEADLINES.get(metric) == (stat, unit):
         value, low, high, count = headline_columns(metric)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from assay.core.words import Provenance
 from assay.report.display import format_number
-from assay.report.figures._layers import Dot, is_ranked, layers_of, number_of, why_no_dot
+from assay.report.figures._layers import Dot, clamp, is_ranked, layers_of, number_of, why_no_dot
 from assay.report.figures._thinning import drawn_at, say_thinned, thin_cloud
 from assay.report.figures._words import (
     empty_figure,
@@ -180,7 +180,14 @@ def _guides(low: float, high: float, *, is_ratio: bool) -> tuple[Layer, ...]:
     for share in _GUIDES:
         label = f"{format_number(share, 'share')} off"
         lines += [
-            Layer(label, Shape.LINE, (low, high), (ends[0] * factor, ends[1] * factor), role=Role.GUIDE, group=label)
+            Layer(
+                label,
+                Shape.LINE,
+                (low, high),
+                (clamp(ends[0] * factor), clamp(ends[1] * factor)),
+                role=Role.GUIDE,
+                group=label,
+            )
             for factor in (1 + share, 1 - share)
         ]
     return tuple(lines)

@@ -13,7 +13,7 @@ from assay.core.records import ResultRecord
 from assay.core.words import Direction, Status
 from assay.report.cells import result_ref, what_to_know, work_unit
 from assay.report.display import format_number
-from assay.report.figures._layers import Dot, layers_of, number_of
+from assay.report.figures._layers import Dot, clamp, layers_of, number_of
 from assay.report.figures._words import (
     capital,
     empty_figure,
@@ -21,6 +21,7 @@ from assay.report.figures._words import (
     say_better,
     say_count,
     say_name,
+    say_range,
     say_reasons,
 )
 from assay.report.figures.names import tell_apart
@@ -136,19 +137,18 @@ def draw_scaling_together(
         why = f"No size of any curve has a {what.title}."
         return empty_figure(key, FigureKind.SCALING, title, x, y, why=why, notes=notes)
     best = [
-        f"{say_name(name)} is best at {size} {format_number(scaling.best)}"
+        f"{say_name(name)} at {size} {format_number(scaling.best)}"
         for name, (_, scaling) in zip(short.names, alike, strict=True)
         if scaling.best is not None
     ]
     values = [number_of(dot.cell) or 0.0 for dot in dots]
-    said = f"{capital('; '.join(best))}." if best else None
+    spread = f"{say_count(len(alike), 'curve')}, {say_range(values, what.unit)}"
+    said = f"Best: {'; '.join(best)}." if best else None
     return Figure(
         key, FigureKind.SCALING, title, x, y,
         layers=layers_of(dots, Shape.LINE_POINTS),
         caption=join_sentences(said, short.caption),
-        alt=join_sentences(
-            f"{title}: {say_count(len(alike), 'curve')}, {say_range(values, what.unit)}.", said, say_better(what.direction)
-        ),
+        alt=join_sentences(f"{title}: {spread}.", said, say_better(what.direction)),
         notes=tuple(notes),
     )  # fmt: skip
 
@@ -181,8 +181,9 @@ def _dots(curve: Curve, scaling: Scaling, what: _What) -> Iterator[Dot]:
             continue
         result = by_size[point.x]
         cell = Cell(
-            value, provenance=result.provenance, verdict=result.verdict, lo=low, hi=high, n=_count(result, what.metrics),
-            reason=what_to_know(result), is_usable=result.is_usable, ref=result_ref(result),
+            value, provenance=result.provenance, verdict=result.verdict, lo=low, hi=high,
+            n=_count(result, what.metrics), reason=what_to_know(result), is_usable=result.is_usable,
+            ref=result_ref(result),
         )  # fmt: skip
         label = f"{curve.axis.name} {format_number(point.x)}"
         words = [result.verdict.value] if result.verdict is not None and result.verdict != "trusted" else []
@@ -197,19 +198,15 @@ def _count(result: ResultRecord, metrics: Sequence[str]) -> int | None:
 
 
 def _ideal(dots: Sequence[Dot], size: str) -> Layer | None:
-    """Growth in proportion from the smallest size, as far as it stays near what was reached."""
+    """Growth in proportion from the smallest size, at the sizes measured, as far as it stays near what was reached."""
     points = [(float(dot.x), number_of(dot.cell) or 0.0) for dot in dots if isinstance(dot.x, float)]
     (x_first, first), best = points[0], max(y for _, y in points)
-    if len(points) < 2 or first <= 0:  # noqa: PLR2004  (growth takes two sizes)
+    near = [x for x, _ in points if first * (x / x_first) <= _IDEAL_ABOVE * best]
+    if len(near) < 2 or first <= 0:  # noqa: PLR2004  (a line takes two)
         return None
-    x_last = min(points[-1][0], x_first * _IDEAL_ABOVE * best / first)
-    if x_last <= x_first:
-        return None
-    # Straight in numbers is a curve over a logarithm, so some steps between.
-    steps = [x_first * (x_last / x_first) ** (step / 16) for step in range(17)]
     return Layer(
-        f"in proportion to the first {size}", Shape.LINE, x=tuple(steps),
-        y=tuple(first * x / x_first for x in steps), role=Role.GUIDE,
+        f"in proportion to the first {size}", Shape.LINE, x=tuple(near),
+        y=tuple(clamp(first * (x / x_first)) for x in near), role=Role.GUIDE,
     )  # fmt: skip
 
 

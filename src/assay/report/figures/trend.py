@@ -28,6 +28,8 @@ from assay.report.figures._words import (
 from assay.report.values import Axis, Figure, FigureKind, Layer, Marker, Ref, RefKind, Role, Scale, Shape
 
 _COMMIT = 9
+_NEWEST = 4
+"""Changes and breaks that the description tells; all are in the figure."""
 _DAY = "%Y-%m-%d"
 _ACCEPTED, _MUTED = "accepted", "muted"
 
@@ -43,9 +45,9 @@ def draw_trend(
     """Draw one series over time: a point a result, the level of each segment, and a band of a standard deviation.
 
     ``intervals`` gives the number of a result (by its id) with its bounds and count, which a trend does not carry. A
-    marker stands at the first result after each change point, with its size, and at each break, with what is different;
-    accepted and muted changes say so and are not highlighted. What nothing is concluded from is hollow, with the reason
-    in its label. More than ``limit`` points are thinned, extremes kept.
+    marker stands at the first result after each change point, with its size, and at each break, with what differs;
+    changes for the worse are highlighted unless they were accepted or muted, which they say. What nothing is concluded
+    from is hollow, with the reason in its label. More than ``limit`` points are thinned, extremes kept.
     """
     name = metric_title(trend.metric, trend.stat)
     title = title or f"{capital(name)} over time"
@@ -161,7 +163,8 @@ def _markers(trend: Trend) -> Iterator[Marker]:
         time = trend.points[change.after].measured_at
         if time is not None:
             is_open = change.accepted is None and change.muted is None
-            yield Marker("x", time, _say_change(change), Role.HIGHLIGHT if is_open else Role.GUIDE)
+            role = Role.HIGHLIGHT if is_open and change.is_worse else Role.GUIDE
+            yield Marker("x", time, _say_change(change), role)
 
 
 def _say_break(one: TrendBreak) -> str:
@@ -203,17 +206,22 @@ def _alt(title: str, trend: Trend, used: Sequence[TrendPoint], others: Sequence[
     if newest is not None and newest.value is not None:
         level = "" if trend.level is None else f", of a level of {format_number(trend.level, trend.unit)}"
         said.append(f"Newest {format_number(newest.value, trend.unit)}{level}.")
-    changes = [f"{_say_change(one)} at {_when(trend, one.after)}" for one in trend.changes]
-    breaks = [f"{_say_break(one)} at {_when(trend, one.after)}" for one in trend.breaks]
+    changes = [f"{_say_change(one)} at {_when(trend, one.after)}" for one in trend.changes[-_NEWEST:]]
+    breaks = [f"{_say_break(one)} at {_when(trend, one.after)}" for one in trend.breaks[-_NEWEST:]]
     return join_sentences(
         f"{title} of {say_name(trend.case_label)}: {say_count(len(used), 'result')} used and {len(others)} not, "
         f"{min(times).strftime(_DAY)} to {max(times).strftime(_DAY)}, "
         f"in {say_count(len(trend.segments), 'segment')}.",
         *said,
-        f"{say_count(len(changes), 'change')}: {'; '.join(changes)}." if changes else "No change point.",
-        f"{say_count(len(breaks), 'break')}: {'; '.join(breaks)}." if breaks else None,
+        _say_events("change", len(trend.changes), changes) if changes else "No change point.",
+        _say_events("break", len(trend.breaks), breaks) if breaks else None,
         say_better(trend.direction),
     )
+
+
+def _say_events(word: str, total: int, newest: Sequence[str]) -> str:
+    of = "" if total == len(newest) else f", the newest {len(newest)}"
+    return f"{say_count(total, word)}{of}: {'; '.join(newest)}."
 
 
 def _when(trend: Trend, place: int) -> str:

@@ -25,8 +25,15 @@ def correlation_cell(found: Correlated, *, is_same: bool = False) -> Cell:
 
 
 def draw_correlations(frame: KpiFrame, found: Sequence[Sequence[Correlated]]) -> Figure:
-    """Draw the matrix of correlations, from -1 to 1."""
-    titles = tuple(column.title for column in frame.columns)
+    """Draw the matrix of correlations, from -1 to 1, of the numbers that go with any other."""
+    kept = [
+        place
+        for place, line in enumerate(found)
+        if any(one.r is not None for other, one in enumerate(line) if other != place)
+    ]
+    lonely = [column.title for place, column in enumerate(frame.columns) if place not in kept]
+    found = [[found[row][place] for place in kept] for row in kept]
+    titles = tuple(frame.columns[place].title for place in kept)
     axis = Axis("number", scale=Scale.CATEGORY, categories=titles)
     cells = tuple(
         tuple(correlation_cell(one, is_same=row == place) for place, one in enumerate(line))
@@ -47,6 +54,8 @@ def draw_correlations(frame: KpiFrame, found: Sequence[Sequence[Correlated]]) ->
     said = "; ".join(f"{one} with {other} {format_plain(r, 2)}" for r, one, other in strongest)
     blank = sum(one.r is None for row, line in enumerate(found) for place, one in enumerate(line) if place > row)
     notes = [f"{count_words(blank, 'pair')} left blank: too few rows or devices have both."] if blank else []
+    if lonely:
+        notes.append(f"Not drawn, as nothing else is known beside them often enough: {', '.join(lonely)}.")
     missed = format_plain(0.05 * len(known), 2)
     notes.append(f"Each interval holds at 95 % by itself: of {len(known)} about {missed} miss by chance.")
     return Figure(

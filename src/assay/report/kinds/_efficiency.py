@@ -10,11 +10,11 @@ from assay.analysis.usable_numbers import NumberWanted
 from assay.core.words import Direction
 from assay.report.cells import metric_column
 from assay.report.figures.curves import TrainingCurve, draw_curves
-from assay.report.kinds._shared2 import cut, group_cell, provenance_column, say_rows_cut
+from assay.report.kinds._shared2 import cut, drop_idle_columns, group_cell, provenance_column, say_rows_cut
 from assay.report.values import Cell, Column, Figure, Layer, Ref, RefKind, Role, Scale, Shape, Table
 
 _MOST_CURVES = 8
-_MOST_ROWS = 200
+_MOST_ROWS = 60
 
 
 def draw_efficiency(key: str, name: str, lines: Sequence[ScalingLine]) -> Figure:
@@ -76,10 +76,11 @@ def efficiency_table(key: str, name: str, lines: Sequence[ScalingLine], metric: 
             description="Speed-up over the ratio of the numbers of accelerators; 100 % is ideal",
         ),
     )
-    return Table(
+    table = Table(
         f"efficiency-{key}", f"{name}: efficiency beside ideal", columns, tuple(rows),
         notes=say_rows_cut(left, len(steps), "rows"), rows_left_out=left,
     )  # fmt: skip
+    return drop_idle_columns(table)
 
 
 def _medians(step: ScalingStep) -> str | None:

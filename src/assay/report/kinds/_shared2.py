@@ -5,7 +5,8 @@ May import: core, catalog, store, analysis, report.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from assay import __version__
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _RATE = "1/s"
 _MOST_REASONS = 6
+_PROVENANCE = "provenance"
 HOW_GROUPS_READ = (
     (
         "results, lowest, highest",
@@ -234,7 +236,7 @@ def hardware_cell(label: str, hw_id: str | None, reason: str | None = None) -> C
 
 def provenance_column() -> Column:
     """A column that says where a row's numbers are from, for readers of text and files."""
-    return Column("provenance", "provenance", description="Measured here, imported from somebody else, or predicted")
+    return Column(_PROVENANCE, _PROVENANCE, description="Measured here, imported from somebody else, or predicted")
 
 
 def worst_verdict(verdicts: Iterable[Verdict | None]) -> Verdict | None:
@@ -257,6 +259,34 @@ def metric_words(metric: str, stat: str | None = None) -> str:
 def cut(rows: Sequence[Any], limit: int) -> tuple[Sequence[Any], int]:
     """The first rows, and how many are left."""
     return rows[:limit], max(0, len(rows) - limit)
+
+
+def drop_idle_columns(table: Table, keep: Collection[str] = ()) -> Table:
+    """Return a table without the columns that tell no rows apart, which its notes then name.
+
+    Those are columns without any value, whose reasons are told once, and ``provenance`` where all rows have the same:
+    every number carries it. ``keep`` names columns that stay whatever they hold.
+    """
+    if not table.rows:
+        return table
+    kept, notes = [], list(table.notes)
+    for place, column in enumerate(table.columns):
+        cells = [row[place] for row in table.rows]
+        is_blank = all(cell.value is None for cell in cells)
+        if column.key in keep or not (
+            is_blank or (column.key == _PROVENANCE and len({cell.value for cell in cells}) == 1)
+        ):
+            kept.append(place)
+        elif is_blank:
+            reasons = dict.fromkeys(cell.reason or "not known" for cell in cells)
+            shown = "; ".join(list(reasons)[:2])
+            notes.append(f"No {column.title} in any row: {shown}.")
+    return replace(
+        table,
+        columns=tuple(table.columns[place] for place in kept),
+        rows=tuple(tuple(row[place] for place in kept) for row in table.rows),
+        notes=tuple(notes),
+    )
 
 
 def empty_table(key: str, title: str, columns: Sequence[Column], when_empty: str, notes: Sequence[str] = ()) -> Table:

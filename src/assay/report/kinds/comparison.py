@@ -41,12 +41,13 @@ def build(store: Store, request: ReportRequest) -> Report:
     named = [_named(store, run_id) for run_id in request.run_ids]
     by, baseline = options.get("by"), options.get("against")
     if by is None:
+        named = _put_first(store, named, baseline)
         if len(named) < _TWO:
             raise UsageError(
                 f"A comparison has two sides or more, and only {named[0].ref!r} was given.",
                 hint="Name two runs, or compare the parts of one: --by engine",
             )
-        groups = _put_first(gather_sides(store, named), baseline, store)
+        groups = gather_sides(store, named)
     elif len(named) > 1:
         raise UsageError(f"--by compares the parts of one run, and {len(named)} were given.")
     else:
@@ -80,18 +81,12 @@ def _named(store: Store, run_id: str) -> NamedRun:
     return replace(found, ref=f"{found.run.suite} {short_id(found.run.run_id)}")
 
 
-def _put_first(
-    groups: Sequence[SideResults], baseline: str | None, store: Store
-) -> tuple[SideResults, ...]:
-    """The baseline's side first. It may be named as runs are. Raises UsageError where it is no side."""
+def _put_first(store: Store, named: Sequence[NamedRun], baseline: str | None) -> list[NamedRun]:
+    """The runs with the baseline first, which may be one of them or one more."""
     if baseline is None:
-        return tuple(groups)
-    wanted = find_named_run(store, baseline).run.run_id
-    if not any(wanted in group.side.run_ids for group in groups):
-        raise UsageError(
-            f"{baseline!r} is none of the sides.", hint=f"They are {', '.join(group.side.label for group in groups)}."
-        )
-    return tuple(sorted(groups, key=lambda group: wanted not in group.side.run_ids))
+        return list(named)
+    first = _named(store, baseline)
+    return [first, *(one for one in named if one.run.run_id != first.run.run_id)]
 
 
 def _narrow(store: Store, group: SideResults, where: Mapping[str, Any]) -> SideResults:

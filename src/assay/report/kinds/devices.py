@@ -26,6 +26,7 @@ from assay.report.kinds._shared2 import (
     HOW_GROUPS_READ,
     count_words,
     cut,
+    drop_idle_columns,
     empty_report,
     group_cell,
     hardware_cell,
@@ -59,7 +60,7 @@ _DEFAULT_METRICS = (
 )  # fmt: skip
 """Which metric is shown where none is asked for: the first that any usable result has."""
 _MATRIX_ROWS = 40
-_MOST_ROWS = 200
+_MOST_ROWS = 60
 """Of one workload: more are read in the results themselves."""
 _HOW = (
     (
@@ -190,12 +191,12 @@ def _overall_section(ratios: Mapping[tuple[Subject, Provenance, str], Ratio], re
     for (label, provenance), values in _overall(ratios):
         mean = statistics.geometric_mean(values)
         cell = Cell(
-            mean, provenance, n=len(values), unit="ratio",
+            mean, provenance, n=len(values), unit="1",
             reason=f"geometric mean of {count_words(len(values), 'comparable pair')}",
         )  # fmt: skip
         bars.append(Bar(label, cell))
         several = len(values) > 1
-        ends = [Cell(end, provenance, unit="ratio") if several else Cell(reason="there is one pair")
+        ends = [Cell(end, provenance, unit="1") if several else Cell(reason="there is one pair")
                 for end in (min(values), max(values))]  # fmt: skip
         rows.append((hardware_cell(label, None), Cell(provenance.value), cell, Cell(len(values)), *ends))
     columns = (
@@ -203,14 +204,14 @@ def _overall_section(ratios: Mapping[tuple[Subject, Provenance, str], Ratio], re
         provenance_column(),
         Column(
             "ratio",
-            f"speed against {reference}",
-            unit="ratio",
+            f"times as fast as {reference}",
+            unit="1",
             direction=Direction.HIGHER,
             description="Geometric mean over comparable pairs; n counts pairs",
         ),
         Column("pairs", "pairs", description="Under how many conditions both have usable results"),
-        Column("lowest", "lowest", unit="ratio", description="Of these pairs"),
-        Column("highest", "highest", unit="ratio", description="Of these pairs"),
+        Column("lowest", "lowest", unit="1", description="Of these pairs"),
+        Column("highest", "highest", unit="1", description="Of these pairs"),
     )
     table = Table(
         "against-reference", f"Against {reference}", columns, tuple(rows),
@@ -224,10 +225,10 @@ def _overall_section(ratios: Mapping[tuple[Subject, Provenance, str], Ratio], re
             ),
     )  # fmt: skip
     figure = draw_bars(
-        bars=bars, title=f"Speed against {reference}", metric="times as fast", unit="ratio",
+        bars=bars, title=f"Speed against {reference}", metric="times as fast", unit="1",
         direction=Direction.HIGHER, of="device", key="against-reference-bars",
     )  # fmt: skip
-    return Section("overall", f"Against {reference}", (table, figure))
+    return Section("overall", f"Against {reference}", (figure, drop_idle_columns(table)))
 
 
 def _overall(
@@ -286,8 +287,8 @@ def _workload_section(
         *spread_columns(wanted.unit),
         Column(
             "ratio",
-            f"speed against {reference}",
-            unit="ratio",
+            f"times as fast as {reference}",
+            unit="1",
             direction=Direction.HIGHER,
             description="How many times as fast, under the same conditions and from the same kind of source",
         ),
@@ -307,7 +308,7 @@ def _workload_section(
         caption="Rows of equal conditions stand together, those of most devices first.",
         notes=tuple(notes), rows_left_out=left,
     )  # fmt: skip
-    return Section(f"workload-{number}", name, (figure, found))
+    return Section(f"workload-{number}", name, (figure, drop_idle_columns(found, keep=("ratio",))))
 
 
 def _ratio_cell(ratio: Ratio | None, group: Group, reference: str, *, has_reference: bool) -> Cell:
@@ -318,7 +319,7 @@ def _ratio_cell(ratio: Ratio | None, group: Group, reference: str, *, has_refere
         return Cell(reason=why)
     unsure = None if ratio.lo is not None else "without an interval: not both are single results that have one"
     return Cell(
-        ratio.value, group.provenance, lo=ratio.lo, hi=ratio.hi, unit="ratio", reason=unsure,
+        ratio.value, group.provenance, lo=ratio.lo, hi=ratio.hi, unit="1", reason=unsure,
         ref=Ref(RefKind.RESULT, group.newest.result_id),
     )  # fmt: skip
 
@@ -334,10 +335,10 @@ def _matrix_section(table: Table_, ratios: Mapping[tuple[Subject, Provenance, st
         for label in table[subject, provenance]:
             ratio = ratios.get((subject, provenance, label))
             if ratio is not None:
-                entries.append(Entry(row, label, Cell(ratio.value, provenance, lo=ratio.lo, hi=ratio.hi, unit="ratio")))
+                entries.append(Entry(row, label, Cell(ratio.value, provenance, lo=ratio.lo, hi=ratio.hi, unit="1")))
     figure = draw_matrix(
         entries=entries, sides=Sides("conditions", "device"), title=f"Speed against {reference}",
-        metric="times as fast", unit="ratio", direction=Direction.HIGHER, key="matrix",
+        metric="times as fast", unit="1", direction=Direction.HIGHER, key="matrix",
     )  # fmt: skip
     text = Text((
         (f"Each cell holds a device against {reference} under the conditions of its row. A blank one has no usable "

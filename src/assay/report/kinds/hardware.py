@@ -25,6 +25,7 @@ from assay.report.kinds._shared2 import (
     choice_option,
     count_words,
     cut,
+    drop_idle_columns,
     empty_report,
     hardware_cell,
     number_option,
@@ -157,7 +158,7 @@ def _ranking_blocks(ranking: Ranking, request: ReportRequest) -> list[Block]:
                 "device"
             ), key="ranking-bars", limit=_MOST_BARS,
     )  # fmt: skip
-    return [table, figure]
+    return [figure, drop_idle_columns(table)]
 
 
 def _columns(ranking: Ranking, *, is_ranked: bool) -> tuple[Column, ...]:
@@ -265,7 +266,7 @@ def _lost_blocks(ranking: Ranking, request: ReportRequest) -> list[Block]:
         notes=say_rows_cut(left, len(ranking.lost), "devices"), rows_left_out=left,
         when_empty="Every device with a usable number takes part.",
     )  # fmt: skip
-    blocks: list[Block] = [table]
+    blocks: list[Block] = [drop_idle_columns(table)]
     if ranking.other_bases:
         listed = "; ".join(
             f"{basis.label} ({count_words(count, 'device')})" for basis, count in ranking.other_bases[:_MOST_BASES]

@@ -73,7 +73,9 @@ def _sections(store: Store, trends: Sequence[Trend], of: int, limit: int, most_f
     findings = read_last_findings(store, [one.series_id for one in trends])
     if findings:
         about = Text((f"From the newest check, of {findings[0].created_at:%Y-%m-%d %H:%M} UTC.",))
-        sections.append(Section("findings", "What the newest check found", (about, findings_table(findings, limit=limit))))
+        sections.append(
+            Section("findings", "What the newest check found", (about, findings_table(findings, limit=limit)))
+        )
     found = breaks_table(trends, limit=limit)
     if found is not None:
         sections.append(Section("breaks", "What else began", (found,)))
@@ -94,7 +96,9 @@ def _figures(trends: Sequence[Trend], most: int) -> tuple[Block, ...]:
         for place, trend in enumerate(worth[:most], start=1)
     ]
     if left_out > 0:
-        drawn.append(Text((f"{plural(left_out, 'series')} {agree(left_out, 'is')} not drawn: --option figures=N draws more.",)))
+        drawn.append(
+            Text((f"{plural(left_out, 'series')} {agree(left_out, 'is')} not drawn: --option figures=N draws more.",))
+        )
     return tuple(drawn)
 
 

@@ -24,6 +24,7 @@ from assay.report.kinds._shared2 import (
     choice_option,
     count_words,
     cut,
+    drop_idle_columns,
     empty_report,
     hardware_cell,
     provenance_column,
@@ -93,10 +94,18 @@ def build(store: Store, request: ReportRequest) -> Report:
             "Which numbers go together",
             (draw_correlations(frame, found), correlations_table(frame, found, request.limit)),
         ),
-        Section("peak", "Share of the peak", (_peak_figure(shares), _peak_table(shares, request.limit))),
-        Section("energy", "Work for a joule", (_joule_table(per_joule, request.limit), Text((_NO_PRICES,)))),
-        Section("spread", f"Spread by {by}", (_spread_figure(spreads, by), _spread_table(spreads, by))),
-        Section("devices", "What there is", (_devices_table(frame, request.limit),)),
+        Section(
+            "peak", "Share of the peak", (_peak_figure(shares), drop_idle_columns(_peak_table(shares, request.limit)))
+        ),
+        Section(
+            "energy",
+            "Work for a joule",
+            (drop_idle_columns(_joule_table(per_joule, request.limit)), Text((_NO_PRICES,))),
+        ),
+        Section(
+            "spread", f"Spread by {by}", (_spread_figure(spreads, by), drop_idle_columns(_spread_table(spreads, by)))
+        ),
+        Section("devices", "What there is", (drop_idle_columns(_devices_table(frame, request.limit)),)),
     ]
     left_out = say_left_out(count_left_out(store, selection))
     if left_out:

@@ -151,7 +151,9 @@ def _table(matrix: Matrix) -> Table:
     )
     left = matrix.workloads_found - len(matrix.rows)
     notes = (
-        [f"{left} of {matrix.workloads_found} workloads are not shown: those on fewest devices."] if left > 0 else []
+        [f"{left} of {matrix.workloads_found} workloads are not shown: those on fewest of these devices."]
+        if left > 0
+        else []
     )
     hidden = matrix.devices_found - len(matrix.devices)
     notes += (

@@ -144,8 +144,9 @@ def _summary(content: RunContent, advice: tuple[Advice, ...]) -> Iterator[Text]:
         yield Text(spans)
     if advice:
         best = advice[0]
-        gain = "" if best.gain is None else f" ({number_words(best.gain, 'ratio')} {best.gain_of})"
-        yield Text((f"{plural(len(advice), 'piece')} of advice; first: {best.action}, {short_name(best.subject)}{gain}.",))
+        gain = "" if best.gain is None else f"; {best.gain_of} {number_words(best.gain, 'ratio')}"
+        more = f", and {len(advice) - 1} more below" if len(advice) > 1 else ""
+        yield Text((f"Advice: {best.action} ({short_name(best.subject)}{gain}){more}.",))
 
 
 def _nothing(run: RunRecord) -> str:
@@ -176,7 +177,8 @@ def _trouble_words(content: RunContent) -> Iterator[str]:
     if tally.not_run:
         yield f"{plural(tally.not_run, 'case')} {agree(tally.not_run, 'was')} not run."
     if tally.left_out:
-        yield f"{plural(tally.left_out, 'result')} {agree(tally.left_out, 'is')} left out of every ranking: {_marks(content)}."
+        many = f"{plural(tally.left_out, 'result')} {agree(tally.left_out, 'is')}"
+        yield f"{many} left out of every ranking: {_marks(content)}."
     disturbed = tally.verdicts.get(Verdict.CONTAMINATED, 0)
     if disturbed:
         yield f"{plural(disturbed, 'result')} {agree(disturbed, 'was')} disturbed and should be measured again."

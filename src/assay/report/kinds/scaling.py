@@ -20,6 +20,7 @@ from assay.report.figures.scaling import View, draw_scaling
 from assay.report.how_to_read import how_to_read
 from assay.report.kinds._shared2 import (
     count_words,
+    drop_idle_columns,
     empty_report,
     hardware_cell,
     number_option,
@@ -75,7 +76,7 @@ def build(store: Store, request: ReportRequest) -> Report:
         (curve, analyse_scaling(curve.points, tolerance=TOLERANCE, latency_target_ns=target_ns))
         for curve in load_curves(store, shown)
     ]
-    sections = [Section("curves", "Curves", (_overview(curves, len(found)),))]
+    sections = [Section("curves", "Curves", (drop_idle_columns(_overview(curves, len(found))),))]
     sections += [_curve_section(number, curve, scaling, target_ns) for number, (curve, scaling) in enumerate(curves, 1)]
     left_out = say_left_out(count_left_out(store, selection))
     if left_out:
@@ -165,7 +166,10 @@ def _curve_section(number: int, curve: Curve, scaling: Scaling, target_ns: float
         blocks.append(
             draw_scaling(curve, scaling, view=View.LATENCY, latency_target_ns=target_ns, key=f"latency-{number}")
         )
-    blocks += [_points_table(number, curve, scaling), Text(tuple(_sentences(curve, scaling)))]
+    blocks += [
+        drop_idle_columns(_points_table(number, curve, scaling), keep=("rate", "mark")),
+        Text(tuple(_sentences(curve, scaling))),
+    ]
     return Section(f"curve-{number}", title, tuple(blocks))
 
 

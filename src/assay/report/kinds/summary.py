@@ -97,9 +97,7 @@ def build(store: Store, request: ReportRequest) -> Report:
         title="Summary" if not where else f"Summary of {short_name(', '.join(_said(where)))}",
         generated_at=request.time,
         assay_version=__version__,
-        summary=tuple(
-            _summary(holdings, standings, metric, trends, findings, scored, actions, provenance, series)
-        ),
+        summary=tuple(_summary(holdings, standings, metric, trends, findings, scored, actions, provenance, series)),
         scope=(("number", metric), *where_scope(where)),
         sections=tuple(section for section in sections if section is not None),
         sources=_sources(store, where) if provenance is Provenance.IMPORTED else (),
@@ -117,9 +115,7 @@ def _provenance(where: Mapping[str, Any]) -> Provenance:
     return Provenance(words[0]) if len(words) == 1 and words[0] != ANY else Provenance.MEASURED
 
 
-def _trends(
-    store: Store, where: Mapping[str, Any], metric: str, stat: str | None
-) -> tuple[list[Trend], int]:
+def _trends(store: Store, where: Mapping[str, Any], metric: str, stat: str | None) -> tuple[list[Trend], int]:
     selection = Selection.of({**where, "provenance": Provenance.MEASURED.value})
     series = find_series(store, selection)
     chosen = longest_series(store, selection, series, _MOST_SERIES)
@@ -197,7 +193,9 @@ def _actions(
     alarms = [one for one in findings if one.change.is_alarm and one.muted is None]
     if alarms:
         names = name_some(one.case_label for one in alarms)
-        yield _Action("look at the alarms of the newest check", names, f"assay check {short_id(alarms[0].run_id)} --confirm")
+        yield _Action(
+            "look at the alarms of the newest check", names, f"assay check {short_id(alarms[0].run_id)} --confirm"
+        )
     yield from _repairs(store, newest)
     for one in scored:
         missed = one.report.count(Met.FAIL)
@@ -258,14 +256,16 @@ def _targets_section(scored: Sequence[_Scored]) -> Section | None:
     for one in scored:
         judged = one.report
         why = "too little of the weight is known"
-        rows.append((
-            Cell(one.run.suite),
-            run_cell(one.run),
-            Cell(one.run.started_at),
-            *(Cell(judged.count(met)) for met in Met),
-            Cell(judged.score, reason=why if judged.score is None else None),
-            Cell(judged.grade, reason=why if judged.grade is None else None),
-        ))
+        rows.append(
+            (
+                Cell(one.run.suite),
+                run_cell(one.run),
+                Cell(one.run.started_at),
+                *(Cell(judged.count(met)) for met in Met),
+                Cell(judged.score, reason=why if judged.score is None else None),
+                Cell(judged.grade, reason=why if judged.grade is None else None),
+            )
+        )
     caption = "The newest run of each suite that has targets."
     return Section("targets", "Targets", (Table("targets", "Targets", columns, tuple(rows), caption=caption),))
 
@@ -302,7 +302,9 @@ def _summary(  # noqa: PLR0913, PLR0917  (every part of the report, once)
         met, every = one.report.count(Met.PASS), len(one.report.outcomes)
         score = "" if one.report.score is None else f", grade {one.report.grade}"
         tone = Tone.BAD if one.report.count(Met.FAIL) else Tone.PLAIN
-        yield Text((f"{met} of {plural(every, 'target')} of {short_name(one.run.suite)} {agree(met, 'is')} met{score}.",), tone)
+        yield Text(
+            (f"{met} of {plural(every, 'target')} of {short_name(one.run.suite)} {agree(met, 'is')} met{score}.",), tone
+        )
     if actions:
         yield Text((f"First to do: {actions[0].what} ({actions[0].command}).",))
 

@@ -64,7 +64,9 @@ def given_targets(options: Mapping[str, str]) -> tuple[Target, ...]:
     try:
         content = json.loads(text)
     except ValueError as error:
-        raise UsageError(f"The targets are no JSON: {error}.", hint="docs/targets.md shows how they are written.") from error
+        raise UsageError(
+            f"The targets are no JSON: {error}.", hint="docs/targets.md shows how they are written."
+        ) from error
     return tuple(map(parse_target, content))
 
 
@@ -102,8 +104,6 @@ report_kinds.add(
         description="Is a run within its targets: pass, fail or unknown for each, a score and a grade",
         build=build,
         runs=(1, 1),
-        options={
-            "targets": "instead of the suite's: expressions separated by ';', or a JSON list as suites hold them"
-        },
+        options={"targets": "instead of the suite's: expressions separated by ';', or a JSON list as suites hold them"},
     ),
 )

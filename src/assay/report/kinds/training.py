@@ -21,6 +21,7 @@ from assay.report.kinds._shared2 import (
     HOW_GROUPS_READ,
     count_words,
     cut,
+    drop_idle_columns,
     empty_report,
     group_cell,
     hardware_cell,
@@ -69,7 +70,8 @@ _NO_CURVES = (
     "No loss or accuracy by step is stored: published tables say what a training reached, and not how. Training "
     "by assay itself is not built yet; its runs will keep both, and this section draws them."
 )
-_MOST_ROWS = 200
+_MOST_ROWS = 60
+_MOST_WORKLOADS = 24
 
 
 def build(store: Store, request: ReportRequest) -> Report:
@@ -82,7 +84,7 @@ def build(store: Store, request: ReportRequest) -> Report:
         return empty_report(KIND, TITLE, request, what, (*_HOW, *say_left_out(count_left_out(store, selection))))
     most = whole_option(request, "workloads", 6)
     time_lines, rate_lines = find_lines(times, Direction.LOWER), find_lines(rates, Direction.HIGHER)
-    sections = [Section("overview", "What there is", (_overview(times, rates, request.limit),))]
+    sections = [Section("overview", "What there is", (drop_idle_columns(_overview(times, rates, request.limit)),))]
     sections += _number_sections(times, time_lines, TIME, most, request.limit)
     sections += _number_sections(rates, rate_lines, RATE, most, request.limit)
     sections.append(_quality_section(store, selection, request.limit))
@@ -119,7 +121,7 @@ def _overview(times: Sequence[Group], rates: Sequence[Group], limit: int) -> Tab
     for group in (*times, *rates):
         by_workload.setdefault(group.subject.workload, []).append(group)
     ordered = sorted(by_workload.items(), key=lambda pair: (-sum(one.results for one in pair[1]), pair[0]))
-    kept, left = cut(ordered, min(limit, _MOST_ROWS))
+    kept, left = cut(ordered, min(limit, _MOST_WORKLOADS))
     rows = []
     for name, groups in kept:
         counts = [one.subject.accelerators for one in groups if one.subject.accelerators]
@@ -154,17 +156,22 @@ def _number_sections(
     if not groups:
         return []
     counts: dict[str, int] = {}
+    places: dict[str, set[tuple[str, int | None]]] = {}
     for group in groups:
         counts[group.subject.workload] = counts.get(group.subject.workload, 0) + group.results
+        places.setdefault(group.subject.workload, set()).add((group.device.label, group.subject.accelerators))
     names = sorted(counts, key=lambda name: (-counts[name], name))
     title = metric_title(metric).capitalize()
     sections = []
     what = "time" if metric == TIME else "rate"
-    for number, name in enumerate(names[:most], 1):
+    compared = [name for name in names if len(places[name]) > 1]
+    for number, name in enumerate(compared[:most], 1):
         own = [line for line in lines if line.workload == name]
         blocks: list[Block] = [
-            _numbers_table(
-                f"{what}-{number}", name, [one for one in groups if one.subject.workload == name], metric, limit
+            drop_idle_columns(
+                _numbers_table(
+                    f"{what}-{number}", name, [one for one in groups if one.subject.workload == name], metric, limit
+                )
             )
         ]
         if own:
@@ -173,22 +180,38 @@ def _number_sections(
                 efficiency_table(f"{what}-{number}", name, own, metric, limit),
             ]
         sections.append(Section(f"{what}-{number}", f"{title} of {name}", tuple(blocks)))
-    if len(names) > most:
-        note = (
-            f"{len(names) - most} more workloads have a {title.lower()}: workloads=N shows more, and a filter "
-            "one alone."
+    rest = [name for name in names if name not in compared]
+    others: list[Block] = []
+    if len(compared) > most:
+        more = f"{len(compared) - most} more workloads have a {title.lower()} on several devices"
+        others.append(Text((f"{more}: workloads=N shows more, and a filter one alone.",)))
+    if rest:
+        own_groups = [group for group in groups if group.subject.workload in rest]
+        found = _numbers_table(
+            f"{what}-single", "Workloads on one device", own_groups, metric, limit, has_workload=True
         )
-        sections.append(Section(f"{what}-more", f"{title} of others", (Text((note,)),)))
+        others.append(drop_idle_columns(found))
+    if others:
+        sections.append(Section(f"{what}-more", f"{title} of others", tuple(others)))
     return sections
 
 
-def _numbers_table(key: str, name: str, groups: Sequence[Group], metric: str, limit: int) -> Table:
+def _numbers_table(
+    key: str, name: str, groups: Sequence[Group], metric: str, limit: int, *, has_workload: bool = False
+) -> Table:
     wanted = NumberWanted.of(metric)
     sign = 1 if wanted.direction is Direction.LOWER else -1
-    ordered = sorted(groups, key=lambda one: (one.subject.label, one.subject.accelerators or 0, sign * one.median))
+    ordered = sorted(
+        groups,
+        key=lambda one: (
+            one.subject.workload, one.subject.label, one.subject.accelerators or 0, sign * one.median,
+        ),
+    )  # fmt: skip
     kept, left = cut(ordered, min(limit, _MOST_ROWS))
+    first = (Column("workload", "workload"),) if has_workload else ()
     rows = [
         (
+            *((workload_cell(group.subject.workload),) if has_workload else ()),
             hardware_cell(group.device.label, group.device.hw_id, group.device.reason),
             Cell(group.subject.accelerators, reason=None if group.subject.accelerators else "its source does not say"),
             Cell(group.provenance.value),
@@ -217,6 +240,7 @@ def _numbers_table(key: str, name: str, groups: Sequence[Group], metric: str, li
         )
     )
     columns = (
+        *first,
         Column("device", "device"),
         Column("accelerators", "accelerators", description="How many took part"),
         provenance_column(),

@@ -20,6 +20,7 @@ from assay.report.how_to_read import how_to_read
 from assay.report.kinds._shared2 import (
     count_words,
     cut,
+    drop_idle_columns,
     empty_report,
     provenance_column,
     read_sources,
@@ -60,9 +61,13 @@ def build(store: Store, request: ReportRequest) -> Report:
     native = [side for side in sides if side.where == "native"]
     pairs, alone = pair_sides(web, native, wanted.direction)
     sections = [
-        Section("pairs", "Pairs", (_pairs_table(pairs, wanted, request.limit), _pairs_figure(pairs))),
-        Section("groups", "By browser and backend", (_groups_table(pairs),)),
-        Section("browser", "Every result of a browser", (_web_table(web, alone, wanted, request.limit),)),
+        Section(
+            "pairs", "Pairs", (drop_idle_columns(_pairs_table(pairs, wanted, request.limit)), _pairs_figure(pairs))
+        ),
+        Section("groups", "By browser and backend", (drop_idle_columns(_groups_table(pairs)),)),
+        Section(
+            "browser", "Every result of a browser", (drop_idle_columns(_web_table(web, alone, wanted, request.limit)),)
+        ),
     ]
     selection = selection_of(request)
     left_out = say_left_out(count_left_out(store, selection, only=IS_WEB))

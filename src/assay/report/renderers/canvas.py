@@ -125,7 +125,7 @@ class Canvas:
         from matplotlib.lines import Line2D
 
         xs, ys = [x for x, _ in points], [y for _, y in points]
-        artist = Line2D(xs, ys, transform=self._transform, zorder=self._next(), **style)
+        artist = Line2D(xs, ys, transform=self._transform, zorder=self._next(), linestyle="none", **style)
         if titles:
             artist.set_gid(self._file(titles, refs))
         self.figure.add_artist(artist)

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 from assay.core.errors import AssayError
 from assay.core.words import Direction
 from assay.report.base import Renderer, RenderOptions, renderers
-from assay.report.cell_view import WHOLE, CellView, view_cell, view_table
-from assay.report.cleaning import clean_line, clean_text, shorten
+from assay.report.cell_markup import cell_markup, rows_markup, value_markup, whole_text
+from assay.report.cell_view import CellView, view_cell, view_table
+from assay.report.cleaning import clean_line, shorten
 from assay.report.display import count_provenance, direction_words, format_number, format_time
 from assay.report.figure_data import figure_table
 from assay.report.marks import facts_footnotes, marks_of
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 2_000_000
 """What a file may have: mail takes it, a phone opens it."""
-MOST_POINTS = 400
+MOST_POINTS = 150
 """Rows of the numbers under one figure."""
 _FEWEST_ROWS = 20
 """Rows of each table that are kept however large the file."""
@@ -62,15 +63,18 @@ def block_environment(*loaders: jinja2.BaseLoader) -> jinja2.Environment:
     environment.filters |= {
         "anchor": anchor,
         "better": _better,
+        "cell_markup": _safe(cell_markup),
         "clean": clean_line,
         "facts_view": _view_facts,
         "figure_rows": _figure_rows,
         "iso": _iso,
         "number": format_number,
+        "rows_markup": _safe(rows_markup),
         "short": _short,
         "table_view": view_table,
         "time": format_time,
-        "whole": _whole,
+        "value_markup": _safe(value_markup),
+        "whole": whole_text,
     }
     environment.tests |= {
         "facts_block": lambda value: isinstance(value, Facts),
@@ -79,6 +83,18 @@ def block_environment(*loaders: jinja2.BaseLoader) -> jinja2.Environment:
         "text_block": lambda value: isinstance(value, Text),
     }
     return environment
+
+
+def _safe(write: Callable[..., str]) -> Callable[..., str]:
+    """Of a function that escapes what it is given: templates take its text as it is."""
+    from markupsafe import Markup
+
+    return lambda *arguments, **named: Markup(write(*arguments, **named))  # noqa: S704  (escaped in cell_markup)
+
+
+@cache
+def _own_environment() -> jinja2.Environment:
+    return block_environment()
 
 
 @cache
@@ -108,7 +124,7 @@ def render_html(
     ``draw`` makes inline SVG of a figure (None: the project's own drawing, where it can be had). Where the file would
     be larger, the longest tables are cut and the file says so. Raises AssayError where jinja2 is not installed.
     """
-    environment = block_environment()
+    environment = _own_environment()
     draw = draw or find_drawing()
     pictures = {figure.key: _draw(draw, figure) for figure in report.figures() if figure.empty is None}
     rows = max((len(table.rows) for table in report.tables()), default=0)
@@ -219,13 +235,6 @@ def _better(direction: Direction | None) -> str | None:
 
 def _short(text: str, limit: int = 96) -> str:
     return shorten(clean_line(text), limit)
-
-
-def _whole(text: str) -> str:
-    cleaned = clean_text(text)
-    if len(cleaned) <= WHOLE:
-        return cleaned
-    return f"{cleaned[:WHOLE]}… ({format_number(len(cleaned) - WHOLE)} more characters are in the JSON file)"
 
 
 def _iso(moment: datetime) -> str:

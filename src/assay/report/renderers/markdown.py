@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from assay.core.units import MISSING
 from assay.report.base import Renderer, RenderOptions, renderers
 from assay.report.cleaning import clean_line, isolate, shorten
-from assay.report.display import count_provenance, direction_words, format_number, made_words
+from assay.report.display import better_words, count_provenance, format_number, made_words
 from assay.report.figure_data import figure_table
 from assay.report.flat_table import FlatCell, FlatTable, flatten_cell, flatten_table
 from assay.report.marks import facts_footnotes, marks_of, table_facts
@@ -129,8 +129,7 @@ def _table(block: Table) -> Iterator[str]:
         yield escape(block.when_empty, _MOST_WORDS)
     if block.rows_left_out:
         yield f"{format_number(block.rows_left_out)} more rows are not shown."
-    better = (f"{escape(one.title)}: {said}" for one in block.columns if (said := direction_words(one.direction)))
-    yield ", ".join(better) if block.rows else ""
+    yield escape(better_words(block), _MOST_WORDS) if block.rows else ""
     for note in block.notes:
         yield escape(note, _MOST_WORDS)
     yield _notes(flatten_table(block).notes if block.rows else ())

@@ -113,7 +113,7 @@ def write_png(pixels: Any) -> bytes:
     from PIL import Image
 
     out = io.BytesIO()
-    Image.fromarray(pixels).convert("RGB").save(out, format="png", optimize=True)
+    Image.fromarray(pixels).convert("RGB").save(out, format="png")
     return out.getvalue()
 
 

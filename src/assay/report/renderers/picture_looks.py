@@ -30,14 +30,13 @@ def mark_style(
         "markerfacecolor": canvas.theme.colour(colour if filled else "paper"),
         "markeredgecolor": canvas.theme.colour("paper" if filled else colour),
         "markeredgewidth": 0.7 if filled else 1.5 * scale,
-        "linestyle": "none",
     }
 
 
 def cross_style(canvas: Canvas, colour: str, *, scale: float = 1.0) -> dict[str, Any]:
     """The cross on a point that rankings leave out."""
     return {
-        "marker": "x", "markersize": 4.2 * scale, "linestyle": "none",
+        "marker": "x", "markersize": 4.2 * scale, "markerfacecolor": "none",
         "markeredgecolor": canvas.theme.colour(colour), "markeredgewidth": 1.1,
     }  # fmt: skip
 
@@ -67,7 +66,8 @@ def fill_style(canvas: Canvas, series: Series) -> dict[str, Any]:
         "linestyle": (0, look.dash) if look.dash else "solid",
     }
     if look.hatch:
-        style |= {"hatch": look.hatch, "hatchcolor": colour}
+        # On the paper's own colour: an SVG gives a hatch the opacity of what it lies on.
+        style |= {"facecolor": canvas.theme.colour("paper"), "hatch": look.hatch, "hatchcolor": colour}
     return style
 
 

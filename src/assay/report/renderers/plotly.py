@@ -4,7 +4,7 @@ Colours are names, so that one plot serves light and dark pages. The page's scri
 again when the theme changes. The rule: wherever the *name of a key* ends in ``color`` and the value is a text that
 matches ``^var:([a-z0-9-]+)(?:/([0-9.]+))?$``, the value is the CSS variable ``--<first group>`` of the root element
 (they are those of ``palette.css_variables``), with the second group, where there is one, as its opacity. No other value
-is to be touched; names and labels stay what they are. ``colorscale`` holds real colours, the same on light and dark paper.
+is to be touched; names and labels stay what they are. ``colorscale`` holds real colours, which serve either theme.
 
 Numbers are in the unit that the axis' title names. ``hovertext`` says of a point what every other format says of it.
 ``customdata`` of a point is ``kind:id`` of what it leads to (``result:0198…``), or null; pages make an address of it.
@@ -112,7 +112,7 @@ def _lines(
         at = y.convert(line.at)
         shapes.append(_shape(line, {"x0": 0, "x1": 1, "xref": "paper", "y0": at, "y1": at, "yref": "y"}))
         place = {"x": 1, "xref": "paper", "xanchor": "right", "y": y.place(line.at), "yref": "y", "yanchor": "bottom"}
-        notes.append(_note(line, place) | {"bgcolor": colour("paper", 0.7), "borderpad": 1})
+        notes.append(_note(line, place))
     return shapes, notes
 
 

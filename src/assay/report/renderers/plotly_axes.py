@@ -22,8 +22,9 @@ _PLAIN = frozenset({None, "", "1", "count", "1/s"})
 _MOST_NAMES = 60
 _LONGEST_NAME = 30
 _LONGEST_TITLE = 90
-_WIDTH_PX, _LETTER_PX = 640, 6.4
+_WIDTH_PX, _LETTER_PX = 520, 6.4
 _MOST_LINES = 3
+_GROUPED = 10_000
 _SPARSE_DECADES, _MOST_DECADES = 1.6, 8
 _CLEAR = "rgba(0,0,0,0)"
 
@@ -107,7 +108,8 @@ class PlotAxis:
             texts = [escape(label) for label in self.ticks.labels]
             return found | {"tickmode": "array", "tickvals": list(self.ticks.places), "ticktext": texts}
         is_plain = self.axis.unit in _PLAIN
-        return found | {"exponentformat": "SI" if is_plain else "none", "separatethousands": not is_plain, "nticks": 8}
+        is_long = not is_plain and max(abs(end) for end in (self.number(low), self.number(high))) >= _GROUPED
+        return found | {"exponentformat": "SI" if is_plain else "none", "separatethousands": is_long, "nticks": 8}
 
     def _names(self) -> dict[str, Any]:
         names = [clean_line(name) for name in self.axis.categories]

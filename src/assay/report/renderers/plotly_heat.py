@@ -111,9 +111,10 @@ def _marked(
 
 def _legend_entry(name: str, marker: Mapping[str, Any]) -> dict[str, Any]:
     """A trace of nothing: its mark in the legend, in the ink of the page."""
+    ink = colour("ink")
     return {
-        "type": "scatter", "mode": "markers", "name": name, "legendgroup": name, "showlegend": True, "hoverinfo": "skip",
-        "x": [None], "y": [None], "marker": {**marker, "color": colour("ink"), "line": {"color": colour("ink"), "width": 1.2}},
+        "type": "scatter", "mode": "markers", "name": name, "legendgroup": name, "showlegend": True,
+        "hoverinfo": "skip", "x": [None], "y": [None], "marker": {**marker, "color": ink, "line": {"color": ink, "width": 1.2}},
     }  # fmt: skip
 
 
@@ -121,10 +122,14 @@ def _is(cell: Cell, provenance: Provenance) -> bool:
     return number_in(cell) is not None and cell.provenance is provenance
 
 
+def _is_unused(cell: Cell) -> bool:
+    return number_in(cell) is not None and not cell.is_usable
+
+
 _HATCHED, _CORNERED = "predicted", "imported"
 _KINDS: tuple[tuple[str, Callable[[Cell], bool], Mapping[str, Any]], ...] = (
     (_HATCHED, lambda cell: _is(cell, Provenance.PREDICTED), {"symbol": "line-ne-open", "size": 11}),
     (_CORNERED, lambda cell: _is(cell, Provenance.IMPORTED), {"symbol": "diamond-open", "size": 6}),
-    ("not used in rankings", lambda cell: number_in(cell) is not None and not cell.is_usable, {"symbol": "x-thin-open", "size": 12}),
+    ("not used in rankings", _is_unused, {"symbol": "x-thin-open", "size": 12}),
     ("not known", lambda cell: number_in(cell) is None, {"symbol": "circle", "size": 3}),
 )  # fmt: skip

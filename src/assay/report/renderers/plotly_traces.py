@@ -152,7 +152,7 @@ def _band(plan: Plan, one: Series, x: PlotAxis, y: PlotAxis) -> dict[str, Any]:
 
 
 def _fill(one: Series, opacity: float) -> dict[str, Any]:
-    """How bars are filled: full where measured, an outline where imported, hatched where predicted, crossed if unused."""
+    """How bars are filled: full if measured, an outline if imported, hatched if predicted, crossed if not used."""
     outline = {"color": colour(one.colour), "width": 1.4}
     if not one.layer.is_usable:
         pattern = {"shape": "x", "fgcolor": colour("muted"), "bgcolor": colour("paper"), "size": 7, "solidity": 0.12}

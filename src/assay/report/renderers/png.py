@@ -38,7 +38,7 @@ def render_png(report: Report, options: RenderOptions = RenderOptions(), *, dpi:
         finest = min(math.sqrt(_MOST_PIXELS / (inches[0] * inches[1])), _LONGEST_SIDE / inches[1])
         if finest < _COARSEST_DPI:
             raise UsageError(
-                f"The {len(figures)} figures of the report make a picture {canvas.height:.0f} px high, too high for a PNG.",
+                f"Its {len(figures)} figures make a picture {canvas.height:.0f} px high, which is too high.",
                 hint=f"Draw one figure ({figures[0].key!r}, say), or choose svg or html.",
             )
         return write_png(draw_pixels(canvas, min(dpi, math.floor(finest))))

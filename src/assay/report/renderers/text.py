@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from assay.report.base import Renderer, RenderOptions, renderers
 from assay.report.cleaning import clean_line, isolate
-from assay.report.display import count_provenance, direction_words, format_number, made_words
+from assay.report.display import better_words, count_provenance, format_number, made_words
 from assay.report.flat_table import FlatCell, FlatTable, flatten_cell, flatten_table
 from assay.report.marks import facts_footnotes, marks_of, table_facts
 from assay.report.parts import narrow_report
@@ -117,10 +117,7 @@ def _table(block: Table, width: int) -> Iterator[str]:
         yield from draw_grid(flatten_table(block), width)
     if block.rows_left_out:
         yield f"{format_number(block.rows_left_out)} more rows are not shown."
-    better = ", ".join(
-        f"{_words(column.title)}: {said}" for column in block.columns if (said := direction_words(column.direction))
-    )
-    if better and block.rows:
+    if block.rows and (better := better_words(block)):
         yield from wrap(better, width)
     for note in block.notes:
         yield from wrap(_words(note), width)

@@ -11,7 +11,7 @@ from assay.report.display import MISSING, direction_words, format_number
 from assay.report.palette import LOOKS, UNUSED_LETTER
 from assay.report.renderers.heat import cell_words, number_in, words_unit
 from assay.report.renderers.textplot_words import cut
-from assay.report.text_width import pad, text_width
+from assay.report.text_width import pad, text_width, wrap
 from assay.report.values import Cell, Figure, Heat
 
 _MOST_ROWS = 40
@@ -42,8 +42,8 @@ def heat_lines(figure: Figure, heat: Heat, width: int) -> list[str]:
         f"{format_number(len(heat.cells) - len(names))} more rows" if len(heat.cells) > len(names) else "",
     ]
     if said := " and ".join(part for part in rest if part):
-        lines.append(f"{said} are not drawn.")
-    return [*lines, *_legend(heat)]
+        lines += wrap(f"{said} are not drawn.", width)
+    return [*lines, *_legend(heat, width)]
 
 
 def _text(cell: Cell, word: str) -> str:
@@ -58,11 +58,11 @@ def _sign(cell: Cell) -> str:
     return LOOKS[cell.provenance].letter if cell.provenance in _SIGNED else ""
 
 
-def _legend(heat: Heat) -> list[str]:
+def _legend(heat: Heat, width: int) -> list[str]:
     cells = [cell for row in heat.cells for cell in row]
     signs = {_sign(cell) for cell in cells if number_in(cell) is not None}
     meanings = {LOOKS[word].letter: word.value for word in _SIGNED} | {UNUSED_LETTER: "not used in rankings"}
     said = [f"{sign} {meaning}" for sign, meaning in meanings.items() if sign in signs]
     if any(number_in(cell) is None for cell in cells):
         said.append(f"{MISSING} not known")
-    return ["   ".join(said)] if said else []
+    return wrap("   ".join(said), width) if said else []

@@ -33,9 +33,10 @@ _PERCENT_SPAN = 3.0
 _PLAIN_UNITS = frozenset({None, "", "1", "count"})
 _LETTERS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _LETTERS_FROM = 2e5
-_ONE_UNIT = (0.001, 99_999.0)
+_ONE_UNIT = (0.001, 9_999.0)
 _BINARY_STEPS = (1, 2, 3, 5, 10, 20)
 _GROUPED = 10_000
+_MEBI = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,7 @@ def _linear_between(low: float, high: float, unit: str | None, count: int) -> Ti
     sign = "+" if unit == "ratio" else ""
     return Ticks(
         low, high, tuple(number * divisor + offset for number in numbers),
-        tuple(_number_text(number, digits, sign) + letter for number in numbers), unit=label,
+        tuple(_number_text(number, digits, sign, letter) for number in numbers), unit=label,
     )  # fmt: skip
 
 
@@ -150,12 +151,12 @@ def _axis_unit(size: float, unit: str | None) -> tuple[float, str, str]:
     return scaled.divisor, scaled.label, ""
 
 
-def _number_text(value: float, digits: int, sign: str = "") -> str:
+def _number_text(value: float, digits: int, sign: str, letter: str) -> str:
     """A tick's number with the decimals of its step, thousands apart from 10 000 on, with a true minus."""
     if abs(value) < 0.5 * 10.0**-digits:
-        return "0"
+        return "0\u00a0%" if sign else "0"
     text = f"{abs(value):.{digits}f}" if abs(value) < _GROUPED else f"{abs(value):,.{digits}f}".replace(",", "\u202f")
-    return f"{'−' if value < 0 else sign}{text}"
+    return f"{'−' if value < 0 else sign}{text}{letter}"
 
 
 def _log(low: float, high: float, unit: str | None, count: int, distinct: Sequence[float]) -> Ticks:
@@ -193,13 +194,16 @@ def _apart(values: Sequence[float], low: float, high: float) -> tuple[float, ...
 
 def _powers_of_two(low: float, high: float, count: int) -> tuple[float, ...]:
     first, last = math.ceil(math.log2(low) - _EPSILON), math.floor(math.log2(high) + _EPSILON)
-    step = next((step for step in _BINARY_STEPS if (last - first) / step <= count), _BINARY_STEPS[-1])
-    return tuple(2.0**power for power in range(math.ceil(first / step) * step, last + 1, step))
+    least = max(1, math.ceil((last - first) / count))
+    step = next((step for step in _BINARY_STEPS if step >= least), least)
+    # Counted from 1 MiB, so that the units themselves have ticks: 1, 8, 64, 512 MiB, 4 GiB.
+    start = math.ceil((first - _MEBI) / step) * step + _MEBI
+    return tuple(2.0**power for power in range(start, last + 1, step))
 
 
 def _decades(low: float, high: float, count: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    step = max(1, math.ceil((last - first) / max(1, count + 2)))
+    step = max(1, math.ceil(math.log10(high / low) / max(1, count + 3)))
     factors = (1, 2, 5) if math.log10(high / low) < _DENSE_DECADES else (1,)
     inside = [
         (power, factor, factor * 10.0**power)

@@ -155,9 +155,7 @@ def list_devices(
     return answer(request, build)
 
 
-@router.get(
-    "/catalog/devices/{hw_id}", operation_id="get_device", summary="One device", response_model=DeviceDetail
-)
+@router.get("/catalog/devices/{hw_id}", operation_id="get_device", summary="One device", response_model=DeviceDetail)
 def get_device(
     request: Request, hw_id: Annotated[str, Path(min_length=1, max_length=200, description="Id of a device.")]
 ) -> Response:

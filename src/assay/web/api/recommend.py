@@ -12,7 +12,8 @@ from fastapi import Query, Request
 from fastapi.responses import Response  # noqa: TC002  (FastAPI reads annotations)
 from pydantic import Field, StringConstraints
 
-from assay.analysis.ranking import Candidate, Objective, Quantity, Ranking, RankingRequest, rank_hardware, read_prices
+from assay.analysis.ranking import rank_hardware, read_prices
+from assay.analysis.ranking_values import Candidate, Objective, Quantity, Ranking, RankingRequest, many_of
 from assay.core.errors import UnknownNameError, UsageError
 from assay.core.words import Mode, Provenance, Verdict
 from assay.report.advice import advise, explain_known
@@ -206,14 +207,23 @@ def _ranking(found: Ranking) -> RankingModel:
 
 
 def _candidate(one: Candidate, found: Ranking) -> CandidateModel:
-    work = "unit of work" if found.basis is None else found.basis.unit_of_work or "unit of work"
+    work = (None if found.basis is None else found.basis.unit_of_work) or "unit of work"
     return CandidateModel(
-        rank=one.rank, label=one.label, hw_id=one.device.hw_id, accelerators=one.accelerators,
-        provenance=one.provenance, times_worse=finite(one.times_worse), is_level=one.is_level,
-        misses=list(one.misses), software=list(one.software), latency=_quantity(one.latency, "ns"),
-        throughput=_quantity(one.throughput, "1/s"), energy=_quantity(one.energy, f"J/{work}"),
-        power=_quantity(one.power, "W"), cost=_quantity(one.cost_usd, f"USD/1e6 {work}s"),
-    )  # fmt: skip
+        rank=one.rank,
+        label=one.label,
+        hw_id=one.device.hw_id,
+        accelerators=one.accelerators,
+        provenance=one.provenance,
+        times_worse=finite(one.times_worse),
+        is_level=one.is_level,
+        misses=list(one.misses),
+        software=list(one.software),
+        latency=_quantity(one.latency, "ns"),
+        throughput=_quantity(one.throughput, f"{work}/s"),
+        energy=_quantity(one.energy, "J/call" if found.is_energy_of_a_call else f"J/{work}"),
+        power=_quantity(one.power, "W"),
+        cost=_quantity(one.cost_usd, f"USD/1e6 {many_of(work)}"),
+    )
 
 
 def _quantity(one: Quantity, unit: str) -> QuantityModel:

@@ -69,10 +69,10 @@ def _form(ask: Ask, a: str | None, b: str | None, by: str | None, metric: str) -
     runs = _runs(ask)
     numbers = [(name, metric_title(name)) for name in _METRICS]
     fields: tuple[Field, ...] = (
-        select("a", "Baseline", runs, a, any_label="choose a run"),
-        select("b", "Compared with it", runs, b, any_label="choose a run"),
-        select("by", "or parts of the baseline, by", [(one, one) for one in _BY], by, any_label="not at all"),
-        select("metric", "Number", numbers, metric, any_label=None),
+        select("a", "Baseline", runs, a, any_label="choose a run", is_wide=True),
+        select("b", "Compared with it", runs, b, any_label="choose a run", is_wide=True),
+        select("by", "or parts of the baseline, by", [(one, one) for one in _BY], by, any_label="not at all", is_wide=True),
+        select("metric", "Number", numbers, metric, any_label=None, default="latency_ns"),
     )
     return Form(ask.url_of("/compare"), fields, submit="Compare", reset=ask.url_of("/compare") if a or b else None)
 
@@ -80,8 +80,8 @@ def _form(ask: Ask, a: str | None, b: str | None, by: str | None, metric: str) -
 def _runs(ask: Ask) -> list[tuple[str, str]]:
     """The newest measured runs, to choose from; any other may be named in the address."""
     rows = ask.kept("runs to compare", lambda: ask.rows(
-        "SELECT run_id, suite, started_at, results_written FROM runs "
-        f"WHERE provenance = '{Provenance.MEASURED}' AND results_written > 0 "
+        "SELECT run_id, suite, started_at FROM runs "
+        f"WHERE provenance = '{Provenance.MEASURED}'"
         f"ORDER BY started_at DESC, run_id DESC LIMIT {_MOST_RUNS}"
     ))  # fmt: skip
     return [

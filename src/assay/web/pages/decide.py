@@ -72,7 +72,7 @@ def _form(ask: Ask, options: dict[str, str]) -> Form:
     workloads = sorted(read_workloads(ask)[:_MOST_WORKLOADS], key=lambda one: one.name.casefold())
     fields = (
         select("workload", "Workload", [(one.name, one.name, one.total) for one in workloads], query.exact("workload"),
-               any_label="the one most devices ran"),
+               any_label="the one most devices ran", is_wide=True),
         select("objective", "The best has", _OBJECTIVES, options["objective"], any_label=None, default="throughput"),
         Field(Control.NUMBER, "max_latency_ms", "Latency at most", query.text("max_latency_ms") or "", unit="ms"),
         Field(Control.NUMBER, "min_throughput", "Throughput at least", query.text("min_throughput") or "", unit="/s"),

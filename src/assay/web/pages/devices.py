@@ -13,7 +13,7 @@ from fastapi import APIRouter
 from assay.catalog.hardware.entry import Hardware
 from assay.catalog.hardware.load import find_source, load_catalogue
 from assay.core.errors import NotFoundError
-from assay.report.results_table import results_table
+from assay.report.results_table import choose_metrics, results_table
 from assay.report.values import Cell, Column, Facts, Ref, RefKind, Source, Table, Text
 from assay.report.wording import count_words, plural
 from assay.store.rows import result_from_row
@@ -155,7 +155,7 @@ def _one(ask: Ask, name: str) -> Page:
         ("All its results", ask.url_of("/results", hardware=held.raw[0], provenance="any")),
         ("Beside other devices", ask.url_of("/matrix")),
     ]  # fmt: skip
-    return Page(report, Place.DEVICES, main="results" if newest else None, parts={"kicker": "Device", "ways": ways})
+    return Page(report, Place.DEVICES, main="results" if newest else None, parts={"kicker": "Device", "ways": ways, "listed": "results"})
 
 
 def _sheet(name: str, held: Held | None) -> Hardware | None:
@@ -176,7 +176,7 @@ def _newest(ask: Ask, held: Held) -> Table | None:
     records = [result_from_row(row) for row in rows]
     if not records:
         return None
-    table = results_table(records, title="Newest results", caption="The newest of each series; measured ones come first.")
+    table = results_table(records, metrics=choose_metrics(records, most=4), title="Newest results", caption="The newest of each series; measured ones come first.")
     if held.total <= len(records):
         return table
     note = f"{plural(held.total, 'result')} in all, of which the newest of {plural(len(records), 'series')} are shown."

@@ -65,13 +65,18 @@ def _form(ask: Ask, metric: str, size: str) -> Form:
         select("mode", "Mode", [(one.value, one.value) for one in Mode], query.text("mode")),
         select("provenance", "Provenance", [(one.value, one.value) for one in Provenance], query.text("provenance"),
                any_label="all, each marked"),
+    )  # fmt: skip
+    more = (
         select("pick", "Of several results", [(one, f"the {one}") for one in _PICKS], query.choice("pick", _PICKS, "best"),
                any_label=None, default="best"),
         select("colour", "Colours", [("relative", "relative to the best of a row"), ("value", "by value")],
                query.choice("colour", _COLOURS, "relative"), any_label=None, default="relative"),
         select("size", "Rows and columns", [(one, f"up to {one}") for one in _SIZES], size, any_label=None, default="24"),
     )  # fmt: skip
-    return Form(ask.url_of("/matrix"), fields, reset=ask.url_of("/matrix") if query.values else None, submit="Show")
+    return Form(
+        ask.url_of("/matrix"), fields, more, reset=ask.url_of("/matrix") if query.values else None, submit="Show",
+        more_title="Cells, colours and size",
+    )  # fmt: skip
 
 
 add_page(router, "/matrix", build, name="matrix")

@@ -14,7 +14,7 @@ from assay.catalog.metrics import metrics as registry
 from assay.core.words import Mark
 from assay.report.how_to_read import TOPICS, how_to_read
 from assay.report.marks import MARKS
-from assay.report.values import Cell, Column, Facts, Table, Text
+from assay.report.values import Cell, Column, Table, Text
 from assay.web.navigation import Place
 from assay.web.page import Ask, Page
 from assay.web.reports import page_report, section
@@ -64,9 +64,8 @@ def build(ask: Ask) -> Page:  # noqa: ARG001  (the same for every store)
         "method", "The method", sections,
         summary=["How assay measures, decides, and says where each number is from. The whole of it, with the simulations "
                  "behind the rules, is docs/method.md."],
-        topics=TOPICS,
     )  # fmt: skip
-    return Page(report, Place.METHOD, template="method.html", main="metrics", parts={"marks": ()})
+    return Page(report, Place.METHOD, template="method.html", main="metrics")
 
 
 def _rules() -> Table:
@@ -74,9 +73,12 @@ def _rules() -> Table:
     return Table("rules", "How changes are told", columns, tuple(tuple(Cell(text) for text in row) for row in _RULES))
 
 
-def _signs() -> Facts:
-    items = [(f"{mark.sign} {mark.word}", Cell(mark.meaning)) for mark in MARKS]
-    return Facts("signs", "Signs beside numbers", (("no sign", Cell("measured by assay, and nothing disturbed it")), *items))
+def _signs() -> Table:
+    columns = (Column("sign", "sign"), Column("meaning", "meaning"))
+    items = [("no sign", "measured by assay, and nothing disturbed it")]
+    items += [(f"{mark.sign} {mark.word}", mark.meaning) for mark in MARKS]
+    rows = tuple((Cell(sign), Cell(meaning)) for sign, meaning in items)
+    return Table("signs", "Signs beside numbers", columns, rows)
 
 
 def _words() -> Table:

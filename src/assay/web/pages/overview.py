@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
 
+from assay.analysis.history import NOT_A_TRIAL
 from assay.analysis.trend import find_trends
 from assay.analysis.trend_points import SeriesPoints
 from assay.core.units import format_elapsed
@@ -53,8 +54,11 @@ _FIRST_STEPS = (
 def build(ask: Ask) -> Page:
     """Make the overview."""
     held = {row["provenance"]: row for row in ask.rows(
-        "SELECT provenance, count(*) AS runs, sum(results_written)::BIGINT AS results, max(started_at) AS newest "
-        "FROM runs GROUP BY provenance"
+        """
+        SELECT provenance, runs, coalesce(results, 0) AS results, newest
+        FROM (SELECT provenance, count(*) AS runs, max(started_at) AS newest FROM runs GROUP BY provenance)
+        LEFT JOIN (SELECT provenance, count(*) AS results FROM results GROUP BY provenance) USING (provenance)
+        """
     )}  # fmt: skip
     running = list_running(ask.store.location)
     alive, left = [one for one in running if one.is_alive], [one for one in running if not one.is_alive]
@@ -125,14 +129,14 @@ def _running_table(running: list[RunningRun]) -> Table:
 def _first_chart(ask: Ask) -> Figure | None:
     """The trend of the measured series with most results."""
     rows = ask.rows(
-        """
+        f"""
         SELECT series_id, any_value(hardware) AS hardware,
-          count(*) FILTER (usable AND verdict IS DISTINCT FROM 'contaminated' AND run_id NOT IN (
-            SELECT run_id FROM runs WHERE len(list_filter(tags, lambda one: starts_with(one, 'trial:'))) > 0
+          count(*) FILTER (usable AND verdict IS DISTINCT FROM 'contaminated' AND run_id IN (
+            SELECT run_id FROM runs WHERE {NOT_A_TRIAL}
           )) AS used, count(*) AS n
         FROM results WHERE provenance = 'measured' AND latency_ns IS NOT NULL
         GROUP BY series_id ORDER BY used DESC, n DESC, max(measured_at) DESC, series_id LIMIT 1
-        """
+        """  # noqa: S608  (a condition of ours)
     )
     if not rows:
         return None
@@ -168,13 +172,17 @@ _RUN_COLUMNS = (
 
 def _newest_runs(ask: Ask) -> Table:
     rows = ask.rows(
-        "SELECT run_id, started_at, suite, status, results_written, hardware_class, provenance "
-        f"FROM runs LEFT JOIN environments USING (env_id) ORDER BY started_at DESC, run_id DESC LIMIT {_NEWEST_RUNS}"  # noqa: S608
+        f"""
+        WITH newest AS (SELECT * FROM runs ORDER BY started_at DESC, run_id DESC LIMIT {_NEWEST_RUNS})
+        SELECT newest.*, hardware_class, counted.n FROM newest LEFT JOIN environments USING (env_id) LEFT JOIN (
+          SELECT run_id, count(*) AS n FROM results WHERE run_id IN (SELECT run_id FROM newest) GROUP BY run_id
+        ) AS counted USING (run_id) ORDER BY started_at DESC, run_id DESC
+        """  # noqa: S608  (a number of ours)
     )
     return Table("runs", "Newest runs", _RUN_COLUMNS, tuple(
         (
             run_cell(row["run_id"]), Cell(aware(row["started_at"])), Cell(row["suite"]), Cell(row["status"]),
-            Cell(row["results_written"]),
+            Cell(row["n"] or 0),
             device_cell(row["hardware_class"]) if row["provenance"] == Provenance.MEASURED.value
             else Cell("imported", reason="measured elsewhere"),
         )
@@ -190,8 +198,12 @@ _SOURCE_COLUMNS = (
 
 def _sources(ask: Ask) -> Table:
     rows = ask.rows(
-        "SELECT suite, provenance, count(*) AS runs, sum(results_written)::BIGINT AS results, max(started_at) AS newest "
-        "FROM runs GROUP BY suite, provenance ORDER BY provenance DESC, results DESC, suite LIMIT 12"
+        """
+        WITH counted AS (SELECT run_id, count(*) AS n FROM results GROUP BY run_id)
+        SELECT suite, provenance, count(*) AS runs, coalesce(sum(n), 0)::BIGINT AS results, max(started_at) AS newest
+        FROM runs LEFT JOIN counted USING (run_id)
+        GROUP BY suite, provenance ORDER BY provenance DESC, results DESC, suite LIMIT 12
+        """
     )
     return Table("sources", "Where the results are from", _SOURCE_COLUMNS, tuple(
         (Cell(row["suite"]), Cell(row["provenance"]), Cell(row["runs"]), Cell(row["results"]), Cell(aware(row["newest"])))

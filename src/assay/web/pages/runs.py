@@ -163,7 +163,7 @@ def _count_results(ask: Ask, run_ids: Sequence[str]) -> dict[str, dict[str, Any]
     """How the results of some runs went: by status and, of those that are ok, by verdict."""
     rows = ask.rows(
         """
-        SELECT run_id, count(*) FILTER (status = 'ok') AS ok, count(*) FILTER (status IN ('failed', 'oom', 'timeout')) AS failed,
+        SELECT run_id, count(*) AS total, count(*) FILTER (status IN ('failed', 'oom', 'timeout')) AS failed,
           count(*) FILTER (status IN ('unsupported', 'skipped')) AS "not run",
           count(*) FILTER (status = 'ok' AND verdict = 'trusted') AS trusted,
           count(*) FILTER (status = 'ok' AND verdict = 'noisy') AS noisy,
@@ -188,7 +188,7 @@ def _cells(row: Mapping[str, Any], went: Mapping[str, int]) -> dict[str, Cell]:
         "started": Cell(aware(row["started_at"])),
         "suite": Cell(row["suite"]),
         "status": Cell(row["status"], is_usable=True),
-        "results": Cell(row["results_written"]),
+        "results": Cell(went.get("total") or 0),
         "went": Cell(counts or None, reason=None if counts else "nobody said" if is_imported else "no results"),
         "hardware": device_cell(None if is_imported else row["hardware_class"]),
         "took": Cell(None, reason="it was imported") if is_imported else Cell(took, reason=format_elapsed(took)),

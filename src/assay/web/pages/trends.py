@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter
@@ -19,7 +20,7 @@ from assay.core.words import Change, Provenance, Verdict
 from assay.report.base import ReportRequest
 from assay.report.build import build_report
 from assay.report.cells import device_cell, headline_cell, metric_title, series_ref
-from assay.report.values import Cell, Column
+from assay.report.values import Cell, Column, Report
 from assay.store.rows import aware, case_from_row
 from assay.store.schema import HEADLINES, headline_columns
 from assay.web.forms import Form, box, hidden, search, select
@@ -101,12 +102,12 @@ def build_series(ask: Ask) -> Page:
     metric = ask.query.choice("metric", registry.names(), "latency_ns")
     stat = ask.query.text("stat")
     request = ReportRequest(where={"series_id": series_id}, metric=metric, stat=stat, limit=ask.size)
-    report = build_report(ask.store, "history", request)
+    report = _picture_first(build_report(ask.store, "history", request))
     metrics = ask.rows("SELECT DISTINCT name FROM metrics WHERE series_id = ? AND value IS NOT NULL ORDER BY name", [series_id])
     known = [row["name"] for row in metrics if row["name"] in registry.names()]
     names = [(name, metric_title(name)) for name in dict.fromkeys([*(n for n in HEADLINES if n in known), *known])]
     form = Form(
-        ask.url_of(f"/series/{series_id}"), (select("metric", "Number", names, metric, any_label=None),), submit="Show"
+        ask.url_of(f"/series/{series_id}"), (select("metric", "Number", names, metric, any_label=None, default="latency_ns"),), submit="Show"
     )
     return Page(
         report, Place.TRENDS, form=form,
@@ -116,6 +117,13 @@ def build_series(ask: Ask) -> Page:
                      ("Newest result", ask.url_of(f"/results/{rows[0]['result_id']}"))],
         },
     )  # fmt: skip
+
+
+def _picture_first(report: Report) -> Report:
+    """Of one series the picture is the answer; tables that speak of several stand below."""
+    pictures = [one for one in report.sections if one.key == "histories"]
+    others = [one for one in report.sections if one.key != "histories"]
+    return replace(report, sections=(*(replace(one, title="The history") for one in pictures), *others))
 
 
 def _conditions(ask: Ask, metric: str) -> Conditions:
@@ -136,7 +144,7 @@ def _form(ask: Ask, metric: str) -> Form:
     measured = f"provenance = '{Provenance.MEASURED}'"
     fields = (
         search(query.text("q"), hint="workload, engine, hardware"),
-        select("metric", "Number", [(name, metric_title(name)) for name in HEADLINES], metric, any_label=None),
+        select("metric", "Number", [(name, metric_title(name)) for name in HEADLINES], metric, any_label=None, default="latency_ns"),
         select("family", "Family", counted_choices(ask, "results", "family", where=measured), query.exact("family")),
         select("engine", "Engine", counted_choices(ask, "results", "engine", where=measured), query.exact("engine")),
         select("hardware", "Hardware", counted_choices(ask, "results", "hardware", where=measured), query.exact("hardware")),

@@ -14,7 +14,7 @@ from assay.core.words import Provenance, Status
 from assay.report.base import ReportRequest
 from assay.report.build import build_report
 from assay.report.cells import workload_cell
-from assay.report.results_table import results_table
+from assay.report.results_table import choose_metrics, results_table
 from assay.report.values import Cell, Column, Figure, Ref, RefKind
 from assay.report.wording import count_words, plural
 from assay.store.rows import result_from_row
@@ -118,7 +118,7 @@ def _one(ask: Ask, name: str) -> Page:
     )
     records = [result_from_row(row) for row in rows]
     table = results_table(
-        records, title="Newest results", with_hardware=True,
+        records, metrics=choose_metrics(records, most=4), title="Newest results", with_hardware=True,
         caption="The newest of each series; measured ones come first.",
     )  # fmt: skip
     if held.total > len(records):
@@ -137,7 +137,7 @@ def _one(ask: Ask, name: str) -> Page:
         ("All its results", ask.url_of("/results", workload=name, provenance="any")),
         ("Which hardware for it?", ask.url_of("/decide", workload=name)),
     ]
-    return Page(report, Place.WORKLOADS, main="results", parts={"kicker": "Workload", "ways": ways})
+    return Page(report, Place.WORKLOADS, main="results", parts={"kicker": "Workload", "ways": ways, "listed": "results"})
 
 
 def _figure(ask: Ask, name: str) -> Figure | None:

@@ -6,9 +6,11 @@
 
   // -- figures -----------------------------------------------------------------------------------------------------
 
+  // Where nothing hovers a finger is to scroll the page, and buttons would lie over the legend.
+  const hovers = matchMedia("(hover: hover)").matches;
   const CONFIG = {
-    displaylogo: false, responsive: true, displayModeBar: "hover", scrollZoom: false, showTips: false,
-    modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "toImage"],
+    displaylogo: false, responsive: true, scrollZoom: false, showTips: false, displayModeBar: hovers ? "hover" : false,
+    modeBarButtons: [["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]],
   };
   const role = /^var:([a-z0-9-]+)(?:\/([0-9.]+))?$/;
 
@@ -36,9 +38,9 @@
     if (!source || !window.Plotly) return;
     const content = JSON.parse(source.textContent);
     const figure = resolved(content, getComputedStyle(root));
-    const config = { ...CONFIG, ...(figure.config || {}) };
+    if (!hovers) figure.layout.dragmode = false;
     const drawn = place.classList.contains("is-drawn");
-    (drawn ? Plotly.react : Plotly.newPlot)(place, figure.data, figure.layout, config).then(() => {
+    (drawn ? Plotly.react : Plotly.newPlot)(place, figure.data, figure.layout, CONFIG).then(() => {
       if (drawn) return;
       place.classList.add("is-drawn");
       place.on("plotly_click", (event) => {
@@ -128,6 +130,14 @@
       menu.querySelector("summary").focus();
     }
   });
+
+  // On a small screen filters are folded away, unless they hold something.
+  const narrow = matchMedia("(max-width: 40rem)");
+  function fold() {
+    for (const filters of document.querySelectorAll(".app-filters")) filters.open = !narrow.matches || "set" in filters.dataset;
+  }
+  narrow.addEventListener("change", fold);
+  fold();
 
   // -- filters -----------------------------------------------------------------------------------------------------
 
