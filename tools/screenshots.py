@@ -26,6 +26,16 @@ from assay.store import Store
 WIDTHS = {"desktop": (1440, 900), "phone": (390, 844)}
 SCHEMES = ("light", "dark")
 TALLEST_PX = 6000
+_TRUSTED = "usable AND provenance = 'measured' AND verdict = 'trusted'"
+_RUNS = f"""
+WITH own AS (SELECT DISTINCT run_id, series_id FROM results WHERE {_TRUSTED}),
+     pairs AS (SELECT a.run_id AS a, b.run_id AS b, count(*) AS n FROM own a JOIN own b USING (series_id)
+               WHERE a.run_id > b.run_id GROUP BY ALL ORDER BY n DESC, a DESC, b DESC LIMIT 1)
+SELECT a FROM pairs UNION ALL SELECT b FROM pairs
+"""  # noqa: S608  (a constant)
+"""The two runs that have most series in common, the newer one first."""
+_RESULT = f"SELECT result_id FROM results WHERE {_TRUSTED} ORDER BY len(metrics) DESC, measured_at DESC LIMIT 1"  # noqa: S608  (a constant)
+_SERIES = f"SELECT series_id FROM results WHERE {_TRUSTED} GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1"  # noqa: S608  (a constant)
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -73,24 +83,24 @@ def main() -> int:
 
 
 def page_paths(store: Store) -> dict[str, str]:
-    """Return the address of every page by name, with ids that the store has: the newest run, the longest series."""
-    runs = [run for run in store.runs(limit=50) if run.provenance == "measured"] or store.runs(limit=2)
-    paths = {"overview": "/", "runs": "/runs"}
-    if runs:
-        paths["run"] = f"/runs/{runs[0].run_id}"
-        found = store.query("SELECT result_id FROM results WHERE usable AND run_id = ? LIMIT 1", [runs[0].run_id])[
-            "result_id"
-        ].to_pylist()
-        if found:
-            paths["result"] = f"/results/{found[0]}"
-    if len(runs) > 1:
-        paths["compare"] = f"/compare?a={runs[1].run_id}&b={runs[0].run_id}"
-    paths["trends"] = "/trends"
-    longest = "SELECT series_id FROM results WHERE usable AND provenance = 'measured' GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1"
-    if series := store.query(longest)["series_id"].to_pylist():
+    """Return the address of every page by name, with ids of what the store has most of: there is most to see."""
+    paths = {"overview": "/", "runs": "/runs", "results": "/results", "trends": "/trends"}
+    for name, run in zip(("run", "other"), pick(store, _RUNS), strict=False):
+        paths[name] = f"/runs/{run}"
+    if "other" in paths:
+        a, b = paths.pop("other").rpartition("/")[2], paths["run"].rpartition("/")[2]
+        paths["compare"] = f"/compare?a={a}&b={b}"
+    if results := pick(store, _RESULT):
+        paths["result"] = f"/results/{results[0]}"
+    if series := pick(store, _SERIES):
         paths["series"] = f"/series/{series[0]}"
     names = ("devices", "workloads", "matrix", "decide", "kpi", "store", "method", "live")
     return paths | {name: f"/{name}" for name in names} | {"search": "/search?q=bert", "not-found": "/runs/nothing"}
+
+
+def pick(store: Store, sql: str) -> list[str]:
+    """Return the first column of a query."""
+    return [str(value) for value in store.query(sql).column(0).to_pylist()]
 
 
 def take(browser: Any, url: str, name: str, scheme: str, width: str, folder: Path) -> Shot:

@@ -23,9 +23,7 @@ PAPERS = [False, True]
 
 def oklab(colour: str, vision: str) -> tuple[float, float, float]:
     seen = palette.linear_rgb(colour)
-    red, green, blue = (
-        max(0.0, sum(a * b for a, b in zip(row, seen, strict=True))) for row in VISIONS[vision]
-    )
+    red, green, blue = (max(0.0, sum(a * b for a, b in zip(row, seen, strict=True))) for row in VISIONS[vision])
     long = (0.4122214708 * red + 0.5363325363 * green + 0.0514459929 * blue) ** (1 / 3)
     medium = (0.2119034982 * red + 0.6806995451 * green + 0.1073969566 * blue) ** (1 / 3)
     short = (0.0883024619 * red + 0.2817188376 * green + 0.6299787005 * blue) ** (1 / 3)
@@ -41,7 +39,7 @@ def distance(one: str, other: str, vision: str) -> float:
 
 
 @pytest.mark.parametrize("is_dark", PAPERS)
-def test_marks_and_texts_stand_out_from_paper_and_panel(is_dark: bool) -> None:
+def test_marks_and_texts_stand_out_from_paper_and_panel(*, is_dark: bool) -> None:
     for ground in ("paper", "panel"):
         behind = palette.COLOURS[ground].on(is_dark=is_dark)
         for role in palette.MARK_ROLES:
@@ -52,7 +50,7 @@ def test_marks_and_texts_stand_out_from_paper_and_panel(is_dark: bool) -> None:
 
 @pytest.mark.parametrize("vision", VISIONS)
 @pytest.mark.parametrize("is_dark", PAPERS)
-def test_colours_of_groups_are_told_apart_by_everybody(is_dark: bool, vision: str) -> None:
+def test_colours_of_groups_are_told_apart_by_everybody(*, is_dark: bool, vision: str) -> None:
     colours = [palette.COLOURS[role].on(is_dark=is_dark) for role in palette.DATA_ROLES]
     for one, other in itertools.combinations(colours, 2):
         assert distance(one, other, vision) >= 0.09, (one, other)

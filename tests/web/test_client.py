@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import importlib.util
+import re
 import shutil
 import socket
 import subprocess
@@ -95,6 +96,14 @@ def test_what_it_can_be_asked(client: Client, served: Served) -> None:
     assert len(client.trend(next(one["series_id"] for one in series if one["results"] == 10))["points"]) == 10
     assert client.sql("SELECT count(*) AS n FROM runs")["rows"] == [[len(served.store.runs())]]
     assert client.health()["status"] == "ok"
+
+
+def test_the_example_of_the_docs_runs(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "rest-api.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```python\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
+    assert "http://127.0.0.1:8337" in example
+    exec(example.replace("http://127.0.0.1:8337", served.url), {})  # noqa: S102  (our own page)
+    assert "bert/base torch cpu fp32 b1 seq128 threads=2 latency_ns median 1000000.0 ns" in capsys.readouterr().out
 
 
 def test_a_file_is_sent(client: Client, served: Served, tmp_path: Path) -> None:

@@ -76,6 +76,8 @@ def test_a_running_server_learns_of_tokens_as_they_come_and_go(tmp_path: Path) -
     assert set(watch()) == {hash_token(first), hash_token(second)}
     revoke_token("first", folder=folder)
     assert watch() == (hash_token(second),)
+    (folder / "odd.json").write_text("{")
+    assert watch() == ()  # rather nobody than somebody who should not
 
 
 def test_a_broken_file_is_told_and_where(tmp_path: Path) -> None:

@@ -21,6 +21,9 @@ from assay.analysis.usable_numbers import (
     LeftOut,
     NumberWanted,
     count_left_out,
+    count_parts,
+    match_exactly,
+    numbers_sql,
     select_any,
     usable_sql,
 )
@@ -170,10 +173,10 @@ def find_workloads(store: Store, selection: Selection, wanted: NumberWanted) -> 
         store.location,
         f"""
         SELECT workload, count(DISTINCT coalesce(hardware, device, '')) AS devices, count(*) AS results
-        FROM results WHERE {condition} AND {wanted.sql()} IS NOT NULL
+        FROM ({numbers_sql([wanted], "workload, hardware, device", condition)})
         GROUP BY workload ORDER BY devices DESC, results DESC, workload
         """,  # noqa: S608  (words of ours; what is asked is bound or quoted)
-        parameters,
+        parameters * count_parts([wanted]),
         tables=TABLES_READ,
         versions=store.versions,
     )
@@ -301,8 +304,3 @@ def _read_unusable(store: Store, selection: Selection, workloads: Sequence[str])
         count = row["count"]
         found[key] = f"{count} result{'s' if count > 1 else ''} that may not be ranked: {row['why'] or 'marked'}"
     return found
-
-
-def match_exactly(names: Sequence[str]) -> tuple[str, ...]:
-    """Names as a selection takes them literally: in brackets, its wildcards stand for themselves."""
-    return tuple("".join(f"[{letter}]" if letter in "*?[" else letter for letter in name) for name in names)

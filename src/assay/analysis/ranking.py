@@ -28,6 +28,7 @@ from assay.analysis.usable_numbers import (
     TABLES_READ,
     NumberWanted,
     count_left_out,
+    match_exactly,
     select_any,
     usable_sql,
 )
@@ -63,7 +64,7 @@ _OF_OBJECTIVE = {
 
 def rank_hardware(store: Store, request: RankingRequest) -> Ranking:
     """Rank the devices that the store has numbers of. Raises StoreError, UsageError."""
-    selection = select_any({**request.where, "workload": request.workload})
+    selection = select_any({**request.where, "workload": match_exactly([request.workload])})
     metrics = [metric for family in _FAMILIES.values() for metric in family]
     read = read_groups_of(store, selection, [NumberWanted.of(metric) for metric in metrics])
     fitting = {metric: [group for group in groups if _fits(group.subject, request)] for metric, groups in read.items()}

@@ -40,8 +40,9 @@ class Objective(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RankingRequest:
-    """What is asked. ``where`` are more fields of a selection (``precision``, ``batch``, ``mode``, ``provenance`` ...).
+    """What is asked of one ``workload``, by its whole name.
 
+    ``where`` are more fields of a selection (``precision``, ``batch``, ``mode``, ``provenance`` ...).
     ``max_latency_ns`` and ``min_throughput_per_s`` are limits that a device has to meet. ``prices_usd_per_h`` are
     prices of one device by its catalogue id or name. ``scenario`` and ``accelerators`` narrow the basis.
     """

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from assay.analysis.device_names import DeviceName, name_device
-from assay.analysis.usable_numbers import TABLES_READ, NumberWanted, keyed_sql, usable_sql
+from assay.analysis.usable_numbers import TABLES_READ, NumberWanted, count_parts, keyed_sql, numbers_sql, usable_sql
 from assay.core.words import Direction, Provenance, Verdict
 from assay.store.query import fetch_rows
 from assay.store.rows import optional_aware
@@ -109,7 +109,7 @@ class Group:
     """The usable results of one subject on one device, of one provenance.
 
     ``median``, ``lowest`` and ``highest`` are over ``results`` results; ``newest`` and ``best`` are single ones of
-    them. ``software`` and ``stats`` are the distinct ones, at most four of each named.
+    them. ``software`` are at most four of them, ``stats`` the first and last by name of the statistics.
     """
 
     subject: Subject
@@ -154,41 +154,44 @@ def read_groups_of(store: Store, selection: Selection, wanted: Sequence[NumberWa
     condition, parameters = usable_sql(selection)
     names = _read_names(store, condition, parameters)
     # Wholly in DuckDB but for the devices' names, so that a million rows come back as their groups.
-    entries = ", ".join(
-        f"{{'metric': {place}, 'sign': {-1 if one.direction is Direction.HIGHER else 1}, 'number': {one.sql()}}}"
-        for place, one in enumerate(wanted)
+    columns = (
+        "result_id, run_id, workload, mode, unit_of_work, precision, batch, shape, engine, options, provenance, "
+        "hardware, device, verdict, measured_at"
     )
-    source = f"""
-      SELECT result_id, run_id, workload, mode, unit_of_work, precision, batch, shape, engine, options, provenance,
-             hardware, device, verdict, measured_at, unnest([{entries}], recursive := true)
-      FROM results WHERE {condition}
-    """  # noqa: S608  (words of ours; what is asked is bound or quoted)
+    source = numbers_sql(wanted, columns, condition)
     single = (
         "{'id': result_id, 'value': value, 'lo': lo, 'hi': hi, 'n': n, 'stat': stat, 'verdict': verdict, "
         "'at': measured_at}"
     )
-    newest = "{'at': coalesce(measured_at, '-infinity'::TIMESTAMP), 'id': result_id}"
-    # A submission that stands in two files counts once: it is known by whose it is and by its number.
-    identity = "CASE WHEN submission IS NULL THEN result_id ELSE submission || printf(' %.5g', value) END"
+    falling = [place for place, one in enumerate(wanted) if one.direction is Direction.HIGHER]
+    sign = f"CASE WHEN metric IN ({', '.join(map(str, falling)) or 'NULL'}) THEN -1 ELSE 1 END"
     rows = fetch_rows(
         store.location,
         f"""
-        WITH picked AS MATERIALIZED (SELECT * FROM ({source}) WHERE isfinite(value)),
+        WITH picked AS MATERIALIZED ({source}),
         named AS (
           SELECT unnest(?::VARCHAR[]) AS hardware, unnest(?::VARCHAR[]) AS device, unnest(?::INTEGER[]) AS name
         )
         SELECT metric, name, provenance, workload, mode, unit_of_work, accelerators, is_ruled, precision, batch, shape,
-               engine, conditions, within, count(DISTINCT {identity}) AS results, median(value) AS median,
-               min(value) AS lowest, max(value) AS highest, max_by({single}, {newest}) AS newest,
-               min_by({single}, sign * value) AS best,
-               list_sort(list(DISTINCT software) FILTER (software IS NOT NULL))[:{_MOST_WORDS}] AS software,
-               list_sort(list(DISTINCT stat)) AS stats
+               engine, conditions, within, median(value) AS median, min(value) AS lowest, max(value) AS highest,
+               -- A submission that stands in two files counts once: it is known by whose it is and by its number.
+               count(*) FILTER (submission IS NULL) + count(DISTINCT submission || printf(' %.5g', value)) AS results,
+               coalesce(max_by({single}, measured_at), max_by({single}, result_id)) AS newest,
+               min_by({single}, ({sign}) * value) AS best,
+               list_sort(list(DISTINCT software) FILTER (is_ruled AND software IS NOT NULL))[:{_MOST_WORDS}]
+                 AS software,
+               min(stat) AS first_stat, max(stat) AS last_stat
         FROM ({keyed_sql("SELECT * FROM picked")}) AS keyed
         JOIN named ON keyed.hardware IS NOT DISTINCT FROM named.hardware
                   AND keyed.device IS NOT DISTINCT FROM named.device
         GROUP BY ALL ORDER BY metric, workload, conditions, precision, batch, shape, name, provenance
         """,  # noqa: S608  (words of ours; what is asked is bound or quoted)
-        [*parameters, [one[0] for one in names.pairs], [one[1] for one in names.pairs], list(names.places)],
+        [
+            *(parameters * count_parts(wanted)),
+            [one[0] for one in names.pairs],
+            [one[1] for one in names.pairs],
+            list(names.places),
+        ],
         tables=TABLES_READ,
         versions=store.versions,
     )
@@ -241,8 +244,8 @@ def _group(row: Mapping[str, Any], devices: Sequence[DeviceName], subjects: dict
         highest=row["highest"],
         newest=_single(row["newest"]),
         best=_single(row["best"]),
-        software=tuple(row["software"] or ()),
-        stats=tuple(row["stats"]),
+        software=tuple(row["software"] or ()) if subject.is_ruled else (subject.engine,) if subject.engine else (),
+        stats=tuple(dict.fromkeys((row["first_stat"], row["last_stat"]))),
     )
 
 

@@ -67,22 +67,31 @@ class NumberWanted:
 
     def sql(self) -> str:
         """An expression on ``results``: a struct of value, lo, hi, n, stat, or null."""
-        parts = [self._entry(stat) for stat in self.stats]
-        headline = HEADLINES.get(self.metric)
-        if headline is not None and headline[0] in self.stats:
-            value, low, high, count = headline_columns(self.metric)
-            wide = (
-                f"CASE WHEN {value} IS NOT NULL THEN {{'value': {value}, 'lo': {low}, 'hi': {high}, 'n': {count}, "
-                f"'stat': {quote(headline[0])}}} END"
-            )
-            place = self.stats.index(headline[0])
-            parts[place] = wide
-        return f"coalesce({', '.join(parts)})"
+        return self.listed_sql() if self.wide_sql() is None else f"coalesce({self.wide_sql()}, {self.listed_sql()})"
 
-    def _entry(self, stat: str) -> str:
+    @property
+    def column(self) -> str | None:
+        """The column of a headline metric in its headline statistic, None of any other number."""
+        return self.metric if HEADLINES.get(self.metric, ("", ""))[0] in self.stats else None
+
+    def wide_sql(self) -> str | None:
+        """The same from the column alone; None for a number that has none."""
+        if self.column is None:
+            return None
+        value, low, high, count = headline_columns(self.metric)
+        return (
+            f"CASE WHEN {value} IS NOT NULL THEN {{'value': {value}, 'lo': {low}, 'hi': {high}, 'n': {count}, "
+            f"'stat': {quote(HEADLINES[self.metric][0])}}} END"
+        )
+
+    def listed_sql(self, metrics: str = "metrics") -> str:
+        """The same from the list of metrics alone."""
+        return f"coalesce({', '.join(self._entry(metrics, stat) for stat in self.stats)})"
+
+    def _entry(self, metrics: str, stat: str) -> str:
         phases = ", ".join(map(quote, self.phases))
         return (
-            f"list_transform(list_filter(metrics, lambda one: one.name = {quote(self.metric)} "
+            f"list_transform(list_filter({metrics}, lambda one: one.name = {quote(self.metric)} "
             f"AND one.stat = {quote(stat)} AND list_contains([{phases}], one.phase) AND one.value IS NOT NULL), "
             "lambda one: {'value': one.value, 'lo': one.ci_lo, 'hi': one.ci_hi, 'n': one.n, 'stat': one.stat})[1]"
         )
@@ -101,10 +110,15 @@ def select_any(where: Mapping[str, Any], run_ids: Sequence[str] = ()) -> Selecti
 
     Raises UsageError for a field or word that nobody knows.
     """
-    fields: dict[str, Any] = {"provenance": ANY, **where}
+    fields: dict[str, Any] = {"provenance": ANY} | {name: one for name, one in where.items() if one is not None}
     if run_ids:
         fields["run_id"] = tuple(run_ids)
     return Selection.of(fields)
+
+
+def match_exactly(names: Sequence[str]) -> tuple[str, ...]:
+    """Names as a selection takes them literally: in brackets, its wildcards stand for themselves."""
+    return tuple("".join(f"[{letter}]" if letter in "*?[" else letter for letter in name) for name in names)
 
 
 def usable_sql(selection: Selection) -> tuple[str, list[object]]:
@@ -143,6 +157,50 @@ def count_left_out(store: Store, selection: Selection, *, only: str = "TRUE") ->
         versions=store.versions,
     )
     return tuple(LeftOut(row["reason"], row["count"]) for row in rows)
+
+
+def numbers_sql(wanted: Sequence[NumberWanted], columns: str, condition: str) -> str:
+    """Return SQL for the numbers of results: ``columns`` and ``metric`` (its place), ``value, lo, hi, n, stat``.
+
+    ``condition`` stands in it once for each part, so its parameters have to be given ``count_parts(wanted)`` times.
+    Headline metrics are read from their columns, and the list of the others is decoded only for rows that may need it:
+    over a million rows that is most of the time.
+    """
+    numbers = "number.value AS value, number.lo AS lo, number.hi AS hi, number.n AS n, number.stat AS stat"
+    wide = [
+        f"SELECT {columns}, {place} AS metric, {numbers} "  # noqa: S608  (words of ours)
+        f"FROM (SELECT *, {one.wide_sql()} AS number FROM results WHERE {condition} AND {one.column} IS NOT NULL)"
+        for place, one in enumerate(wanted)
+        if one.column is not None
+    ]
+    entries = ", ".join(
+        f"{{'metric': {place}, 'number': "
+        + (
+            f"CASE WHEN {one.column} IS NULL THEN {one.listed_sql('relevant')} END"
+            if one.column
+            else one.listed_sql("relevant")
+        )
+        + "}"
+        for place, one in enumerate(wanted)
+    )
+    names = ", ".join(quote(one.metric) for one in wanted)
+    rows = (
+        "TRUE" if any(one.column is None for one in wanted) else " OR ".join(f"{one.column} IS NULL" for one in wanted)
+    )
+    listed = f"""
+      SELECT {columns}, entry.metric AS metric, {numbers.replace("number.", "entry.number.")} FROM (
+        SELECT *, unnest([{entries}]) AS entry FROM (
+          SELECT *, list_filter(metrics, lambda one: list_contains([{names}], one.name)) AS relevant
+          FROM results WHERE {condition} AND ({rows})
+        ) WHERE len(relevant) > 0
+      )
+    """  # noqa: S608  (words of ours)
+    return f"SELECT * FROM ({' UNION ALL '.join([*wide, listed])}) WHERE isfinite(value)"  # noqa: S608  (words of ours)
+
+
+def count_parts(wanted: Sequence[NumberWanted]) -> int:
+    """How many times ``numbers_sql`` holds its condition."""
+    return 1 + sum(one.column is not None for one in wanted)
 
 
 def keyed_sql(source: str) -> str:

@@ -32,6 +32,7 @@ from assay.cli import (
     listing,
     probe,
     recommend,
+    report,
     run,
     serve,
     states,
@@ -88,6 +89,7 @@ imports.register(app)
 doctor.register(app)
 targets.register(app)
 recommend.register(app)
+report.register(app)
 serve.register(app)
 app.add_typer(suite.app, name="suite")
 app.add_typer(ci.app, name="ci")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from assay.report.cleaning import clean_line, clean_text
+from assay.report.cleaning import clean_text
 from assay.report.display import (
     USUAL_LEVEL,
     cell_text,
@@ -171,10 +171,7 @@ def _sort_key(cell: Cell) -> str:
 
 def _title(cell: Cell, column: Column | None, text: str) -> str:
     """What is to be known of a cell and is not in sight: all but its text."""
-    if is_missing(cell):
-        return clean_line(cell.reason) if cell.reason else ""
-    said = cell_title(cell, column)
-    return said.removeprefix(text).removeprefix("; ")
+    return cell_title(cell, column).removeprefix(text).removeprefix("; ")
 
 
 def _utc(moment: datetime) -> datetime:

@@ -41,7 +41,7 @@ def report_of_comparison(
     varied = tuple(("differ on purpose", ", ".join(compared.varied)) for _ in range(bool(compared.varied)))
     return Report(
         kind="comparison",
-        title=f"{metric_title(compared.metric, compared.stat)}: {join_and(labels[1:])} beside {labels[0]}",
+        title=f"{_capital(metric_title(compared.metric, compared.stat))}: {join_and(labels[1:])} beside {labels[0]}",
         generated_at=time,
         assay_version=__version__,
         summary=tuple(_summary(compared)),
@@ -114,11 +114,12 @@ def means_section(compared: CompareReport) -> Section | None:
 def sides_table(sides: Sequence[Side]) -> Table:
     """What each side really is: runs, hardware, commit, and the facts in which they differ."""
     names = list(dict.fromkeys(name for side in sides for name, _ in side.described))
+    has_commit = "commit" not in names  # where the commits differ, they are among the facts
     columns = (
         Column("side", "side"),
         Column("run", "run"),
         Column("hardware", "hardware"),
-        Column("commit", "commit", is_code=True),
+        *([Column("commit", "commit", is_code=True)] if has_commit else []),
         Column("provenance", "provenance"),
         *(Column(f"fact-{place}", name) for place, name in enumerate(names, start=1)),
     )
@@ -127,7 +128,7 @@ def sides_table(sides: Sequence[Side]) -> Table:
             Cell(side.label),
             run_cell(side.run_ids[0]) if len(side.run_ids) == 1 else Cell(", ".join(map(short_id, side.run_ids))),
             Cell(", ".join(side.hardware) or None, reason=None if side.hardware else "not known"),
-            Cell(side.git_commit, reason=None if side.git_commit else "it was made outside of a repository"),
+            *([_commit_cell(side)] if has_commit else []),
             Cell(side.provenance.value),
             *(_fact_cell(side, name) for name in names),
         )
@@ -185,6 +186,10 @@ def _value_column(compared: CompareReport, key: str, label: str) -> Column:
     return Column(
         key, label, compared.unit, compared.direction, f"{metric_title(compared.metric, compared.stat)} of {label}"
     )
+
+
+def _commit_cell(side: Side) -> Cell:
+    return Cell(side.git_commit, reason=None if side.git_commit else "it was made outside of a repository")
 
 
 def _fact_cell(side: Side, name: str) -> Cell:
@@ -273,3 +278,7 @@ def _name(compared: CompareReport) -> str:
 
 def _log_ratio(one: Comparison) -> float:
     return 0.0 if one.estimate is None else math.log(one.estimate.ratio)
+
+
+def _capital(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"

@@ -16,8 +16,10 @@ from assay.catalog.launch_metrics import usual_stat
 from assay.catalog.metrics import metrics as registry
 from assay.core.words import Direction, Provenance, Verdict
 from assay.engines.options import OPTIONS
-from assay.report.cells import device_cell, metric_column, workload_cell
-from assay.report.values import Cell, Column, Ref, RefKind, Table
+from assay.report.cells import device_cell, metric_column, metric_title, workload_cell
+from assay.report.figures.bars import Bar, draw_bars
+from assay.report.values import Cell, Column, Figure, Ref, RefKind, Table
+from assay.report.wording import short_name
 from assay.store.query import LATEST_VIEW, METRICS_VIEW, fetch_rows
 from assay.store.rows import optional_aware
 from assay.store.schema import HEADLINE_PHASE, HEADLINES, RESULTS, headline_columns
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 _HOW_IT_IS_RUN = tuple(name for name, option in OPTIONS.items() if option.mode is None and name != "prune")
 """Options that change how the same work is done, and not the work."""
 _MOST_GROUPS = 12
+_WIDEST_RANGE = 50.0
 _ONE_WAY = "No work was done in two ways yet; `assay run --engine torch,onnxruntime` does some in two."
 
 
@@ -187,18 +190,22 @@ def holdings_table(holdings: Sequence[Holding], *, limit: int = _MOST_GROUPS) ->
 def standings_table(standings: Sequence[Standing], metric: str, provenance: Provenance) -> Table:
     """Best and worst way of the same work, a row for each piece of work."""
     several = len({way.hardware for one in standings for way in (one.best, one.worst)}) > 1
-    columns = (
+    is_ranked = any(one.ways > 1 for one in standings)
+    columns: tuple[Column, ...] = (
         Column("workload", "workload"),
         Column("settings", "work", description="Mode, batch, dimensions and what else makes it this work"),
         Column("ways", "ways", unit="count", description="In which it was done: engine, device, precision, options"),
         Column("best-way", "best way"),
         *([Column("best-on", "on")] if several else []),
         metric_column(metric, key="best", title="best"),
-        Column("worst-way", "worst way"),
-        *([Column("worst-on", "on")] if several else []),
-        metric_column(metric, key="worst", title="worst"),
-        Column("times", "apart", unit="1", description="How many times better the best is"),
     )
+    if is_ranked:
+        columns += (
+            Column("worst-way", "worst way"),
+            *([Column("worst-on", "on")] if several else []),
+            metric_column(metric, key="worst", title="worst"),
+            Column("times", "apart", unit="1", description="How many times better the best is"),
+        )
     rows = tuple(
         (
             workload_cell(one.workload),
@@ -207,14 +214,14 @@ def standings_table(standings: Sequence[Standing], metric: str, provenance: Prov
             Cell(one.best.text),
             *([device_cell(one.best.hardware)] if several else []),
             _way_cell(one.best, provenance),
-            *_worst_cells(one, provenance, several=several),
+            *(_worst_cells(one, provenance, several=several) if is_ranked else ()),
         )
         for one in standings
     )
     return Table(
         "standings", "Best and worst", columns, rows,
         caption="The newest usable, undisturbed result of each series; only ways of the same work are ranked.",
-        notes=(_ONE_WAY,) if all(one.ways == 1 for one in standings) else (),
+        notes=() if is_ranked or not standings else (_ONE_WAY,),
         when_empty="There is no usable number to rank.",
     )  # fmt: skip
 
@@ -224,6 +231,34 @@ def _worst_cells(one: Standing, provenance: Provenance, *, several: bool) -> tup
         return tuple(Cell("") for _ in range(4 if several else 3))
     on = (device_cell(one.worst.hardware),) if several else ()
     return (Cell(one.worst.text), *on, _way_cell(one.worst, provenance), Cell(one.times))
+
+
+def holdings_figure(holdings: Sequence[Holding], *, limit: int = _MOST_GROUPS) -> Figure | None:
+    """How many results there are of each hardware class, told apart by provenance; None where there are none."""
+    if not holdings:
+        return None
+    bars = [
+        Bar(one.hardware or "hardware that is not known", Cell(one.results, one.provenance)) for one in holdings[:limit]
+    ]
+    return draw_bars(
+        bars=bars, title="Results by hardware", metric="results", unit="count", direction=Direction.NEITHER,
+        of="hardware", key="results-by-hardware",
+    )  # fmt: skip
+
+
+def standings_figure(standings: Sequence[Standing], metric: str, provenance: Provenance) -> Figure | None:
+    """The best number of each piece of work; None where one picture of all would show nothing."""
+    values = [one.best.value for one in standings]
+    if len(values) < 2 or max(values) > _WIDEST_RANGE * min(values):  # noqa: PLR2004  (one bar compares nothing)
+        return None
+    bars = [
+        Bar(short_name(f"{one.workload} {one.settings}"), _way_cell(one.best, provenance), one.best.engine)
+        for one in standings
+    ]
+    return draw_bars(
+        bars=bars, title=f"Best {metric_title(metric)}", metric=metric_title(metric), unit=registry.get(metric).unit,
+        direction=registry.get(metric).direction, of="work", key="best",
+    )  # fmt: skip
 
 
 _WAY = (

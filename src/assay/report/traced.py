@@ -16,8 +16,11 @@ from assay.report.figures.trend import draw_trend
 from assay.report.how_to_read import how_to_read
 from assay.report.values import Block, Cell, Column, Ref, RefKind, Report, Section, Table, Text, Tone
 from assay.report.wording import agree, name_some, number_words, plural, sentence, short_name
+from assay.stats.cusum import MIN_SEGMENT
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_LONG_ENOUGH = 2 * MIN_SEGMENT
+"""Results of a series in which a change of level can be found: a segment on either side."""
 _BEGUN = {
     Begin.ENVIRONMENT: "another environment",
     Begin.SPLIT: "a person's split",
@@ -38,20 +41,25 @@ def open_changes(trend: Trend) -> list[TrendChange]:
 def series_table(trends: Sequence[Trend], *, key: str = "series", title: str = "Series") -> Table:
     """One row a series: how long it is, its level now, and its last change. All must be of one metric."""
     metric, stat = (trends[0].metric, trends[0].stat) if trends else ("latency_ns", "median")
+    has_changes = any(trend.changes for trend in trends)
     level = metric_column(metric, stat, key="level", title="level")
-    columns = (
+    columns: tuple[Column, ...] = (
         Column("case", "case"),
         Column("hardware", "hardware"),
         Column("results", "results", description="That count, of those that there are"),
         level,
         metric_column(metric, stat, key="newest", title="newest"),
         Column("measured", "measured", description="When the newest was"),
-        Column("changes", "changes", unit="count"),
-        Column("last", "last change", unit="ratio", direction=level.direction),
-        Column("when", "when"),
-        Column("state", "state", description="What is to be said of that change"),
     )
-    return Table(key, title, columns, tuple(map(_series_row, trends)), when_empty="No series has a history yet.")
+    if has_changes:
+        columns += (
+            Column("changes", "changes", unit="count"),
+            Column("last", "last change", unit="ratio", direction=level.direction),
+            Column("when", "when"),
+            Column("state", "state", description="What is to be said of that change"),
+        )
+    rows = tuple(_series_row(trend, has_changes=has_changes) for trend in trends)
+    return Table(key, title, columns, rows, when_empty="No series has a history yet.")
 
 
 def changes_table(trends: Sequence[Trend], *, limit: int | None = None) -> Table:
@@ -123,16 +131,30 @@ def trend_words(trends: Sequence[Trend], *, of: int) -> Iterator[Text]:
     better = sum(1 for one in trends for change in open_changes(one) if change.is_worse is False)
     named = plural(of, "series") if len(trends) == of else f"{len(trends)} of {plural(of, 'series')}"
     looked = f"{named} {agree(len(trends), 'was')} looked at, with {plural(points, 'result')}"
-    changes = f"{plural(len(worse), 'level')} became worse, {better} better"
-    yield Text(
-        (sentence(looked, changes if worse or better else "no level has changed"),), Tone.BAD if worse else Tone.GOOD
-    )
+    yield Text((sentence(looked, _changes_words(trends, len(worse), better)),), _tone(trends, len(worse)))
     if worse:
         named = name_some(
             f"{one.case_label} ({number_words(change.ratio, 'ratio')})"
             for one, change in sorted(worse, key=_newest_first)
         )
         yield Text((f"Worse: {named}.",), Tone.BAD)
+
+
+def _changes_words(trends: Sequence[Trend], worse: int, better: int) -> str:
+    if worse or better:
+        return f"{plural(worse, 'level')} became worse, {better} better"
+    if not any(map(_is_long, trends)):
+        return f"no level could be seen to change, which takes {_LONG_ENOUGH} results that count"
+    return "no level has changed"
+
+
+def _tone(trends: Sequence[Trend], worse: int) -> Tone:
+    """Nothing is good of histories that are too short to show anything."""
+    return Tone.BAD if worse else Tone.GOOD if any(map(_is_long, trends)) else Tone.PLAIN
+
+
+def _is_long(trend: Trend) -> bool:
+    return sum(point.is_used for point in trend.points) >= _LONG_ENOUGH
 
 
 def report_of_trend(trend: Trend, *, time: datetime | None = None) -> Report:
@@ -179,7 +201,7 @@ def points_table(trend: Trend, *, limit: int | None = None) -> Table:
 # -- rows ------------------------------------------------------------------------------------------------------
 
 
-def _series_row(trend: Trend) -> tuple[Cell, ...]:
+def _series_row(trend: Trend, *, has_changes: bool) -> tuple[Cell, ...]:
     used = sum(point.is_used for point in trend.points)
     newest, last = trend.newest, trend.changes[-1] if trend.changes else None
     nothing = (
@@ -193,11 +215,14 @@ def _series_row(trend: Trend) -> tuple[Cell, ...]:
         Cell(reason=nothing) if trend.level is None else Cell(trend.level, Provenance.MEASURED),
         Cell(reason=nothing) if newest is None else _value_cell(newest),
         Cell(reason=nothing) if newest is None else _time_cell(newest),
-        Cell(len(trend.changes)),
-        Cell("") if last is None else _ratio_cell(last),
-        Cell("") if last is None else _time_cell(trend.points[last.after]),
-        Cell("") if last is None else _state_cell(last),
+        *(_last_change_cells(trend, last) if has_changes else ()),
     )
+
+
+def _last_change_cells(trend: Trend, last: TrendChange | None) -> tuple[Cell, ...]:
+    if last is None:
+        return Cell(0), Cell(""), Cell(""), Cell("")
+    return Cell(len(trend.changes)), _ratio_cell(last), _time_cell(trend.points[last.after]), _state_cell(last)
 
 
 def _change_row(trend: Trend, change: TrendChange) -> tuple[Cell, ...]:

@@ -16,11 +16,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
-from typing import Any, Literal, TypedDict, cast
+from typing import Any, cast
 from urllib.parse import quote, urlencode, urlsplit
 
 from assay import __version__
 from assay.core.errors import AssayError, NotFoundError, StoreError, UsageError
+from assay.web.client_types import Result, Run, Series, Table
 
 _PREFIX = "/api/v1"
 _LARGEST_ANSWER_BYTES = 256 * 1024 * 1024
@@ -30,118 +31,8 @@ _ATTEMPTS = 4
 _PAGE = 500
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
-Provenance = Literal["measured", "imported", "predicted", "any"]
 Value = str | int | float | bool | datetime | Enum
 Query = Mapping[str, Value | Sequence[Value] | None]
-
-
-class Case(TypedDict):
-    """What was measured; of an imported result a field is None where its source does not say."""
-
-    label: str
-    workload: str
-    family: str
-    engine: str | None
-    device: str | None
-    mode: str
-    precision: str | None
-    batch: int | None
-    shape: dict[str, int]
-    options: dict[str, Any]
-
-
-class Number(TypedDict):
-    """One number of a result in ``unit``; a ``value`` None has a ``reason``."""
-
-    name: str
-    phase: str
-    stat: str
-    value: float | None
-    unit: str
-    direction: str | None
-    ci_lo: float | None
-    ci_hi: float | None
-    n: int | None
-    reason: str | None
-
-
-class Result(TypedDict):
-    """One case in one run."""
-
-    result_id: str
-    run_id: str
-    series_id: str
-    case_id: str
-    case: Case
-    provenance: str
-    status: str
-    reason: str | None
-    verdict: str | None
-    verdict_reasons: list[str]
-    fidelity: str | None
-    fidelity_reason: str | None
-    usable: bool
-    marks: dict[str, str]
-    hardware: str | None
-    effective_precision: str | None
-    parameters: int | None
-    units_per_call: float | None
-    unit_of_work: str | None
-    launches_planned: int
-    launches_ok: int
-    measured_at: str | None
-    source: str | None
-    source_place: str | None
-    simulated: bool | None
-    numbers: list[Number]
-
-
-class Run(TypedDict):
-    """One execution of a plan, or one imported file."""
-
-    run_id: str
-    parent_id: str | None
-    suite: str
-    status: str
-    provenance: str
-    started_at: str
-    finished_at: str
-    env_id: str
-    hardware: str | None
-    cases_planned: int
-    results: int
-    launches: int
-    superseded: bool
-    assay_version: str
-    git_commit: str | None
-    git_branch: str | None
-    git_dirty: bool | None
-    tags: list[str]
-    note: str | None
-    import_id: str | None
-
-
-class Series(TypedDict):
-    """One case on one class of hardware, with its newest result."""
-
-    series_id: str
-    case: Case
-    hardware: str | None
-    provenance: str
-    results: int
-    usable_results: int
-    first_at: str | None
-    last_at: str | None
-    newest: Result
-
-
-class Table(TypedDict):
-    """What a statement of SQL returned."""
-
-    columns: list[dict[str, str]]
-    rows: list[list[Any]]
-    truncated: bool
-    elapsed_ms: float
 
 
 class RequestError(AssayError):

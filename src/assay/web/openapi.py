@@ -6,6 +6,7 @@ how errors look (``web.problem``), is added here once, for every operation. May 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -76,13 +77,15 @@ def describe_api(app: FastAPI) -> None:
     """Have the application describe itself as it really answers."""
     describe = app.openapi
     done: list[Schema] = []
+    lock = threading.Lock()  # the first requests come together, each in a thread of its own
 
     def openapi() -> Schema:
-        schema = describe()
-        if not any(one is schema for one in done):
-            done[:] = [schema]
-            _complete(schema)
-        return schema
+        with lock:
+            schema = describe()
+            if not any(one is schema for one in done):
+                _complete(schema)
+                done[:] = [schema]
+            return schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way of changing the description
 

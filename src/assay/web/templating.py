@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 FOLDER = Path(__file__).with_name("templates")
+_OWN_IDS = frozenset({"main", "results", "page-head", "status", "choose", "top-q"})
 _NOT_IN_SCRIPTS = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026", 0x2028: "\\u2028", 0x2029: "\\u2029"}
 
 
@@ -30,7 +31,7 @@ def environment() -> Environment:
     from assay.report.renderers.html import block_environment
 
     made = block_environment(FileSystemLoader(FOLDER))
-    made.filters |= {"script_json": script_json, "marks": marks_of, "initial": str.capitalize}
+    made.filters |= {"script_json": script_json, "marks": marks_of, "anchor": own_anchor}
     made.globals |= {"navigation_groups": NAVIGATION}
     return made
 
@@ -39,6 +40,14 @@ def render(template: str, *, settings: ServeSettings, **values: Any) -> str:
     """Fill a template."""
     made = environment().get_template(template)
     return made.render(settings=settings, static=lambda name: static_url(name, settings), **values)
+
+
+def own_anchor(key: str) -> str:
+    """Return a key of a report as an id of the page, apart from those of the page's own parts."""
+    from assay.report.renderers.html import anchor
+
+    found = anchor(key)
+    return f"{found}-block" if found in _OWN_IDS else found
 
 
 def script_json(content: Any) -> Any:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import logging
 import os
 import re
 import secrets
@@ -30,6 +31,8 @@ _RANDOM_BYTES = 32
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _SUFFIX = ".json"
 _HASH = re.compile(r"[0-9a-f]{64}")
+
+log = logging.getLogger("assay.web")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +138,16 @@ class TokenWatch:
         self._hashes: tuple[str, ...] = ()
 
     def __call__(self) -> tuple[str, ...]:
-        """Return the hashes as they are now. Raises AssayError."""
+        """Return the hashes as they are now: none where they cannot be read, which the log says once."""
         try:
             changed = self._folder.stat().st_mtime_ns
-        except OSError:
-            return ()
-        if changed != self._seen:
-            self._hashes = read_hashes(folder=self._folder)
-            self._seen = changed
+            if changed != self._seen:
+                self._seen, self._hashes = changed, ()
+                self._hashes = read_hashes(folder=self._folder)
+        except (OSError, AssayError) as error:
+            if self._hashes or not isinstance(error, OSError):
+                log.error("nobody is let in by a token: %s", error)  # noqa: TRY400  (its words say it)
+            self._hashes = ()
         return self._hashes
 
 

@@ -49,19 +49,34 @@ Build = Callable[[Ask], Page]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A page at a path. ``is_live`` pages show runs that go on; ``is_kept`` False makes the page anew each time."""
+    """A page at a path. ``is_live`` pages show runs that go on; ``is_kept`` False makes the page anew each time.
+
+    ``fresh`` is a box of the address with which the page is made anew, as it looks at what has no version.
+    """
 
     path: str
     build: Build
     is_live: bool = False
     is_kept: bool = True
+    fresh: str | None = None
+
+    def is_kept_for(self, query: Query) -> bool:
+        """True where an unchanged store gives the same page. Raises UsageError."""
+        return self.is_kept and not (self.fresh is not None and query.flag(self.fresh))
 
 
-def add_page(
-    router: APIRouter, path: str, build: Build, *, name: str, is_live: bool = False, is_kept: bool = True
+def add_page(  # noqa: PLR0913  (a route has as many sides)
+    router: APIRouter,
+    path: str,
+    build: Build,
+    *,
+    name: str,
+    is_live: bool = False,
+    is_kept: bool = True,
+    fresh: str | None = None,
 ) -> None:
-    """Put a page and its twins on a router; those of the overview are ``/overview.json`` and so on."""
-    route = Route(path, build, is_live, is_kept)
+    """Put a page and its twins on a router; those of the overview are ``/overview.json`` and so on. See ``Route``."""
+    route = Route(path, build, is_live, is_kept, fresh)
     for form in (*TWINS, HTML):
         twin = "" if form == HTML else f".{form}"
         address = path + twin if path != "/" or form == HTML else f"/overview{twin}"
@@ -80,7 +95,7 @@ def respond(request: Request, route: Route, form: str) -> Response:
     readings = readings_of(request)
     state = readings.states.read(with_journals=route.is_live)
     ask = Ask(request.app.state.store, settings, query, path, dict(request.path_params), form, readings, state)
-    if not route.is_kept:
+    if not route.is_kept_for(query):
         return _response(_draw(ask, route.build(_without_twin(ask))))
     tag = _tag(ask, state)
     if request.headers.get("if-none-match") == tag:

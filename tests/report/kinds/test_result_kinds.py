@@ -118,8 +118,8 @@ def test_hostile_names_go_through_every_kind_and_format_as_data(results: Any) ->
         for hardware in (name, L4):
             for batch in (1, 2, 4):
                 results.imported(
-                    name, hardware=hardware, engine=name, batch=batch, throughput_per_s=10.0 + place, latency_ns=1e6 * batch,
-                    options={name[:50]: name}, source=name[:200],
+                    name, hardware=hardware, engine=name, batch=batch, throughput_per_s=10.0 + place,
+                    latency_ns=1e6 * batch, options={name[:50]: name}, source=name[:200],
                 )  # fmt: skip
         results.mlperf(name, hardware=name, mode="training", time_to_train_ns=1e12, options={"submitter": name})
         results.imported(name, hardware=name, device="webgpu", latency_ns=1e6, options={"browser": name})
@@ -271,7 +271,7 @@ def test_efficiency_stands_beside_the_ideal(results: Any, build: Build) -> None:
     assert values(found, "speedup") == pytest.approx([1.0, 1.6, 4.0])
     assert values(found, "efficiency") == pytest.approx([1.0, 0.8, 0.5])
     drawn = figure(report, "efficiency-figure-time-1")
-    assert [layer.label for layer in drawn.layers][0] == "ideal"
+    assert drawn.layers[0].label == "ideal"
     numbers = table(report, "time-1")
     assert values(numbers, "results") == [2, 2, 2]
     assert values(numbers, "device_time") == pytest.approx([80 * 60 * 8, 50 * 60 * 16, 20 * 60 * 64])
@@ -401,7 +401,7 @@ def test_without_a_workload_the_one_on_most_devices_is_taken(results: Any, build
     results.imported("once", hardware=L4, throughput_per_s=1.0)
     report = build("hardware")
     assert report.title == "Which hardware for often"
-    assert "No workload was named: often is on most devices." in words(report)
+    assert "No one workload was named: often is on most devices." in words(report)
 
 
 def test_the_matrix_is_a_table_of_numbers_and_a_map_of_shares(results: Any, build: Build) -> None:

@@ -47,6 +47,10 @@ def drawn(compose: Callable[[], Figure]) -> str:
     return draw_figure_svg(compose(), themed=True)
 
 
+def parse(text: str) -> ET.Element:
+    return ET.fromstring(text)  # noqa: S314  (strict, and what assay wrote)
+
+
 def texts_of(root: ET.Element) -> list[str]:
     return [one.text or "" for one in root.iter(f"{SVG}text")]
 
@@ -62,7 +66,7 @@ def test_every_kind_has_a_figure_here() -> None:
 @pytest.mark.parametrize("compose", EVERY, ids=lambda one: one.__name__)
 def test_every_figure_is_strict_xml_with_words_for_those_who_cannot_see_it(compose: Callable[[], Figure]) -> None:
     figure = compose()
-    root = ET.fromstring(drawn(compose))
+    root = parse(drawn(compose))
     assert root.tag == f"{SVG}svg"
     assert root.get("role") == "img"
     title, description = root[0], root[1]
@@ -75,7 +79,7 @@ def test_every_figure_is_strict_xml_with_words_for_those_who_cannot_see_it(compo
 
 @pytest.mark.parametrize("compose", EVERY, ids=lambda one: one.__name__)
 def test_themed_pictures_have_no_colour_but_variables(compose: Callable[[], Figure]) -> None:
-    root = ET.fromstring(drawn(compose))
+    root = parse(drawn(compose))
     for element in root.iter():
         for name, value in element.attrib.items():
             if value.startswith(("url(#", "data:image/png;base64,")) or name.endswith("href"):
@@ -88,7 +92,7 @@ def test_themed_pictures_have_no_colour_but_variables(compose: Callable[[], Figu
 
 @pytest.mark.parametrize("compose", EVERY, ids=lambda one: one.__name__)
 def test_pictures_ask_nothing_of_others_and_style_nothing_but_themselves(compose: Callable[[], Figure]) -> None:
-    root = ET.fromstring(drawn(compose))
+    root = parse(drawn(compose))
     ids = [one.get("id") for one in root.iter() if one.get("id")]
     assert len(ids) == len(set(ids))
     for element in root.iter():
@@ -103,12 +107,14 @@ def test_pictures_ask_nothing_of_others_and_style_nothing_but_themselves(compose
 
 
 def test_two_figures_of_one_page_share_no_id() -> None:
-    first, second = (ET.fromstring(drawn(one)) for one in (composed.trend, composed.scaling))
+    first, second = (parse(drawn(one)) for one in (composed.trend, composed.scaling))
     ids = [{one.get("id") for one in root.iter() if one.get("id")} for root in (first, second)]
     assert ids[0]
     assert not ids[0] & ids[1]
-    strange = [draw_figure_svg(Figure(key, FigureKind.BARS, "t", Axis("x"), Axis("y")), themed=True) for key in ("a b", "a-b")]
-    assert len({ET.fromstring(one)[0].get("id") for one in strange}) == 2
+    strange = [
+        draw_figure_svg(Figure(key, FigureKind.BARS, "t", Axis("x"), Axis("y")), themed=True) for key in ("a b", "a-b")
+    ]
+    assert len({parse(one)[0].get("id") for one in strange}) == 2
 
 
 @pytest.mark.parametrize("compose", [composed.trend, composed.matrix, composed.hostile])
@@ -122,7 +128,7 @@ def test_pictures_on_paper_use_the_palette_and_its_maps_only(compose: Callable[[
     for is_dark in (False, True):
         text = draw_figure_svg(compose(), themed=False, is_dark=is_dark)
         allowed = {colour.on(is_dark=is_dark) for colour in COLOURS.values()} | {*SEQUENTIAL, *DIVERGING}
-        values = [value for one in ET.fromstring(text).iter() for value in one.attrib.values() if COLOUR.fullmatch(value)]
+        values = [value for one in parse(text).iter() for value in one.attrib.values() if COLOUR.fullmatch(value)]
         assert values
         assert set(values) <= allowed
 
@@ -136,12 +142,12 @@ def test_pngs_have_their_paper_and_something_on_it(compose: Callable[[], Figure]
             assert picture.info == {}
             rgb = picture.convert("RGB")
             paper = COLOURS["paper"].on(is_dark=is_dark)
-            assert "#{:02x}{:02x}{:02x}".format(*rgb.getpixel((1, 1))) == paper
-            assert len(rgb.getcolors(1 << 24)) > 20
+            assert "#" + rgb.crop((1, 1, 2, 2)).tobytes().hex() == paper
+            assert len(rgb.getcolors(1 << 24) or ()) > 20
 
 
 def test_text_stays_text_and_dollars_stay_dollars() -> None:
-    root = ET.fromstring(draw_figure_svg(composed.hostile(), themed=False))
+    root = parse(draw_figure_svg(composed.hostile(), themed=False))
     shown = " ".join(texts_of(root))
     assert "$\\frac{1}{2}$ and $unbalanced" in shown
     assert "<script>alert(1)</script>" in shown
@@ -152,7 +158,7 @@ def test_text_stays_text_and_dollars_stay_dollars() -> None:
 
 
 def test_marks_say_what_they_are_and_where_they_lead() -> None:
-    root = ET.fromstring(drawn(composed.trend))
+    root = parse(drawn(composed.trend))
     marks = [one for one in root.iter(f"{SVG}use") if one.get("data-ref")]
     assert [one.get("data-ref") for one in marks[:2]] == ["result:result-0", "result:result-1"]
     title = marks[0][0]
@@ -166,19 +172,19 @@ def test_marks_say_what_they_are_and_where_they_lead() -> None:
 
 
 def test_cells_say_why_they_are_not_known_and_predictions_their_interval() -> None:
-    titles = titles_of(ET.fromstring(drawn(composed.matrix)))
+    titles = titles_of(parse(drawn(composed.matrix)))
     assert any(one.endswith("Latency: not known: out of memory") for one in titles)
     assert any("95 % interval" in one and one.endswith("predicted") for one in titles)
 
 
 def test_axes_name_units_and_directions() -> None:
-    shown = texts_of(ET.fromstring(drawn(composed.pareto)))
+    shown = texts_of(parse(drawn(composed.pareto)))
     assert "Energy per sample, mJ" in shown
     assert "↓ lower is better" in shown
     assert "Latency, ms" in shown
     assert "← lower is better" in shown
     assert "H100 b1" in shown
-    shown = texts_of(ET.fromstring(drawn(composed.scaling)))
+    shown = texts_of(parse(drawn(composed.scaling)))
     assert {"Throughput, 1/s", "↑ higher is better", "1000", "10\u00a0k", "128", "knee at 24"} <= set(shown)
     assert {"torch (measured)", "torch, predicted", "onnxruntime (imported)"} <= set(shown)
     assert "Intervals 95 %; n = 5." in shown
@@ -188,17 +194,28 @@ def test_names_that_do_not_fit_lay_bars_on_their_side() -> None:
     names = tuple(f"a rather long name of a device, number {number}" for number in range(12))
     axis = Axis("Device", None, Scale.CATEGORY, None, names)
     bars = Layer("all", Shape.BARS, x=tuple(range(12)), y=tuple(range(1, 13)))
-    shown = texts_of(ET.fromstring(draw_figure_svg(Figure("k", FigureKind.BARS, "t", axis, Axis("y", "W"), (bars,)), themed=True)))
+    shown = texts_of(
+        parse(draw_figure_svg(Figure("k", FigureKind.BARS, "t", axis, Axis("y", "W"), (bars,)), themed=True))
+    )
     # From the top down, as names are read.
-    assert [one for one in shown if "number" in one or "…" in one][0].endswith("number 0")
+    assert next(one for one in shown if "number" in one or "…" in one).endswith("number 0")
     assert "Y, W" in shown
 
 
 def test_an_empty_figure_is_its_reason() -> None:
-    root = ET.fromstring(drawn(composed.empty))
-    assert "No result has an energy counter. Run `assay run --energy` on a device that has one." in " ".join(texts_of(root))
-    bare = Figure("bare", FigureKind.BARS, "t", Axis("x"), Axis("y", None, Scale.LOG), (Layer("a", Shape.LINE, x=(1.0,), y=(None,)),))
-    assert texts_of(ET.fromstring(draw_figure_svg(bare, themed=True))) == ["There is nothing to draw."]
+    root = parse(drawn(composed.empty))
+    assert "No result has an energy counter. Run `assay run --energy` on a device that has one." in " ".join(
+        texts_of(root)
+    )
+    bare = Figure(
+        "bare",
+        FigureKind.BARS,
+        "t",
+        Axis("x"),
+        Axis("y", None, Scale.LOG),
+        (Layer("a", Shape.LINE, x=(1.0,), y=(None,)),),
+    )
+    assert texts_of(parse(draw_figure_svg(bare, themed=True))) == ["There is nothing to draw."]
 
 
 def test_many_points_stay_small_and_say_when_some_are_not_drawn() -> None:
@@ -207,13 +224,13 @@ def test_many_points_stay_small_and_say_when_some_are_not_drawn() -> None:
     assert text.count("<use") == 5001  # and one in the legend
     thinned = draw_figure_svg(composed.many_points(12_000), themed=True)
     assert len(thinned.encode()) < 400_000
-    assert "of 12\u202f000 marks are drawn: neighbours within" in " ".join(texts_of(ET.fromstring(thinned)))
+    assert "of 12\u202f000 marks are drawn: neighbours within" in " ".join(texts_of(parse(thinned)))
     line = draw_figure_svg(composed.many_points(20_000, shape=Shape.LINE), themed=True)
     assert len(line.encode()) < 100_000
 
 
 def test_a_heat_map_of_many_cells_is_an_image_with_hatched_predictions() -> None:
-    root = ET.fromstring(drawn(composed.large_heat))
+    root = parse(drawn(composed.large_heat))
     images = list(root.iter(f"{SVG}image"))
     assert len(images) == 1
     assert len(ET.tostring(root)) < 200_000
@@ -236,7 +253,7 @@ def test_a_heat_map_of_many_cells_is_an_image_with_hatched_predictions() -> None
 def test_odd_numbers_are_drawn_or_left_out_but_never_fail(layer: Layer, scale: Scale) -> None:
     for unit in (None, "ns", "B", "ratio"):
         figure = Figure("odd", FigureKind.CURVES, "Odd", Axis("x", unit, scale), Axis("y", unit, scale), (layer,))
-        ET.fromstring(draw_figure_svg(figure, themed=True, width_px=390))
+        parse(draw_figure_svg(figure, themed=True, width_px=390))
 
 
 def test_eight_threads_draw_what_one_draws() -> None:
@@ -264,7 +281,9 @@ def test_settings_of_matplotlib_are_as_they_were_and_nobodys_own_shows() -> None
     import matplotlib as mpl
 
     usual = draw_figure_svg(composed.bars(), themed=True)
-    with mpl.rc_context({"svg.fonttype": "path", "axes.facecolor": "#ff00ff", "text.parse_math": True, "font.size": 40}):
+    with mpl.rc_context(
+        {"svg.fonttype": "path", "axes.facecolor": "#ff00ff", "text.parse_math": True, "font.size": 40}
+    ):
         before = dict(mpl.rcParams)
         assert draw_figure_svg(composed.bars(), themed=True) == usual
         assert dict(mpl.rcParams) == before

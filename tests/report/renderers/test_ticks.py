@@ -26,6 +26,12 @@ def ticks(unit: str | None, *values: float, scale: Scale = LINEAR, from_zero: bo
         ("B", (1.2e9, 8.1e9), ("0", "2", "4", "6"), "GiB"),
         ("1/s", (120.0, 9300.0), ("0", "2000", "4000", "6000", "8000"), "1/s"),
         (None, (1e6, 110e6), ("0", "20\u00a0M", "40\u00a0M", "60\u00a0M", "80\u00a0M", "100\u00a0M"), ""),
+        (
+            "pixels/s",
+            (1.34e8, 1.36e8),
+            ("134.0\u00a0M", "134.5\u00a0M", "135.0\u00a0M", "135.5\u00a0M", "136.0\u00a0M"),
+            "pixels/s",
+        ),
         ("share", (0.02, 0.97), ("0", "20", "40", "60", "80", "100"), "%"),
         ("J", (0.12, 0.95), ("0", "200", "400", "600", "800"), "mJ"),
         ("W", (-4.0, 6.0), ("−4", "−2", "0", "2", "4", "6"), "W"),
@@ -33,7 +39,9 @@ def ticks(unit: str | None, *values: float, scale: Scale = LINEAR, from_zero: bo
         ("FLOP/s", (1e13, 3.1e14), ("0", "100", "200", "300"), "TFLOP/s"),
     ],
 )
-def test_linear_axes_have_round_numbers_in_one_unit(unit: str, values: tuple[float, ...], labels: tuple[str, ...], shown: str) -> None:
+def test_linear_axes_have_round_numbers_in_one_unit(
+    unit: str, values: tuple[float, ...], labels: tuple[str, ...], shown: str
+) -> None:
     found = ticks(unit, *values)
     assert found.labels == labels
     assert found.unit == shown
@@ -43,23 +51,41 @@ def test_linear_axes_have_round_numbers_in_one_unit(unit: str, values: tuple[flo
     ("unit", "values", "labels", "shown"),
     [
         ("ns", (1e5, 1e9), ("0.1", "1", "10", "100", "1000"), "ms"),
-        ("ns", (1e3, 6e10), ("1\u00a0µs", "10\u00a0µs", "100\u00a0µs", "1\u00a0ms", "10\u00a0ms", "100\u00a0ms", "1\u00a0s", "10\u00a0s", "100\u00a0s"), ""),
+        (
+            "ns",
+            (1e3, 6e10),
+            (
+                "1\u00a0µs",
+                "10\u00a0µs",
+                "100\u00a0µs",
+                "1\u00a0ms",
+                "10\u00a0ms",
+                "100\u00a0ms",
+                "1\u00a0s",
+                "10\u00a0s",
+                "100\u00a0s",
+            ),
+            "",
+        ),
         ("1/s", (900.0, 27_000.0), ("1000", "2000", "5000", "10\u00a0k", "20\u00a0k"), "1/s"),
         ("B", (2.0**20, 2.0**33), ("1", "8", "64", "512", "4096"), "MiB"),
+        ("samples/s", (80.0, 72_000.0), ("100", "1000", "10\u00a0k"), "samples/s"),
         (None, (1, 2, 4, 8, 16, 32, 64, 128), ("1", "2", "4", "8", "16", "32", "64", "128"), ""),
         ("ns", (11e6, 14e6), ("11", "12", "13", "14"), "ms"),
         ("ratio", (0.95, 1.2), ("−5\u00a0%", "0\u00a0%", "+5\u00a0%", "+10\u00a0%", "+15\u00a0%", "+20\u00a0%"), ""),
         ("ratio", (0.2, 9.0), ("÷4", "÷2", "×1", "×2", "×4", "×8"), ""),
     ],
 )
-def test_logarithmic_axes_can_be_read_without_exponents(unit: str, values: tuple[float, ...], labels: tuple[str, ...], shown: str) -> None:
+def test_logarithmic_axes_can_be_read_without_exponents(
+    unit: str, values: tuple[float, ...], labels: tuple[str, ...], shown: str
+) -> None:
     found = ticks(unit, *values, scale=LOG)
     assert found.labels == labels
     assert found.unit == shown
     assert found.is_log
 
 
-SIZES = st.floats(1e-6, 1e15) | st.floats(-1e15, -1e-6) | st.just(0.0)
+SIZES = st.floats(1e-3, 1e15) | st.floats(-1e15, -1e-3) | st.just(0.0)
 
 
 @given(st.lists(SIZES, min_size=1, max_size=8), st.sampled_from([None, "ns", "B", "J", "1/s", "ratio", "share"]))
@@ -94,7 +120,11 @@ def test_nothing_known_has_no_labels() -> None:
 @pytest.mark.parametrize(
     ("length", "labels", "note"),
     [
-        (timedelta(seconds=50), ("14:00:00", "14:00:10", "14:00:20", "14:00:30", "14:00:40", "14:00:50"), "2026-03-01, UTC"),
+        (
+            timedelta(seconds=50),
+            ("14:00:00", "14:00:10", "14:00:20", "14:00:30", "14:00:40", "14:00:50"),
+            "2026-03-01, UTC",
+        ),
         (timedelta(hours=5), ("14:00", "15:00", "16:00", "17:00", "18:00", "19:00"), "2026-03-01, UTC"),
         (timedelta(hours=30), ("03-01 18:00", "03-02 00:00", "03-02 06:00", "03-02 12:00", "03-02 18:00"), "UTC"),
         (timedelta(days=8), ("2026-03-02", "2026-03-04", "2026-03-06", "2026-03-08"), "UTC"),

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from assay.store import Store
+from assay.web import client_types
+from assay.web.api import models, series
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
@@ -124,3 +126,9 @@ def test_metrics_are_prometheus_text_and_count_what_is_there(made: Any, filled: 
     latencies = {name: value for name, value in samples.items() if name.startswith("assay_series_latency_seconds")}
     assert len(latencies) == 4
     assert 0.013 in latencies.values()
+
+
+@pytest.mark.parametrize("name", ["Case", "Number", "Result", "Run", "Series"])
+def test_the_client_knows_every_field(name: str) -> None:
+    described = getattr(models, f"{name}Model", None) or series.SeriesModel
+    assert list(getattr(client_types, name).__annotations__) == list(described.model_fields)

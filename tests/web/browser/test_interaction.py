@@ -57,9 +57,9 @@ def test_a_filter_is_an_address_and_back_and_forward_restore_both(open_page: Ope
     assert 0 < len(narrowed) < len(everything)
     assert query_of(page) == {"engine": ["openvino"]}, "what is empty or usual is in the address too"
 
-    page.locator(f"{FILTER} select[name=engine]").select_option("torch")
-    until_address(page, r"engine=torch")
-    eventually(page, lambda: all_rows_have(page, " torch "))
+    page.locator(f"{FILTER} select[name=engine]").select_option("onnxruntime")
+    until_address(page, r"engine=onnxruntime")
+    eventually(page, lambda: all_rows_have(page, " onnxruntime "))
 
     page.go_back()
     until_address(page, r"engine=openvino")

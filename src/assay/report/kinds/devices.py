@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assay.analysis.matrix import find_workloads, match_exactly
+from assay.analysis.matrix import find_workloads
 from assay.analysis.side_by_side import Group, Single, Subject, read_groups
-from assay.analysis.usable_numbers import NumberWanted, count_left_out
+from assay.analysis.usable_numbers import NumberWanted, count_left_out, match_exactly
 from assay.core.errors import UnknownNameError
 from assay.core.words import Direction, Provenance
 from assay.report.base import ReportKind, ReportRequest, report_kinds

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from assay.analysis.matrix import find_workloads
 from assay.analysis.ranking import rank_hardware, read_prices
 from assay.analysis.ranking_values import Candidate, Objective, Quantity, Ranking, RankingRequest, many_of
-from assay.analysis.usable_numbers import NumberWanted
+from assay.analysis.usable_numbers import NumberWanted, match_exactly
 from assay.core.words import Direction, Provenance
 from assay.report.base import ReportKind, ReportRequest, report_kinds
 from assay.report.cells import metric_title, work_unit
@@ -70,7 +70,9 @@ def build(store: Store, request: ReportRequest) -> Report:
     """Build the report. Raises StoreError, UsageError."""
     where = dict(request.where)
     asked = where.pop("workload", None)
-    workload = asked if isinstance(asked, str) else _most_measured(store, request)
+    named = [asked] if isinstance(asked, str) else list(asked or ())
+    is_one = len(named) == 1 and not set(named[0]) & set("*?[")
+    workload = named[0] if is_one else _most_measured(store, request)
     if workload is None:
         return empty_report(KIND, TITLE, request, "No workload of this selection has a usable number.", _HOW)
     ranking = rank_hardware(store, _read_request(request, workload, where))
@@ -88,10 +90,10 @@ def build(store: Store, request: ReportRequest) -> Report:
         KIND,
         f"Which hardware for {ranking.basis.workload}",
         request,
-        summary=_summary(ranking, chosen=asked is None),
+        summary=_summary(ranking, chosen=not is_one),
         scope=[*scope, ("basis", ranking.basis.label)],
         sections=sections,
-        sources=read_sources(store, selection_of(request, workload=workload)),
+        sources=read_sources(store, selection_of(request, workload=match_exactly([workload]))),
         how_to_read=[
             *how_to_read("throughput", "energy"),
             *HOW_GROUPS_READ,
@@ -323,7 +325,7 @@ def _summary(ranking: Ranking, *, chosen: bool) -> list[Text]:
     counted = ", ".join(f"{count} {word}" for word, count in words.items() if count)
     said = []
     if chosen:
-        said.append(f"No workload was named: {ranking.basis.workload if ranking.basis else ''} is on most devices.")
+        said.append(f"No one workload was named: {ranking.basis.workload if ranking.basis else ''} is on most devices.")
     if not ranking.ranked:
         said.append(f"None of {count_words(len(ranking.lost), 'device')} meets what was asked.")
         return [Text(tuple(said))]
@@ -345,12 +347,11 @@ def _summary(ranking: Ranking, *, chosen: bool) -> list[Text]:
         best = by_device[0]
         rate = format_number(best.throughput.value / (best.accelerators or 1), _unit(ranking, objective))  # type: ignore[operator]  # asked above
         said.append(f"For each device {best.label} brings most: {rate} (derived).")
-    if ranking.lost or ranking.unmeasured:
-        said.append(
-            f"{count_words(len(ranking.lost), 'device')} measured and not in the order, "
-            f"{count_words(len(ranking.unmeasured), 'device')} of the store not measured for this. Nothing is "
-            "predicted yet."
-        )
+    if ranking.lost:
+        said.append(f"{count_words(len(ranking.lost), 'device')} measured and not in the order.")
+    if ranking.unmeasured:
+        count = count_words(len(ranking.unmeasured), "device")
+        said.append(f"{count} of the store not measured for this. Nothing is predicted yet.")
     return [Text(tuple(said))]
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from assay.analysis.matrix import Matrix, MatrixCell, MatrixRequest, MatrixRow, Pick, build_matrix, match_exactly
+from assay.analysis.matrix import Matrix, MatrixCell, MatrixRequest, MatrixRow, Pick, build_matrix
+from assay.analysis.usable_numbers import match_exactly
 from assay.core.words import Direction, Provenance
 from assay.report.base import ReportKind, ReportRequest, report_kinds
 from assay.report.cells import metric_title, workload_cell

@@ -29,13 +29,15 @@ from assay.report.run_facts import where_scope
 from assay.report.standings import (
     Holding,
     Standing,
+    holdings_figure,
     holdings_table,
     read_holdings,
     read_standings,
+    standings_figure,
     standings_table,
 )
 from assay.report.traced import changes_table, most_telling, open_changes, trend_words
-from assay.report.values import Block, Cell, Column, Report, Section, Table, Text, Tone
+from assay.report.values import Block, Cell, Column, Figure, Report, Section, Table, Text, Tone
 from assay.report.wording import agree, name_some, number_words, plural, sentence, short_name
 from assay.store.query import fetch_rows
 from assay.store.schema import RESULTS
@@ -86,8 +88,12 @@ def build(store: Store, request: ReportRequest) -> Report:
     actions = tuple(_actions(store, findings, scored, advice, newest))
     opened = [one for one in trends if open_changes(one)]
     sections = [
-        Section("holdings", "What was measured where", (holdings_table(holdings),)),
-        Section("standings", "Best and worst", (standings_table(standings, metric, provenance),)),
+        Section("holdings", "What was measured where", _with(holdings_table(holdings), holdings_figure(holdings))),
+        Section(
+            "standings",
+            "Best and worst",
+            _with(standings_table(standings, metric, provenance), standings_figure(standings, metric, provenance)),
+        ),
         _changes_section(opened, findings),
         _targets_section(scored),
         Section("actions", "What to do", (_actions_table(actions),)),
@@ -224,6 +230,10 @@ def _repairs(store: Store, run: RunRecord) -> Iterator[_Action]:
         yield _Action("measure again on a quiet machine", why, f"assay show {short_id(run.run_id)} --launches")
     if run.status.value == "interrupted":
         yield _Action("finish the newest run", "it was interrupted", f"assay run --resume {short_id(run.run_id)}")
+
+
+def _with(table: Table, figure: Figure | None) -> tuple[Block, ...]:
+    return (table,) if figure is None else (figure, table)
 
 
 # -- sections --------------------------------------------------------------------------------------------------

@@ -88,7 +88,7 @@ def cell_words(heat: Heat) -> list[list[str]]:
             if value is None:
                 texts.append("")
             elif is_signed:
-                texts.append(f"{value:.2f}".replace("-", "−"))
+                texts.append(f"{value if round(value, 2) else 0.0:.2f}".replace("-", "−"))
             elif divisor is not None and cell.unit in {None, heat.unit}:
                 texts.append(format_plain(value / divisor))
             else:

@@ -137,7 +137,7 @@ def render_html(
         fixed = sum(len(picture.encode()) for picture in pictures.values() if picture)
         share = max(0.05, (most_bytes - fixed) / max(1, size - fixed))
         shown = max(_FEWEST_ROWS, int(0.9 * share * shown))
-        text = _render(environment, cut_tables(report, shown), pictures, cut=_cut_note(shown))
+        text = _render(environment, cut_tables(report, shown), pictures, cut=_cut_note(shown, most_bytes))
     return text
 
 
@@ -210,9 +210,9 @@ def _contents(report: Report) -> list[tuple[str, str]]:
     return found
 
 
-def _cut_note(rows: int) -> str:
+def _cut_note(rows: int, most_bytes: int) -> str:
     return (
-        f"This file would be larger than {MOST_BYTES // 1_000_000} MB, so its tables end after {rows} rows. "
+        f"This file would be larger than {most_bytes / 1e6:g} MB, so its tables end after {rows} rows. "
         "The same report as CSV, JSON or XLSX has every row."
     )
 

@@ -14,16 +14,17 @@ from assay.report.cleaning import clean_line, isolate
 from assay.report.display import choose_unit
 from assay.report.renderers.lettering import shorten_middle
 from assay.report.renderers.plan_words import axis_direction
-from assay.report.renderers.ticks import Ticks
+from assay.report.renderers.ticks import Ticks, is_plain
 from assay.report.renderers.time_ticks import moment_of
 from assay.report.values import Axis, Scale
 
-_PLAIN = frozenset({None, "", "1", "count", "1/s"})
 _MOST_NAMES = 60
 _LONGEST_NAME = 30
 _LONGEST_TITLE = 90
 _WIDTH_PX, _LETTER_PX = 520, 6.4
 _MOST_LINES = 3
+_AROUND_PX = 90
+"""About what stands above and below a plot itself."""
 _GROUPED = 10_000
 _SPARSE_DECADES, _MOST_DECADES = 1.6, 8
 _CLEAR = "rgba(0,0,0,0)"
@@ -35,8 +36,8 @@ def colour(role: str, opacity: float | None = None) -> str:
 
 
 def escape(text: str) -> str:
-    """Return a text in which plotly.js finds no tag and no entity."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """Return a text in which plotly.js finds no tag, no entity and no formula."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("$", "&#36;")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +53,8 @@ class PlotAxis:
     @classmethod
     def of(cls, axis: Axis, ticks: Ticks, *, is_upright: bool) -> PlotAxis:
         """Choose the unit: on a linear axis by its far end, on a logarithmic one by its middle."""
-        if axis.scale in {Scale.CATEGORY, Scale.TIME} or axis.unit in _PLAIN:
-            return cls(axis, ticks, 1.0, "1/s" if axis.unit == "1/s" else "", is_upright)
-        if axis.unit == "ratio":
-            return cls(axis, ticks, 1.0, "", is_upright)
+        if axis.scale in {Scale.CATEGORY, Scale.TIME} or axis.unit == "ratio" or is_plain(axis.unit):
+            return cls(axis, ticks, 1.0, ticks.unit, is_upright)
         size = math.sqrt(ticks.low * ticks.high) if ticks.is_log else max(abs(ticks.low), abs(ticks.high))
         scaled = choose_unit(size, axis.unit)
         return cls(axis, ticks, scaled.divisor, scaled.label, is_upright)
@@ -97,7 +96,7 @@ class PlotAxis:
         ends = [self.number(low), self.number(high)]
         if self.ticks.is_log:
             found |= {"type": "log", "range": [math.log10(end) for end in ends]}
-            if self.axis.unit in _PLAIN and not self.ticks.minor:
+            if is_plain(self.axis.unit) and not self.ticks.minor:
                 texts = [escape(label) for label in self.ticks.labels]
                 return found | {"tickmode": "array", "tickvals": list(self.ticks.places), "ticktext": texts}
             if (decades := math.log10(high / low)) > _SPARSE_DECADES:
@@ -107,9 +106,9 @@ class PlotAxis:
         if self.axis.unit == "ratio":
             texts = [escape(label) for label in self.ticks.labels]
             return found | {"tickmode": "array", "tickvals": list(self.ticks.places), "ticktext": texts}
-        is_plain = self.axis.unit in _PLAIN
-        is_long = not is_plain and max(abs(end) for end in (self.number(low), self.number(high))) >= _GROUPED
-        return found | {"exponentformat": "SI" if is_plain else "none", "separatethousands": is_long, "nticks": 8}
+        is_short = is_plain(self.axis.unit)
+        is_long = not is_short and max(abs(end) for end in (self.number(low), self.number(high))) >= _GROUPED
+        return found | {"exponentformat": "SI" if is_short else "none", "separatethousands": is_long, "nticks": 8}
 
     def _names(self) -> dict[str, Any]:
         names = [clean_line(name) for name in self.axis.categories]
@@ -117,7 +116,7 @@ class PlotAxis:
         if self.is_upright or every > 1:
             texts = [escape(isolate(shorten_middle(name, _LONGEST_NAME))) for name in names][::every]
         else:
-            texts = ["<br>".join(escape(isolate(line)) for line in _broken(name, len(names))) for name in names]
+            texts = ["<br>".join(escape(isolate(line)) for line in lines) for lines in _broken(names)]
         return {
             "type": "linear", "range": [self.ticks.low, self.ticks.high], "tickmode": "array",
             "tickvals": list(range(len(names)))[::every], "ticktext": texts, "showgrid": False,
@@ -136,18 +135,22 @@ class PlotAxis:
         return escape("   ".join(part for part in (named, direction) if part))
 
 
-def _broken(name: str, count: int) -> list[str]:
-    """A name in up to three lines of whole words, where that fits beside so many others; else on one line, cut."""
-    letters = int(_WIDTH_PX / count / _LETTER_PX)
-    lines = textwrap.wrap(name[: 4 * _LONGEST_NAME], max(1, letters), break_long_words=False, break_on_hyphens=False)
-    fits = lines and len(lines) <= _MOST_LINES and max(map(len, lines)) <= letters
-    return lines if fits else [shorten_middle(name, _LONGEST_NAME)]
+def _broken(names: list[str]) -> list[list[str]]:
+    """Names in up to three lines of whole words, where all fit beside each other; else each on one line, cut."""
+    letters = max(1, int(_WIDTH_PX / max(1, len(names)) / _LETTER_PX))
+    found = [
+        textwrap.wrap(name[: 4 * _LONGEST_NAME], letters, break_long_words=False, break_on_hyphens=False) or [""]
+        for name in names
+    ]
+    if all(len(lines) <= _MOST_LINES and max(map(len, lines)) <= letters for lines in found):
+        return found
+    return [[shorten_middle(name, _LONGEST_NAME)] for name in names]
 
 
 def plain_layout(x: dict[str, Any], y: dict[str, Any], *, height: int, top: int, is_legend: bool) -> dict[str, Any]:
     """The layout that all plots share: no paper of their own, the page's ink, a legend above the data."""
     legend = {
-        "orientation": "h", "x": 0, "xanchor": "left", "y": 1 + top / height, "yanchor": "bottom", "bgcolor": _CLEAR,
+        "orientation": "h", "x": 0, "xanchor": "left", "y": 1 + top / max(100, height - _AROUND_PX), "yanchor": "bottom", "bgcolor": _CLEAR,
         "font": {"color": colour("ink"), "size": 12},
     }  # fmt: skip
     return {

@@ -114,7 +114,8 @@ def _legend_entry(name: str, marker: Mapping[str, Any]) -> dict[str, Any]:
     ink = colour("ink")
     return {
         "type": "scatter", "mode": "markers", "name": name, "legendgroup": name, "showlegend": True,
-        "hoverinfo": "skip", "x": [None], "y": [None], "marker": {**marker, "color": ink, "line": {"color": ink, "width": 1.2}},
+        "hoverinfo": "skip", "x": [None], "y": [None],
+        "marker": {**marker, "color": ink, "line": {"color": ink, "width": 1.2}},
     }  # fmt: skip
 
 

@@ -182,7 +182,7 @@ def _boxes(plan: Plan, one: Series, x: PlotAxis, y: PlotAxis) -> dict[str, Any]:
     ends = [interval(one, index) or (value, value) for index, _, value in drawn]
     whiskers = [one.whiskers[index] if one.whiskers else end for (index, _, _), end in zip(drawn, ends, strict=True)]
     fill = colour(one.colour, 0.3 if one.look.is_filled and one.layer.is_usable else 0.08)
-    trace = {
+    trace: dict[str, Any] = {
         "type": "box", "orientation": "h" if plan.is_turned else "v", "width": min(0.5, one.width * _BAR_SHARE),
         "q1": [axis.number(lo) for lo, _ in ends], "median": [axis.number(value) for _, _, value in drawn],
         "q3": [axis.number(hi) for _, hi in ends], "lowerfence": [axis.number(low) for low, _ in whiskers],

@@ -5,9 +5,10 @@ May import: core, report.values, report.display, report.palette, report.text_wid
 
 from __future__ import annotations
 
+from assay.core.units import MISSING
 from assay.core.words import Provenance
 from assay.report.cleaning import clean_line
-from assay.report.display import MISSING, direction_words, format_number
+from assay.report.display import direction_words, format_number
 from assay.report.palette import LOOKS, UNUSED_LETTER
 from assay.report.renderers.heat import cell_words, number_in, words_unit
 from assay.report.renderers.textplot_words import cut

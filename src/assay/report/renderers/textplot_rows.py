@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from assay.report.display import MISSING, format_interval, format_number
+from assay.core.units import MISSING
+from assay.report.display import format_interval, format_number
 from assay.report.renderers.plan import Plan, Series, interval, numbers
 from assay.report.renderers.textgrid import Grid
 from assay.report.renderers.textplot_words import choose_signs, cut, foot, heading, legend, line_names, tick_line

@@ -30,7 +30,9 @@ _FEW_COUNTS = 10
 _APART = 0.055
 """Ticks at the values themselves stand at least this share of the axis apart."""
 _PERCENT_SPAN = 3.0
-_PLAIN_UNITS = frozenset({None, "", "1", "count"})
+_COUNTS = frozenset({None, "", "1", "count"})
+_BEYOND_STEPS = 1e15
+"""A unit that is itself at this size has no larger one."""
 _LETTERS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _LETTERS_FROM = 2e5
 _ONE_UNIT = (0.001, 9_999.0)
@@ -99,6 +101,15 @@ def top_down(ticks: Ticks) -> Ticks:
     return replace(ticks, low=ticks.high, high=ticks.low)
 
 
+def is_plain(unit: str | None) -> bool:
+    """True for a unit without larger ones (none at all, ``1/s``, ``samples/s``): large numbers get a letter instead."""
+    return unit not in {"share", "ratio"} and choose_unit(_BEYOND_STEPS, unit).divisor == 1
+
+
+def _plain_label(unit: str | None) -> str:
+    return "1/s" if unit == "1/s" else choose_unit(1.0, unit).label
+
+
 def round_step(least: float) -> float:
     """Return the smallest of 1, 2 and 5 times a power of ten that is not below ``least``."""
     power = 10.0 ** math.floor(math.log10(least))
@@ -142,11 +153,9 @@ def _axis_unit(size: float, unit: str | None) -> tuple[float, str, str]:
     """What labels are divided by, the unit in the title, and the letters behind each label."""
     if unit == "ratio":
         return 0.01, "", "\u00a0%"
-    if unit in _PLAIN_UNITS or unit == "1/s":
-        divisor, letter = next(
-            ((step, f"\u00a0{text}") for step, text in _LETTERS if size >= _LETTERS_FROM and size >= step), (1.0, "")
-        )
-        return divisor, "1/s" if unit == "1/s" else "", letter
+    if is_plain(unit):
+        big = next(((step, f"\u00a0{text}") for step, text in _LETTERS if size >= max(step, _LETTERS_FROM)), (1.0, ""))
+        return big[0], _plain_label(unit), big[1]
     scaled = choose_unit(size, unit)
     return scaled.divisor, scaled.label, ""
 
@@ -167,12 +176,13 @@ def _log(low: float, high: float, unit: str | None, count: int, distinct: Sequen
 def _log_between(low: float, high: float, unit: str | None, count: int, distinct: Sequence[float]) -> Ticks:
     if unit == "ratio":
         return _log_ratio(low, high, count)
-    if unit in _PLAIN_UNITS and 1 < len(distinct) <= _FEW_COUNTS and all(value == int(value) for value in distinct):
+    if unit in _COUNTS and 1 < len(distinct) <= _FEW_COUNTS and all(value == int(value) for value in distinct):
         places = _apart(distinct, low, high)
-        return Ticks(low, high, places, tuple(_short(place) for place in places), is_log=True)
+        return Ticks(low, high, places, tuple(map(_short, places)), unit=_plain_label(unit), is_log=True)
     decades = math.log10(high / low)
+    minor: tuple[float, ...] = ()
     if unit == "B":
-        places, minor = _powers_of_two(low, high, count), ()
+        places = _powers_of_two(low, high, count)
     elif decades < _NO_DECADES:
         even = _linear_between(low, high, unit, count)
         return Ticks(low, high, even.places, even.labels, unit=even.unit, is_log=True)
@@ -219,8 +229,8 @@ def _decades(low: float, high: float, count: int) -> tuple[tuple[float, ...], tu
 def _log_labels(places: Sequence[float], unit: str | None) -> tuple[tuple[str, ...], str]:
     if not places:
         return (), ""
-    if unit in _PLAIN_UNITS or unit == "1/s":
-        return tuple(_short(place) for place in places), "1/s" if unit == "1/s" else ""
+    if is_plain(unit):
+        return tuple(map(_short, places)), _plain_label(unit)
     scaled = choose_unit(places[len(places) // 2], unit)
     shown = [place / scaled.divisor for place in places]
     if _ONE_UNIT[0] <= min(shown) and max(shown) <= _ONE_UNIT[1]:

@@ -193,5 +193,5 @@ def _snapshots(ask: Ask) -> Table:
     )  # fmt: skip
 
 
-add_page(router, "/store", build, name="store", is_live=True, is_kept=False)
+add_page(router, "/store", build, name="store", is_live=True, fresh="check")
 add_page(router, "/imports", build_import, name="import")
