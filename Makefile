@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 # Processes that share the tests: one for each processor, but each imports PyTorch, so four at most. 0: no others than one.
 PYTEST_JOBS ?= $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() or 1))')
 
-.PHONY: help run test lint format install install-dev benchmarks clean
+.PHONY: help run test lint format install install-dev assets benchmarks clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -36,6 +36,9 @@ benchmarks: $(VENV)/.installed-dev ## Show the cost of measuring: overhead, star
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/runtimes.py
 
+assets: ## Fetch the scripts of the dashboard's pages from npm, and what tests of pages need
+	$(BIN)/python -m assay.web.assets --tests tests/web/browser/vendor
+
 install: $(VENV)/.installed ## Make the virtual environment with assay and PyTorch
 install-dev: $(VENV)/.installed-dev ## The same with what linting and testing need
 
@@ -50,6 +53,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[torch,onnx,openvino,torchao,mlperf,postgres,report,serve]" --group dev
+	$(BIN)/python -m assay.web.assets --tests tests/web/browser/vendor
+	sh tools/test_browser.sh
 	touch $@
 
 clean: ## Remove the virtual environment and caches

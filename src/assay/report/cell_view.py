@@ -83,7 +83,9 @@ class TableView:
 def view_table(table: Table) -> TableView:
     """Return a table ready to be written."""
     facts, notes = table_facts(table), table_footnotes(table)
-    numeric = [is_number_column(row[index] for row in table.rows) for index in range(len(table.columns))]
+    numeric = [
+        is_number_column((row[index] for row in table.rows), column) for index, column in enumerate(table.columns)
+    ]
     columns = tuple(
         ColumnView(
             column,

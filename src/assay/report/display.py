@@ -238,10 +238,15 @@ def made_words(report: Report) -> str:
     return f"{kind[:1].upper()}{kind[1:]} report, made {format_time(report.generated_at)} by assay {version}"
 
 
-def is_number_column(cells: Iterable[Cell]) -> bool:
-    """True where a column is to be aligned as numbers: all that it knows are numbers or times, and there is one."""
+def is_number_column(cells: Iterable[Cell], column: Column | None = None) -> bool:
+    """True where a column is to be aligned as numbers: all that it knows are numbers or times.
+
+    A column that knows nothing is one of numbers where it has a unit or a direction.
+    """
     known = [cell for cell in cells if not is_missing(cell) and cell.value != ""]
-    return bool(known) and all(is_number(cell) or isinstance(cell.value, datetime) for cell in known)
+    if not known:
+        return column is not None and (column.unit is not None or direction_words(column.direction) is not None)
+    return all(is_number(cell) or isinstance(cell.value, datetime) for cell in known)
 
 
 def _steps(unit: str) -> Sequence[tuple[float, str]]:

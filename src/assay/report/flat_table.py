@@ -59,7 +59,7 @@ def flatten_table(table: Table) -> FlatTable:
         cells = [row[index] for row in table.rows]
         arrow = direction_arrow(column.direction)
         title = f"{column.title} {arrow}".rstrip()
-        columns.append(FlatColumn(title, is_number_column(cells), index))
+        columns.append(FlatColumn(title, is_number_column(cells, column), index))
         lists.append([flatten_cell(row[index], column, notes, row=row) for row in table.rows])
         intervals = [interval_text(cell, column, shared_level=shared.level or USUAL_LEVEL) for cell in cells]
         if any(intervals):

@@ -8,8 +8,8 @@ is to be touched; names and labels stay what they are. ``colorscale`` holds real
 
 Numbers are in the unit that the axis' title names. ``hovertext`` says of a point what every other format says of it.
 ``customdata`` of a point is ``kind:id`` of what it leads to (``result:0198…``), or null; pages make an address of it.
-plotly.js reads tags, entities and formulas in texts, so ``&``, ``<``, ``>`` and ``$`` are escaped. There is no NaN: what is
-not known is null. May import: core, report.values, report.palette, plan and what lies below it; never plotly itself.
+plotly.js reads tags, entities and formulas in texts, so ``&``, ``<``, ``>`` and ``$`` are escaped. What is not known is
+null, never NaN. May import: core, report.values, report.palette, plan and what lies below it; never plotly itself.
 """
 
 from __future__ import annotations

@@ -150,8 +150,8 @@ def _broken(names: list[str]) -> list[list[str]]:
 def plain_layout(x: dict[str, Any], y: dict[str, Any], *, height: int, top: int, is_legend: bool) -> dict[str, Any]:
     """The layout that all plots share: no paper of their own, the page's ink, a legend above the data."""
     legend = {
-        "orientation": "h", "x": 0, "xanchor": "left", "y": 1 + top / max(100, height - _AROUND_PX), "yanchor": "bottom", "bgcolor": _CLEAR,
-        "font": {"color": colour("ink"), "size": 12},
+        "orientation": "h", "x": 0, "xanchor": "left", "y": 1 + top / max(100, height - _AROUND_PX),
+        "yanchor": "bottom", "bgcolor": _CLEAR, "font": {"color": colour("ink"), "size": 12},
     }  # fmt: skip
     return {
         "xaxis": x, "yaxis": y, "height": height + top, "paper_bgcolor": _CLEAR, "plot_bgcolor": _CLEAR,

@@ -18,8 +18,8 @@ from assay.report.text_width import clip, pad, text_width, wrap
 from assay.report.values import Block, Facts, Figure, Report, Table, Text, Tone
 
 _GAP = "  "
-_NARROWEST = 16
-"""Columns of a terminal that a text column keeps."""
+_NARROWEST, _NARROWEST_FIRST = 12, 28
+"""Columns of a terminal that names keep, and those that say what a row is."""
 _WIDEST = 48
 """Columns that a text takes at most, however wide the terminal."""
 _SMALLEST_WIDTH = 40
@@ -111,9 +111,11 @@ def _table(block: Table, width: int) -> Iterator[str]:
     if not block.rows:
         yield from wrap(_words(block.when_empty), width)
     else:
-        if counts := table_facts(block).text:
+        counts = table_facts(block).text
+        if counts:
             yield from wrap(counts, width)
-        yield ""
+        if counts or block.caption:
+            yield ""
         yield from draw_grid(flatten_table(block), width)
     if block.rows_left_out:
         yield f"{format_number(block.rows_left_out)} more rows are not shown."
@@ -190,13 +192,19 @@ class _Column:
 
 
 def _narrow(columns: list[_Column], width: int) -> None:
-    """Take from the widest text column until all fit or none can give more."""
-    texts = [column for column in columns if not column.is_number]
-    while texts and sum(column.width for column in columns) + len(_GAP) * (len(columns) - 1) > width:
-        widest = max(texts, key=lambda column: column.width)
-        if widest.width <= _NARROWEST:
-            return
-        widest.width -= 1
+    """Take from the widest names until all columns fit side by side, if that can be done at all.
+
+    The first column says what a row is, so it gives last and least.
+    """
+    least = {id(one): _NARROWEST if number else _NARROWEST_FIRST for number, one in enumerate(columns)}
+    names = [one for one in columns if not one.is_number and one.width > least[id(one)]]
+    excess = sum(one.width for one in columns) + len(_GAP) * (len(columns) - 1) - width
+    if excess > sum(one.width - least[id(one)] for one in names):
+        return
+    for _ in range(excess):
+        ready = [one for one in names if one.width > least[id(one)]]
+        others = [one for one in ready if one is not columns[0]]
+        max(others or ready, key=lambda one: one.width).width -= 1
 
 
 def _group(columns: list[_Column], width: int) -> list[list[_Column]]:
