@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from assay.analysis.device_names import DeviceName, name_device
 from assay.analysis.side_by_side import Subject
-from assay.analysis.usable_numbers import NumberWanted, keyed_sql, usable_sql
+from assay.analysis.usable_numbers import TABLES_READ, NumberWanted, keyed_sql, relevant_sql, usable_sql
 from assay.core.words import Provenance
 from assay.store.query import fetch_arrow, fetch_rows
-from assay.store.schema import RESULTS
 
 if TYPE_CHECKING:
     from assay.catalog.hardware.entry import Hardware
@@ -129,49 +128,51 @@ def read_frame(store: Store, selection: Selection) -> KpiFrame:
     import numpy as np
 
     condition, parameters = usable_sql(selection)
-    metrics = _read_metrics(store, condition, parameters)
     names = _read_names(store, condition, parameters)
-    wanted = {metric: NumberWanted.of(metric) for metric in metrics}
-    numbers = ", ".join(f"({one.sql()}).value AS m{place}" for place, one in enumerate(wanted.values()))
+    wanted = [NumberWanted.of(metric) for metric in METRICS]
     medians = ", ".join(f"median(m{place}) AS m{place}" for place in range(len(wanted)))
+    counts = ", ".join(f"count(m{place})" for place in range(len(wanted)))
     keys = (
         "workload, mode, unit_of_work, accelerators, is_ruled, precision, batch, shape, engine, conditions, within, "
         "provenance"
     )
-    source = f"""
-      SELECT run_id, workload, mode, unit_of_work, precision, batch, shape, engine, options, provenance, hardware,
-             device, {numbers} FROM results WHERE {condition} AND hardware IS NOT NULL
-    """  # noqa: S608  (words of ours; what is asked is bound or quoted)
-    table = (
-        fetch_arrow(
-            store.location,
-            f"""
-        WITH picked AS MATERIALIZED (SELECT * FROM ({source}) WHERE {_any_known(len(wanted))}),
+    source = _source_sql(wanted, f"{condition} AND hardware IS NOT NULL")
+    table = fetch_arrow(
+        store.location,
+        f"""
+        WITH picked AS MATERIALIZED ({source}),
         named AS (
           SELECT unnest(?::VARCHAR[]) AS hardware, unnest(?::VARCHAR[]) AS device, unnest(?::INTEGER[]) AS name
         ), grouped AS (
-          SELECT name, {keys}, count(*) AS results, {medians}
+          SELECT name, {keys}, greatest({counts}) AS results, {medians}
           FROM ({keyed_sql("SELECT * FROM picked")}) AS keyed
           JOIN named ON keyed.hardware = named.hardware AND keyed.device IS NOT DISTINCT FROM named.device
           GROUP BY ALL
         )
         SELECT *, dense_rank() OVER (ORDER BY {keys}) - 1 AS subject FROM grouped ORDER BY subject, name
         """,  # noqa: S608  (words of ours; what is asked is bound or quoted)
-            [*parameters, [one[0] for one in names.pairs], [one[1] for one in names.pairs], list(names.places)],
-            versions=store.versions,
-        )
-        if metrics
-        else None
+        [
+            *(parameters * 2),
+            [one[0] for one in names.pairs],
+            [one[1] for one in names.pairs],
+            list(names.places),
+        ],
+        versions=store.versions,
     )
-    if table is None:
+    if not table.num_rows:
         return KpiFrame((), {}, np.zeros(0, int), np.zeros(0, int), (), None)
     device = table["name"].to_numpy().astype(np.int64)
     values: dict[str, Any] = {}
-    for place, metric in enumerate(metrics):
+    for place, metric in enumerate(METRICS):
         column = table[f"m{place}"].to_numpy().astype(np.float64)
-        values[metric] = np.where(column > 0, column, np.nan)
+        known = np.where(column > 0, column, np.nan)
+        if not np.isnan(known).all():
+            values[metric] = known
     values |= _spec_values(names.devices, device)
-    columns = (*(_metric_column(metric) for metric in metrics), *(one for one in SPECS if one.key in values))
+    columns = (
+        *(_metric_column(metric) for metric in METRICS if metric in values),
+        *(one for one in SPECS if one.key in values),
+    )
     return KpiFrame(columns, values, table["subject"].to_numpy().astype(np.int64), device, names.devices, table)
 
 
@@ -285,6 +286,7 @@ def _read_names(store: Store, condition: str, parameters: Sequence[object]) -> _
         store.location,
         (f"SELECT DISTINCT hardware, device FROM results WHERE {condition} AND hardware IS NOT NULL ORDER BY ALL"),  # noqa: S608  (words of ours; what is asked is bound or quoted)
         parameters,
+        tables=TABLES_READ,
         versions=store.versions,
     )
     pairs = tuple((row["hardware"], row["device"]) for row in rows)
@@ -298,28 +300,29 @@ def _read_names(store: Store, condition: str, parameters: Sequence[object]) -> _
     return _Names(pairs, tuple(places[name_device(*pair).label] for pair in pairs), tuple(kept))
 
 
-def _read_metrics(store: Store, condition: str, parameters: Sequence[object]) -> tuple[str, ...]:
-    """Which of the metrics any usable result has."""
-    rows = fetch_rows(
-        store.location,
-        f"""
-        SELECT DISTINCT unnest(
-          list_transform(list_filter(metrics, lambda one: one.value IS NOT NULL), lambda one: one.name)
-          || CASE WHEN latency_ns IS NOT NULL THEN ['latency_ns'] ELSE [] END
-          || CASE WHEN throughput_per_s IS NOT NULL THEN ['throughput_per_s'] ELSE [] END
-          || CASE WHEN memory_peak_bytes IS NOT NULL THEN ['memory_peak_bytes'] ELSE [] END
-        ) AS name FROM results WHERE {condition} AND hardware IS NOT NULL
-        """,  # noqa: S608  (words of ours; what is asked is bound or quoted)
-        parameters,
-        tables=(RESULTS,),
-        versions=store.versions,
+def _source_sql(wanted: Sequence[NumberWanted], condition: str) -> str:
+    """Return SQL for a column a metric, m0, m1 ...; a result may have a row for its columns and one for its list.
+
+    ``condition`` stands in it twice. No number is in two rows.
+    """
+    columns = (
+        "run_id, workload, mode, unit_of_work, precision, batch, shape, engine, options, provenance, hardware, device"
     )
-    found = {row["name"] for row in rows}
-    return tuple(metric for metric in METRICS if metric in found)
-
-
-def _any_known(count: int) -> str:
-    return " OR ".join(f"m{place} IS NOT NULL" for place in range(count))
+    heads = [one.column for one in wanted if one.column is not None]
+    wide = ", ".join(f"{one.column or 'NULL::DOUBLE'} AS m{place}" for place, one in enumerate(wanted))
+    listed = ", ".join(
+        f"({f'CASE WHEN {one.column} IS NULL THEN {number} END' if one.column else number}).value AS m{place}"
+        for place, one in enumerate(wanted)
+        for number in (one.listed_sql("relevant"),)
+    )
+    return f"""
+      SELECT {columns}, {wide} FROM results
+      WHERE {condition} AND ({" OR ".join(f"{column} IS NOT NULL" for column in heads)})
+      UNION ALL
+      SELECT {columns}, {listed} FROM (
+        SELECT *, {relevant_sql(wanted)} AS relevant FROM results WHERE {condition}
+      ) WHERE len(relevant) > 0
+    """  # noqa: S608  (words of ours; what is asked is bound or quoted)
 
 
 def _metric_column(metric: str) -> KpiColumn:

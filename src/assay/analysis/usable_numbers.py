@@ -183,19 +183,27 @@ def numbers_sql(wanted: Sequence[NumberWanted], columns: str, condition: str) ->
         + "}"
         for place, one in enumerate(wanted)
     )
-    names = ", ".join(quote(one.metric) for one in wanted)
     rows = (
         "TRUE" if any(one.column is None for one in wanted) else " OR ".join(f"{one.column} IS NULL" for one in wanted)
     )
     listed = f"""
       SELECT {columns}, entry.metric AS metric, {numbers.replace("number.", "entry.number.")} FROM (
         SELECT *, unnest([{entries}]) AS entry FROM (
-          SELECT *, list_filter(metrics, lambda one: list_contains([{names}], one.name)) AS relevant
+          SELECT *, {relevant_sql(wanted)} AS relevant
           FROM results WHERE {condition} AND ({rows})
         ) WHERE len(relevant) > 0
       )
     """  # noqa: S608  (words of ours)
     return f"SELECT * FROM ({' UNION ALL '.join([*wide, listed])}) WHERE isfinite(value)"  # noqa: S608  (words of ours)
+
+
+def relevant_sql(wanted: Sequence[NumberWanted]) -> str:
+    """An expression for the entries of a result's list of metrics that may hold what is wanted: few, of long lists."""
+    names = ", ".join(quote(one.metric) for one in wanted)
+    stats = ", ".join(quote(stat) for stat in dict.fromkeys(stat for one in wanted for stat in one.stats))
+    return (
+        f"list_filter(metrics, lambda one: list_contains([{names}], one.name) AND list_contains([{stats}], one.stat))"
+    )
 
 
 def count_parts(wanted: Sequence[NumberWanted]) -> int:

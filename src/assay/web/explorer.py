@@ -58,29 +58,38 @@ def axes(metrics: Sequence[str], sql_of: Mapping[str, str]) -> dict[str, Choice]
     return found
 
 
-def explore(ask: Ask, conditions: Conditions, x: Choice, y: Choice, *, by: str, is_log: tuple[bool, bool]) -> tuple[Figure, Table, int]:
+def explore(
+    ask: Ask, conditions: Conditions, x: Choice, y: Choice, *, by: str, is_log: tuple[bool, bool]
+) -> tuple[Figure, Table, int]:
     """Return the figure, the table of its points, and how many results have both numbers. Raises StoreError."""
     rows, total = _read(ask, conditions, x, y)
     names = _group_names(rows, by)
     dots = [
-        Dot(float(row["x"]), _cell(row, y, row["y"]), _label(row), names.get(str(row["group"]), _OTHERS)) for row in rows
+        Dot(float(row["x"]), _cell(row, y, row["y"]), _label(row), names.get(str(row["group"]), _OTHERS))
+        for row in rows
     ]
     ordered = sorted(dots, key=lambda dot: (dot.group == _OTHERS, dot.group or ""))
-    notes = [] if total <= len(rows) else [
-        f"{len(rows)} of {plural(total, 'result')} are drawn, chosen by a hash of their ids: the same ones every time."
-    ]  # fmt: skip
+    notes = (
+        []
+        if total <= len(rows)
+        else [
+            f"{len(rows)} of {plural(total, 'result')} are drawn, chosen by a hash of their ids: the same every time."
+        ]
+    )
     works = {row["unit_of_work"] for row in rows if row["unit_of_work"]}
     if len(works) > 1 and "throughput_per_s" in (x.key, y.key):
         notes.append(f"Throughput counts different work here: {', '.join(sorted(works)[:6])}. Narrow it to compare.")
     figure = Figure(
-        "explorer", FigureKind.PARETO, f"{y.title.capitalize()} against {x.title}",
+        "explorer",
+        FigureKind.PARETO,
+        f"{y.title.capitalize()} against {x.title}",
         Axis(x.title, x.unit, Scale.LOG if is_log[0] else Scale.LINEAR, x.direction),
         Axis(y.title, y.unit, Scale.LOG if is_log[1] else Scale.LINEAR, y.direction),
         layers=layers_of(ordered, Shape.POINTS),
         alt=f"{plural(len(rows), 'result')}: {y.title} against {x.title}, coloured by {by}.",
         notes=tuple(notes),
         empty=None if rows else f"No result that fits has both {x.title} and {y.title}.",
-    )  # fmt: skip
+    )
     return figure, _table(rows, x, y, by, total), total
 
 
@@ -88,16 +97,16 @@ def _read(ask: Ask, conditions: Conditions, x: Choice, y: Choice) -> tuple[list[
     """Points with both numbers, positive, of the newest result of each series."""
     numbers = [axis.sql for axis in (x, y) if axis.sql is not None]
     known = " AND ".join(["usable", "verdict IS DISTINCT FROM 'contaminated'", *(f"({sql}) > 0" for sql in numbers)])
-    if len(numbers) < 2:  # noqa: PLR2004  (an axis of the sheet)
+    if len(numbers) < 2:  # noqa: PLR2004  (a pair)
         known += " AND hardware IS NOT NULL"
     group = ask.query.choice("group", GROUPS, "family")
     values = f"{x.sql or 'NULL'} AS x, {y.sql or 'NULL'} AS y"
     rows = ask.rows(
-        "SELECT result_id, series_id, workload, engine, device, mode, \"precision\", batch, shape, options, hardware, "  # noqa: S608
-        f"provenance, verdict, unit_of_work, \"{group}\"::VARCHAR AS \"group\", {values}, count(*) OVER () AS total "
+        'SELECT result_id, series_id, workload, engine, device, mode, "precision", batch, shape, options, hardware, '  # noqa: S608  (words of ours; values are bound)
+        f'provenance, verdict, unit_of_work, "{group}"::VARCHAR AS "group", {values}, count(*) OVER () AS total '
         f"FROM latest WHERE {known} AND {conditions.where} ORDER BY hash(result_id), result_id LIMIT {MOST_POINTS}",
         conditions.parameters,
-    )  # fmt: skip
+    )
     total = rows[0]["total"] if rows else 0
     for axis, name in ((x, "x"), (y, "y")):
         if axis.sql is None:
@@ -113,9 +122,13 @@ def _spec(sheet: Hardware | None, key: str) -> float | None:
     if key.startswith("peak_"):
         return sheet.peak(key.removeprefix("peak_"))
     names = {
-        "memory_bandwidth": sheet.memory_bandwidth_bytes_per_s, "memory": sheet.memory_bytes, "tdp": sheet.tdp_w,
-        "units": sheet.units, "boost": sheet.boost_clock_mhz, "l2": sheet.l2_bytes,
-    }  # fmt: skip
+        "memory_bandwidth": sheet.memory_bandwidth_bytes_per_s,
+        "memory": sheet.memory_bytes,
+        "tdp": sheet.tdp_w,
+        "units": sheet.units,
+        "boost": sheet.boost_clock_mhz,
+        "l2": sheet.l2_bytes,
+    }
     return names.get(key)
 
 
@@ -145,17 +158,26 @@ def _table(rows: Sequence[Mapping[str, Any]], x: Choice, y: Choice, group: str, 
     columns = [Column("case", "case"), Column("hardware", "hardware")]
     if group not in {"hardware", "workload"}:
         columns.append(Column(group, group))
-    columns += [Column(f"x:{x.key}" if x.key == y.key else x.key, x.title, x.unit, x.direction), Column(y.key, y.title, y.unit, y.direction)]
+    columns += [
+        Column(f"x:{x.key}" if x.key == y.key else x.key, x.title, x.unit, x.direction),
+        Column(y.key, y.title, y.unit, y.direction),
+    ]
     made = []
     for row in sorted(rows, key=lambda one: (one["workload"], one["result_id"])):
         cells = [
             Cell(case_from_row(row).label, ref=Ref(RefKind.RESULT, row["result_id"])),
-            Cell(row["hardware"], ref=Ref(RefKind.DEVICE, row["hardware"])) if row["hardware"] else Cell(reason="not said"),
+            Cell(row["hardware"], ref=Ref(RefKind.DEVICE, row["hardware"]))
+            if row["hardware"]
+            else Cell(reason="not said"),
         ]
         if group not in {"hardware", "workload"}:
             cells.append(Cell(row["group"], reason=None if row["group"] else "not said"))
         made.append((*cells, _cell(row, x, row["x"]), _cell(row, y, row["y"])))
     return Table(
-        "points", "The points", tuple(columns), tuple(made), rows_left_out=max(0, total - len(made)),
+        "points",
+        "The points",
+        tuple(columns),
+        tuple(made),
+        rows_left_out=max(0, total - len(made)),
         when_empty="No result has both numbers.",
-    )  # fmt: skip
+    )

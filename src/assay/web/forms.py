@@ -102,9 +102,15 @@ def select(
     first = [] if any_label is None else [Option("", any_label, is_chosen=chosen is None)]
     value = chosen if any_label is not None or (default and chosen != default) else None
     return Field(
-        Control.SELECT, name, label, value or "", (*first, *made), hint=hint, default=default,
+        Control.SELECT,
+        name,
+        label,
+        value or "",
+        (*first, *made),
+        hint=hint,
+        default=default,
         is_wide=is_wide,
-    )  # fmt: skip
+    )
 
 
 def boxes(
@@ -132,5 +138,5 @@ def hidden(name: str, value: str | None) -> Field:
 
 
 def _option(one: tuple[str, str] | tuple[str, str, int], chosen: str | None) -> Option:
-    count = one[2] if len(one) == 3 else None  # noqa: PLR2004  (with its count)
+    count = one[2] if len(one) == 3 else None  # noqa: PLR2004  (a pair)
     return Option(one[0], shorten(one[1], _LONGEST_LABEL), one[0] == chosen, count)

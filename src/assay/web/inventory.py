@@ -12,7 +12,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from assay.analysis.device_names import DeviceName, name_device
+from assay.catalog.metrics import metrics as registry
 from assay.store.rows import optional_aware
+from assay.store.schema import HEADLINES
 
 if TYPE_CHECKING:
     from assay.web.page import Ask
@@ -44,6 +46,22 @@ def read_devices(ask: Ask) -> tuple[Held, ...]:
 def read_workloads(ask: Ask) -> tuple[Held, ...]:
     """Return every workload with results, most results first; ``others`` counts its hardware. Raises StoreError."""
     return ask.kept("workloads", lambda: tuple(_workloads(ask)))
+
+
+def read_metrics(ask: Ask) -> tuple[str, ...]:
+    """Return the metrics of the registry that newest results have, those with columns of their own first."""
+    return ask.kept("metrics", lambda: _metrics(ask))
+
+
+def _metrics(ask: Ask) -> tuple[str, ...]:
+    held = ", ".join(f"bool_or({name} IS NOT NULL) AS {name}" for name in HEADLINES)
+    columns = ask.rows(f"SELECT {held} FROM latest")[0]  # noqa: S608  (words of ours)
+    listed = ask.rows(
+        "SELECT DISTINCT unnest(list_transform(metrics, lambda one: one.name)) AS name FROM latest ORDER BY name"
+    )
+    names = dict.fromkeys([*(name for name in HEADLINES if columns[name]), *(row["name"] for row in listed)])
+    known = set(registry.names())
+    return tuple(name for name in names if name in known)
 
 
 def find_device(ask: Ask, name: str) -> Held | None:
@@ -130,9 +148,12 @@ def _workloads(ask: Ask) -> Iterable[Held]:
     }
     held = (
         Held(
-            row["workload"], row["measured"], row["imported"], hardware.get(row["workload"], 0),
+            row["workload"],
+            row["measured"],
+            row["imported"],
+            hardware.get(row["workload"], 0),
             optional_aware(row["newest"]),
         )
         for row in rows
-    )  # fmt: skip
+    )
     return sorted(held, key=lambda one: (-one.measured, -one.imported, one.name))

@@ -54,6 +54,14 @@ class SortKey:
     is_descending: bool = False
 
 
+def one_of(column: str, values: Sequence[object]) -> str:
+    """Return a condition with a question mark for each value.
+
+    A list that is written out reaches the scan, which then decodes only what fits; one that is unnested does not.
+    """
+    return f"{column} IN ({', '.join('?' for _ in values)})" if values else "FALSE"
+
+
 def read_sorting(ask: Ask, keys: Mapping[str, SortKey], default: str) -> tuple[Sorting, str]:
     """Return how a list is sorted (``sort=-started``: by that column, greatest first) and its ORDER BY.
 
@@ -98,9 +106,7 @@ def choose_columns(ask: Ask, columns: Sequence[ListColumn]) -> tuple[Column, ...
     for key in asked:
         if key not in known:
             raise UnknownNameError("column", key, known)
-    return tuple(
-        one.column for one in columns if one.is_fixed or (one.column.key in asked if asked else one.is_usual)
-    )
+    return tuple(one.column for one in columns if one.is_fixed or (one.column.key in asked if asked else one.is_usual))
 
 
 def column_choices(columns: Sequence[ListColumn]) -> list[tuple[str, str]]:
@@ -129,10 +135,12 @@ def table_of(
     return Table(key, title, tuple(columns), rows, caption, rows_left_out=left_out, when_empty=when_empty)
 
 
-def counted_choices(ask: Ask, table: str, column: str, *, where: str = "TRUE", most: int = 200) -> list[tuple[str, str, int]]:
+def counted_choices(
+    ask: Ask, table: str, column: str, *, where: str = "TRUE", most: int = 200
+) -> list[tuple[str, str, int]]:
     """Return the values of a column with how many rows have each, the most frequent first: the choices of a filter."""
     sql = (
-        f"SELECT {column} AS value, count(*) AS n FROM {table} WHERE {column} IS NOT NULL AND {where} "  # noqa: S608
+        f"SELECT {column} AS value, count(*) AS n FROM {table} WHERE {column} IS NOT NULL AND {where} "  # noqa: S608  (words of ours; values are bound)
         f"GROUP BY ALL ORDER BY n DESC, value LIMIT {most}"
     )
     rows: list[dict[str, Any]] = ask.kept(f"choices {sql}", lambda: ask.rows(sql))

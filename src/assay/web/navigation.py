@@ -26,10 +26,17 @@ class Place(StrEnum):
 
 NAVIGATION: tuple[tuple[str, tuple[tuple[Place, str, str], ...]], ...] = (
     ("", ((Place.OVERVIEW, "Overview", "/"), (Place.LIVE, "Running now", "/live"))),
-    ("Look", ((Place.RUNS, "Runs", "/runs"), (Place.RESULTS, "Results", "/results"), (Place.TRENDS, "Trends", "/trends"))),
+    (
+        "Look",
+        ((Place.RUNS, "Runs", "/runs"), (Place.RESULTS, "Results", "/results"), (Place.TRENDS, "Trends", "/trends")),
+    ),
     (
         "Compare",
-        ((Place.COMPARE, "Two runs", "/compare"), (Place.MATRIX, "Matrix", "/matrix"), (Place.KPI, "KPI explorer", "/kpi")),
+        (
+            (Place.COMPARE, "Two runs", "/compare"),
+            (Place.MATRIX, "Matrix", "/matrix"),
+            (Place.KPI, "KPI explorer", "/kpi"),
+        ),
     ),
     ("Know", ((Place.DEVICES, "Devices", "/devices"), (Place.WORKLOADS, "Workloads", "/workloads"))),
     ("Decide", ((Place.DECIDE, "Which hardware", "/decide"),)),

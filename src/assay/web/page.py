@@ -120,8 +120,9 @@ class _Parts(dict[str, Any]):
 class Page:
     """A report and how it is shown. ``main`` is the key of the table that the CSV holds, None the first one.
 
-    ``parts`` is what the template draws beside the report: ``kicker`` above the title, ``heading`` in its stead, ``ways``
-    to other pages, ``teach`` of lessons, and what a template of the page's own needs.
+    ``parts`` is what the template draws beside the report: ``kicker`` above the title, ``heading`` in its stead,
+    ``ways`` to other pages, ``teach`` of lessons, ``listed`` the key of a table drawn as a list, and what a template of
+    the page's own needs.
     """
 
     report: Report

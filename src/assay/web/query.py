@@ -129,7 +129,7 @@ class Query:
     # -- writing ---------------------------------------------------------------------------------------------
 
     def encoded(self, **changes: str | int | Sequence[str] | None) -> str:
-        """Return this query with some values changed (None takes one out), its names in order: one page, one address."""
+        """Return this query with some values changed (None takes one out), its names in order."""
         merged: dict[str, str | int | Sequence[str] | None] = {**self.values, **changes}
         return encode_query({name: merged[name] for name in sorted(merged)})
 

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from assay.store.address import is_remote
 from assay.store.log import newest_version
@@ -94,12 +94,12 @@ class StateReader:
 
 
 @dataclass(slots=True)
-class _Kept(Generic[T]):
+class _Kept:
     """One answer, and the state that it was made from; whoever holds the lock makes it."""
 
     lock: threading.Lock
     state: State | None = None
-    value: T | None = None
+    value: Any = None
 
 
 class Readings:
@@ -108,7 +108,7 @@ class Readings:
     def __init__(self, store: Store, *, kept: int = KEPT) -> None:
         self.store = store
         self.states = StateReader(store)
-        self._kept: OrderedDict[str, _Kept[Any]] = OrderedDict()
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._most = kept
         self._lock = threading.Lock()
 
@@ -122,10 +122,10 @@ class Readings:
             if entry.state != state:
                 entry.value = make()
                 entry.state = state
-            value: T = entry.value
-            return value
+            found: T = entry.value
+            return found
 
-    def _entry(self, name: str) -> _Kept[Any]:
+    def _entry(self, name: str) -> _Kept:
         with self._lock:
             entry = self._kept.get(name)
             if entry is None:

@@ -42,9 +42,14 @@ def report_result(store: Store, result: ResultRecord) -> Report:
     launches = read_result_launches(store, result)
     numbers = numbers_table([result], title="Every number")
     without_case = Table(
-        numbers.key, numbers.title, numbers.columns[1:], tuple(row[1:] for row in numbers.rows), numbers.caption,
-        numbers.notes, when_empty=numbers.when_empty,
-    )  # fmt: skip
+        numbers.key,
+        numbers.title,
+        numbers.columns[1:],
+        tuple(row[1:] for row in numbers.rows),
+        numbers.caption,
+        numbers.notes,
+        when_empty=numbers.when_empty,
+    )
     sections = [
         section("result", "The result", _facts(result)),
         *_distribution(result, launches),
@@ -70,7 +75,7 @@ def read_result_launches(store: Store, result: ResultRecord) -> list[LaunchRecor
     """Return the launches of one result with their samples and sensors, in order. Raises StoreError."""
 
     def read(table: str, order: str) -> list[dict[str, object]]:
-        sql = f"SELECT * FROM {table} WHERE result_id = ? AND run_id = ? ORDER BY {order}"  # noqa: S608  (words of ours)
+        sql = f"SELECT * FROM {table} WHERE result_id = ? AND run_id = ? ORDER BY {order}"  # noqa: S608  (words of ours; values are bound)
         return fetch_rows(store.location, sql, [result.result_id, result.run_id], versions=store.versions)
 
     rows = read("launches", f"ordinal, launch_id LIMIT {_MOST_LAUNCHES}")
@@ -123,7 +128,10 @@ def _facts(result: ResultRecord) -> Facts:
         ("workload", workload_cell(case.workload)),
         ("engine", known(case.engine)),
         ("device", known(case.device)),
-        ("hardware", Cell(result.hardware, ref=Ref(RefKind.DEVICE, result.hardware)) if result.hardware else known(None)),
+        (
+            "hardware",
+            Cell(result.hardware, ref=Ref(RefKind.DEVICE, result.hardware)) if result.hardware else known(None),
+        ),
         ("mode", Cell(case.mode.value)),
         ("precision", known(precision_text(result))),
         ("batch", known(case.batch)),
@@ -150,10 +158,11 @@ def _distribution(result: ResultRecord, launches: list[LaunchRecord]) -> list[Se
         return []
     return [
         section(
-            "distribution", "How its launches spread",
+            "distribution",
+            "How its launches spread",
             draw_distributions(launches=launches, result=result),
             draw_cumulative(launches=launches, result=result),
-        )  # fmt: skip
+        )
     ]
 
 
@@ -172,9 +181,12 @@ _LAUNCH_COLUMNS = (
 
 def _launch_table(result: ResultRecord, launches: list[LaunchRecord]) -> Table:
     return Table(
-        "launches", "Launches", _LAUNCH_COLUMNS, tuple(_launch_row(result, launch) for launch in launches),
+        "launches",
+        "Launches",
+        _LAUNCH_COLUMNS,
+        tuple(_launch_row(result, launch) for launch in launches),
         caption="Each is a fresh process. The result is the median of their medians.",
-    )  # fmt: skip
+    )
 
 
 def _launch_row(result: ResultRecord, launch: LaunchRecord) -> tuple[Cell, ...]:
@@ -199,7 +211,11 @@ def _launch_row(result: ResultRecord, launch: LaunchRecord) -> tuple[Cell, ...]:
         known(launch.warmup_calls),
         known(launch.threads),
         Cell(launch.wall_ns, result.provenance) if launch.wall_ns is not None else Cell(reason="it was not recorded"),
-        Cell(None if verdict is None else verdict.value, verdict=verdict, reason="; ".join(launch.verdict_reasons) or None)
+        Cell(
+            None if verdict is None else verdict.value,
+            verdict=verdict,
+            reason="; ".join(launch.verdict_reasons) or None,
+        )
         if is_ok
         else Cell(launch.status.text, reason=launch.reason or "no reason recorded", is_usable=False),
     )
@@ -215,9 +231,7 @@ def _witness_table(launches: list[LaunchRecord]) -> Table | None:
         Column("witness", "witness", is_code=True, description="docs/measuring.md says what each is, and its unit"),
         *(Column(f"launch-{launch.ordinal + 1}", f"launch {launch.ordinal + 1}") for launch in shown),
     )
-    rows = tuple(
-        (Cell(name), *(_witness(launch, name) for launch in shown)) for name in sorted(names)
-    )
+    rows = tuple((Cell(name), *(_witness(launch, name) for launch in shown)) for name in sorted(names))
     notes = (f"The first {len(shown)} of {len(launches)} launches.",) if len(shown) < len(launches) else ()
     return Table("witnesses", "What was seen beside the timing", columns, rows, notes=notes)
 
@@ -251,7 +265,9 @@ def _sensor_row(launch: LaunchRecord, series: TelemetrySeries) -> tuple[Cell, ..
     unit = series.unit
     failed = len(series.values) - len(known)
     numbers = (
-        tuple(Cell(value, Provenance.MEASURED, unit=unit) for value in (min(known), sum(known) / len(known), max(known)))
+        tuple(
+            Cell(value, Provenance.MEASURED, unit=unit) for value in (min(known), sum(known) / len(known), max(known))
+        )
         if known
         else (Cell(reason="no reading worked"),) * 3
     )
@@ -273,7 +289,8 @@ def _origin(result: ResultRecord) -> Iterator[Section]:
     if result.provenance is not Provenance.IMPORTED:
         return
     conversions = Table(
-        "conversions", "How each number was read",
+        "conversions",
+        "How each number was read",
         (
             Column("number", "number", is_code=True, description="Metric and statistic"),
             Column("field", "field of the source", is_code=True),
@@ -283,17 +300,21 @@ def _origin(result: ResultRecord) -> Iterator[Section]:
         ),
         tuple(
             (
-                Cell(name), _said(how.get("field")), _said(how.get("unit")), _said(how.get("factor")),
+                Cell(name),
+                _said(how.get("field")),
+                _said(how.get("unit")),
+                _said(how.get("factor")),
                 _said(how.get("note"), "there is nothing to say"),
             )
             for name, how in sorted(result.conversions.items())
         ),
         when_empty="Its numbers were taken as they stand.",
-    )  # fmt: skip
+    )
     fields = Facts(
-        "source", "The record in the source, under its own names",
+        "source",
+        "The record in the source, under its own names",
         tuple((name, _field(value)) for name, value in sorted(result.source_fields.items())),
-    )  # fmt: skip
+    )
     yield section("conversions", "How each number was read", conversions)
     yield section("source", "The record in the source", fields if fields.items else None)
 

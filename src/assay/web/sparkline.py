@@ -23,7 +23,7 @@ def draw_sparkline(values: Sequence[float | None], *, unused: Sequence[bool] = (
     marks = list(unused) or [False] * len(values)
     points = [(value, mark) for value, mark in zip(values, marks, strict=True) if value is not None and value > 0]
     points = points[-MOST_POINTS:]
-    if len(points) < 2:  # noqa: PLR2004  (one point is no trend)
+    if len(points) < 2:  # noqa: PLR2004  (a pair)
         return ""
     logs = [math.log(value) for value, _ in points]
     middle, spread = (max(logs) + min(logs)) / 2, max(max(logs) - min(logs), _FLAT)
@@ -41,6 +41,7 @@ def draw_sparkline(values: Sequence[float | None], *, unused: Sequence[bool] = (
     x, y = places[-1]
     last = "" if points[-1][1] else f'<circle class="spark-last" cx="{x:.1f}" cy="{y:.1f}" r="2.4"/>'
     return (
-        f'<svg class="spark" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" width="{WIDTH:g}" height="{HEIGHT:g}" aria-hidden="true" '
+        f'<svg class="spark" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" width="{WIDTH:g}" height="{HEIGHT:g}" '
+        'aria-hidden="true" '
         f'focusable="false"><polyline class="spark-line" points="{line}"/>{hollow}{last}</svg>'
     )

@@ -12,14 +12,17 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
-from starlette.requests import Request
 from starlette.responses import Response
 
 from assay.report.renderers.html import report_css
 from assay.web.links import encode_query, root_of
 from assay.web.settings import ServeSettings
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
 
 router = APIRouter()
 FOLDER = Path(__file__).with_name("static")

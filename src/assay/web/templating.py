@@ -55,4 +55,4 @@ def script_json(content: Any) -> Any:
     from markupsafe import Markup
 
     text = json.dumps(content, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return Markup(text.translate(_NOT_IN_SCRIPTS))  # noqa: S704  (all that could be markup was replaced)
+    return Markup(text.translate(_NOT_IN_SCRIPTS))  # noqa: S704  (made here, of what cannot be markup)

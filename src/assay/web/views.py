@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from fastapi import APIRouter
-from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from assay import __version__
@@ -28,6 +26,9 @@ from assay.web.static_files import assets_digest
 from assay.web.templating import render
 
 if TYPE_CHECKING:
+    from fastapi import APIRouter
+    from starlette.requests import Request
+
     from assay.web.problem import Problem
 
 TWINS = {JSON: "application/json", CSV: "text/csv; charset=utf-8", SVG: "image/svg+xml"}
@@ -65,7 +66,7 @@ class Route:
         return self.is_kept and not (self.fresh is not None and query.flag(self.fresh))
 
 
-def add_page(  # noqa: PLR0913  (a route has as many sides)
+def add_page(
     router: APIRouter,
     path: str,
     build: Build,
@@ -80,7 +81,9 @@ def add_page(  # noqa: PLR0913  (a route has as many sides)
     for form in (*TWINS, HTML):
         twin = "" if form == HTML else f".{form}"
         address = path + twin if path != "/" or form == HTML else f"/overview{twin}"
-        router.add_route(address, _endpoint(route, form), methods=["GET"], name=f"{name}{twin}", include_in_schema=False)
+        router.add_route(
+            address, _endpoint(route, form), methods=["GET"], name=f"{name}{twin}", include_in_schema=False
+        )
 
 
 def respond(request: Request, route: Route, form: str) -> Response:
@@ -144,7 +147,9 @@ def _without_twin(ask: Ask) -> Ask:
 def _draw(ask: Ask, page: Page) -> Answer:
     report = page.report
     if ask.form == HTML:
-        return Answer(render_page(page, replace(ask, query=ask.query.without(*_OF_TWIN))).encode(), "text/html; charset=utf-8")
+        return Answer(
+            render_page(page, replace(ask, query=ask.query.without(*_OF_TWIN))).encode(), "text/html; charset=utf-8"
+        )
     if ask.form == JSON:
         return Answer(render_report(report, JSON, RenderOptions()), TWINS[JSON])
     figures = {figure.key: figure for figure in report.figures()}

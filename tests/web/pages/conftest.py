@@ -1,4 +1,4 @@
-"""Three stores behind the whole application, called in this process: an empty one, a small measured one, imports alone."""
+"""The whole application over three stores, called in this process: an empty one, a small one, imports alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads a page as a browser would find it: elements with attributes, tables as texts. Loaded by path, as tests are no package."""
+"""Reads a page as a browser would: elements with attributes and texts. Loaded by path, as tests are no package."""
 
 from __future__ import annotations
 
@@ -24,9 +24,11 @@ class Element:
 
     def find(self, tag: str, **attributes: str) -> list[Element]:
         return [
-            one for one in self.walk()
-            if one.tag == tag and all(one.attributes.get(name.rstrip("_")) == value for name, value in attributes.items())
-        ]  # fmt: skip
+            one
+            for one in self.walk()
+            if one.tag == tag
+            and all(one.attributes.get(name.rstrip("_")) == value for name, value in attributes.items())
+        ]
 
     def has_class(self, name: str) -> bool:
         return name in self.attributes.get("class", "").split()

@@ -1,16 +1,19 @@
-"""Every page and its twins, at three stores: well formed, labelled, with nothing inline, and teaching where it is empty."""
+"""Every page and its twins, at three stores: well formed, labelled, nothing inline, teaching where it is empty."""
 
 from __future__ import annotations
 
 import csv
 import importlib.util
 import io
+import itertools
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from starlette.testclient import TestClient
+
+if TYPE_CHECKING:
+    from starlette.testclient import TestClient
 
 _SPEC = importlib.util.spec_from_file_location("page_parser", Path(__file__).with_name("page_parser.py"))
 assert _SPEC is not None
@@ -20,7 +23,17 @@ sys.modules["page_parser"] = page_parser
 _SPEC.loader.exec_module(page_parser)
 
 LISTS = ("/", "/runs", "/results", "/trends", "/devices", "/workloads", "/store", "/search?q=bert")
-OTHERS = ("/compare", "/matrix", "/decide", "/kpi", "/kpi?view=together", "/method", "/search", "/live", "/store?check=1")
+OTHERS = (
+    "/compare",
+    "/matrix",
+    "/decide",
+    "/kpi",
+    "/kpi?view=together",
+    "/method",
+    "/search",
+    "/live",
+    "/store?check=1",
+)
 STORES = ("empty", "measured", "imported")
 
 
@@ -49,7 +62,7 @@ def check_page(text: str) -> Any:
     ids = [one.attributes["id"] for one in page.walk() if "id" in one.attributes]
     assert len(ids) == len(set(ids)), sorted(one for one in set(ids) if ids.count(one) > 1)
     levels = [int(one.tag[1]) for one in page.walk() if one.tag in {"h1", "h2", "h3", "h4"}]
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False)), levels
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels)), levels
     for one in page.walk():
         assert "style" not in one.attributes
         assert not any(name.startswith("on") for name in one.attributes)
@@ -59,9 +72,9 @@ def check_page(text: str) -> Any:
         if one.tag in {"input", "select"} and one.attributes.get("type") != "hidden":
             named = page.find("label", for_=one.attributes.get("id", "?"))
             assert named or one.inside("label"), one.attributes
-        if one.tag in {"a"}:
+        if one.tag == "a":
             assert one.text or "aria-label" in one.attributes, one.attributes
-        if one.tag in {"img"}:
+        if one.tag == "img":
             assert one.attributes.get("alt")
         for name in ("href", "src", "action", "srcset"):
             assert one.attributes.get(name, "/").startswith(("/", "#")), one.attributes[name]
@@ -85,9 +98,7 @@ def check(client: TestClient, path: str) -> Any:
 
 @pytest.mark.parametrize("store", STORES)
 @pytest.mark.parametrize("path", [*LISTS, *OTHERS])
-def test_a_page_is_well_formed_and_its_twins_are_there(
-    store: str, path: str, request: pytest.FixtureRequest
-) -> None:
+def test_a_page_is_well_formed_and_its_twins_are_there(store: str, path: str, request: pytest.FixtureRequest) -> None:
     check(request.getfixturevalue(store), path)
 
 
@@ -96,7 +107,9 @@ def test_pages_of_single_things_are_too(measured: TestClient, facts: Any) -> Non
         check(measured, path)
 
 
-@pytest.mark.parametrize("path", ["/", "/runs", "/results", "/trends", "/devices", "/workloads", "/decide", "/compare", "/live"])
+@pytest.mark.parametrize(
+    "path", ["/", "/runs", "/results", "/trends", "/devices", "/workloads", "/decide", "/compare", "/live"]
+)
 def test_an_empty_store_is_told_what_to_do_next(empty: TestClient, path: str) -> None:
     page = page_parser.parse(empty.get(path).text)
     taught = [one for one in page.walk() if one.has_class("app-teach")]
@@ -118,9 +131,10 @@ def test_pages_lead_only_to_pages_that_are_there(measured: TestClient, facts: An
             for name in ("href", "src"):
                 found = one.attributes.get(name, "").partition("#")[0]
                 place, _, query = found.partition("?")
-                kind = (*("id" if len(part) > 15 else part for part in place.split("/")), *sorted(
-                    pair.partition("=")[0] for pair in query.split("&")
-                ))  # fmt: skip
+                kind = (
+                    *("id" if len(part) > 15 else part for part in place.split("/")),
+                    *sorted(pair.partition("=")[0] for pair in query.split("&")),
+                )
                 if found and kind not in kinds:
                     kinds.add(kind)
                     waiting.append(found)
@@ -129,12 +143,24 @@ def test_pages_lead_only_to_pages_that_are_there(measured: TestClient, facts: An
 
 def test_what_is_not_there_is_a_page_that_says_so(measured: TestClient) -> None:
     for path, status in (
-        ("/runs/nothing", 404), ("/results/nothing", 404), ("/series/nothing", 404), ("/devices?name=nothing", 404),
-        ("/workloads?name=nothing", 404), ("/imports?id=nothing", 404), ("/nothing", 404), ("/runs?status=odd", 400),
-        ("/runs?sort=odd", 400), ("/runs?page=0", 400), ("/results?batch=x", 400), ("/trends?metric=odd", 400),
-        ("/runs?since=yesterday", 400), ("/matrix?metric=odd", 400), ("/kpi?x=odd", 400), ("/decide?max_latency_ms=-1", 400),
+        ("/runs/nothing", 404),
+        ("/results/nothing", 404),
+        ("/series/nothing", 404),
+        ("/devices?name=nothing", 404),
+        ("/workloads?name=nothing", 404),
+        ("/imports?id=nothing", 404),
+        ("/nothing", 404),
+        ("/runs?status=odd", 400),
+        ("/runs?sort=odd", 400),
+        ("/runs?page=0", 400),
+        ("/results?batch=x", 400),
+        ("/trends?metric=odd", 400),
+        ("/runs?since=yesterday", 400),
+        ("/matrix?metric=odd", 400),
+        ("/kpi?x=odd", 400),
+        ("/decide?max_latency_ms=-1", 400),
         ("/compare/choose?run=a", 400),
-    ):  # fmt: skip
+    ):
         answer = measured.get(path, headers={"accept": "text/html"})
         assert answer.status_code == status, path
         check_page(answer.text)

@@ -8,13 +8,15 @@ import io
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from starlette.testclient import TestClient
 
 from assay.report.display import cell_text
 from assay.report.values import Cell, Column
+
+if TYPE_CHECKING:
+    from starlette.testclient import TestClient
 
 _SPEC = importlib.util.spec_from_file_location("page_parser_twins", Path(__file__).with_name("page_parser.py"))
 assert _SPEC is not None
@@ -25,9 +27,7 @@ _SPEC.loader.exec_module(page_parser)
 
 
 def tables_of(content: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {
-        block["key"]: block for section in content["sections"] for block in section["blocks"] if "columns" in block
-    }
+    return {block["key"]: block for section in content["sections"] for block in section["blocks"] if "columns" in block}
 
 
 def value_of(cell: dict[str, Any]) -> Any:
@@ -39,7 +39,9 @@ def value_of(cell: dict[str, Any]) -> Any:
 
 def text_of(cell: dict[str, Any], column: dict[str, Any]) -> str:
     made = Cell(value_of(cell), unit=cell.get("unit"))
-    return cell_text(made, Column(column["key"], column["title"], column.get("unit"), is_code=column.get("is_code", False)))
+    return cell_text(
+        made, Column(column["key"], column["title"], column.get("unit"), is_code=column.get("is_code", False))
+    )
 
 
 @pytest.mark.parametrize(
@@ -69,18 +71,18 @@ def test_a_list_and_its_twins_hold_the_same(measured: TestClient, path: str, key
         for element, cell, column in zip(row, cells, table["columns"], strict=True):
             expected = " ".join(text_of(cell, column).split())
             assert element.text.startswith(expected[:90]), (element.text, expected)
-    rows = list(csv.DictReader(io.StringIO(measured.get(f"{place}.csv?{query}").text)))
-    assert len(rows) == len(table["rows"])
-    for row, cells in zip(rows, table["rows"], strict=True):
+    lines = list(csv.DictReader(io.StringIO(measured.get(f"{place}.csv?{query}").text)))
+    assert len(lines) == len(table["rows"])
+    for line, cells in zip(lines, table["rows"], strict=True):
         for cell, column in zip(cells, table["columns"], strict=True):
             value = cell.get("value")
             if isinstance(value, int | float) and not isinstance(value, bool):
-                assert float(row[column["key"]]) == value
+                assert float(line[column["key"]]) == value
             elif value is None:
-                assert row[column["key"]] == ""
+                assert line[column["key"]] == ""
             for end in ("lo", "hi"):
                 if cell.get(end) is not None:
-                    assert float(row[f"{column['key']}.{end}"]) == cell[end]
+                    assert float(line[f"{column['key']}.{end}"]) == cell[end]
 
 
 def test_filters_of_the_address_hold_in_every_twin(measured: TestClient) -> None:
@@ -95,7 +97,9 @@ def test_all_rows_come_as_csv_where_the_page_has_a_part(measured: TestClient) ->
     page = page_parser.parse(measured.get("/results").text)
     link = next(one for one in page.find("a") if one.text == "all as CSV")
     rows = list(csv.DictReader(io.StringIO(measured.get(link.attributes["href"]).text)))
-    assert len(rows) == measured.get("/results.json?size=10000").json()["sections"][0]["blocks"][0]["rows"].__len__() > 50
+    assert (
+        len(rows) == measured.get("/results.json?size=10000").json()["sections"][0]["blocks"][0]["rows"].__len__() > 50
+    )
 
 
 def test_another_table_and_a_figure_come_when_they_are_named(measured: TestClient, facts: Any) -> None:
@@ -110,7 +114,9 @@ def test_another_table_and_a_figure_come_when_they_are_named(measured: TestClien
 def test_a_page_and_its_twin_were_made_from_one_report(measured: TestClient) -> None:
     page = page_parser.parse(measured.get("/workloads").text)
     made = page.find("time")[-1].attributes["datetime"]
-    assert datetime.fromisoformat(measured.get("/workloads.json").json()["generated_at"]) == datetime.fromisoformat(made)
+    assert datetime.fromisoformat(measured.get("/workloads.json").json()["generated_at"]) == datetime.fromisoformat(
+        made
+    )
 
 
 def test_measured_numbers_are_what_is_shown_unasked(measured: TestClient) -> None:

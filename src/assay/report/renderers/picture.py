@@ -89,12 +89,17 @@ def figure_pixels(figure: Figure, theme: Theme, width: float, dpi: int) -> Any:
 
 def compose(strips: list[Strip], theme: Theme, width: float, ruler: Ruler) -> Canvas:
     """Lay strips under each other on a canvas that is as high as they are."""
-    canvas = Canvas(width, round(sum(strip.height for strip in strips) + 2 * _EDGE), theme, ruler)
+    canvas = Canvas(width, height_of(strips), theme, ruler)
     top = _EDGE
     for strip in strips:
         strip.draw(canvas, top)
         top += strip.height
     return canvas
+
+
+def height_of(strips: list[Strip]) -> int:
+    """How high the picture of strips is, in px."""
+    return round(sum(strip.height for strip in strips) + 2 * _EDGE)
 
 
 def draw_pixels(canvas: Canvas, dpi: int) -> Any:

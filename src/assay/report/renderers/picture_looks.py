@@ -80,11 +80,20 @@ def band_style(canvas: Canvas, series: Series) -> dict[str, Any]:
     return style
 
 
+def draw_cross(canvas: Canvas, area: tuple[float, float, float, float]) -> None:
+    """Cross out a bar or box (left, top, width, height) that rankings leave out."""
+    left, top, width, height = area
+    ends = [(left, top, left + width, top + height), (left, top + height, left + width, top)]
+    canvas.segments(ends, edgecolor=canvas.theme.colour("muted"), linewidth=0.9)
+
+
 def draw_swatch(canvas: Canvas, series: Series, left: float, middle: float, width: float) -> None:
     """Draw what a legend shows of a series, around the height ``middle``."""
     layer = series.layer
     if layer.shape in {Shape.BARS, Shape.BOXES}:
         canvas.rectangle(left + 3, middle - 5, width - 6, 10, **fill_style(canvas, series))
+        if not layer.is_usable:
+            draw_cross(canvas, (left + 3, middle - 5, width - 6, 10))
         return
     if layer.shape is Shape.BAND:
         canvas.rectangle(left, middle - 5, width, 10, **band_style(canvas, series))

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from assay.report.display import format_number
 from assay.report.renderers.canvas import Canvas
 from assay.report.renderers.picture_frame import Frame
-from assay.report.renderers.picture_looks import band_style, draw_marks, fill_style, line_style
+from assay.report.renderers.picture_looks import band_style, draw_cross, draw_marks, fill_style, line_style
 from assay.report.renderers.plan import Plan, Series, bar_room, interval, is_early_front, numbers, step_corners
 from assay.report.renderers.plan_words import point_text, ref_of, ref_text
 from assay.report.renderers.thinning import thin_line, thin_marks
@@ -117,13 +117,8 @@ class Drawer:
                 title=texts[0] if texts else None, ref=refs[0] if refs else None, **style,
             )  # fmt: skip
             if not one.layer.is_usable:
-                self._cross(self._across(px, self._value_px(zero), self._value_px(value), thick))
+                draw_cross(self.canvas, self._across(px, self._value_px(zero), self._value_px(value), thick))
         self._draw_intervals(one, role="ink")
-
-    def _cross(self, area: tuple[float, float, float, float]) -> None:
-        left, top, width, height = area
-        ends = [(left, top, left + width, top + height), (left, top + height, left + width, top)]
-        self.canvas.segments(ends, edgecolor=self.canvas.theme.colour("muted"), linewidth=0.9)
 
     def _draw_boxes(self, one: Series) -> None:
         thick = min(self._thickness(one), 34.0)
@@ -146,7 +141,7 @@ class Drawer:
             middle = _diagonal(self._across(px, self._value_px(value), self._value_px(value), thick))
             self.canvas.segments([middle], edgecolor=colour, linewidth=2.4)
             if not one.layer.is_usable:
-                self._cross(area)
+                draw_cross(self.canvas, area)
 
     def _draw_intervals(self, one: Series, *, role: str) -> None:
         stems, caps = [], []

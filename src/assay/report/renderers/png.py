@@ -11,7 +11,7 @@ from assay.core.errors import UsageError
 from assay.report.base import Renderer, RenderOptions, renderers
 from assay.report.renderers.canvas import Theme, drawing
 from assay.report.renderers.lettering import Ruler
-from assay.report.renderers.picture import WIDTH_PX, compose, draw_pixels, write_png
+from assay.report.renderers.picture import WIDTH_PX, compose, draw_pixels, height_of, write_png
 from assay.report.renderers.report_picture import chosen_figures, report_strips
 from assay.report.values import Report
 
@@ -31,16 +31,15 @@ def render_png(report: Report, options: RenderOptions = RenderOptions(), *, dpi:
     figures = chosen_figures(report, options)
     ruler = Ruler(is_vector=False)
     with drawing():
-        canvas = compose(
-            report_strips(report, figures, ruler, options), Theme(is_dark=options.is_dark), WIDTH_PX, ruler
-        )
-        inches = canvas.width / 72, canvas.height / 72
-        finest = min(math.sqrt(_MOST_PIXELS / (inches[0] * inches[1])), _LONGEST_SIDE / inches[1])
+        strips = report_strips(report, figures, ruler, options)
+        height = height_of(strips)
+        finest = min(math.sqrt(_MOST_PIXELS / (WIDTH_PX * height)), _LONGEST_SIDE / height) * 72
         if finest < _COARSEST_DPI:
             raise UsageError(
-                f"Its {len(figures)} figures make a picture {canvas.height:.0f} px high, which is too high.",
+                f"Its {len(figures)} figures make a picture {height} px high, which is too high.",
                 hint=f"Draw one figure ({figures[0].key!r}, say), or choose svg or html.",
             )
+        canvas = compose(strips, Theme(is_dark=options.is_dark), WIDTH_PX, ruler)
         return write_png(draw_pixels(canvas, min(dpi, math.floor(finest))))
 
 

@@ -5,8 +5,9 @@ May import: core, catalog, report, store, web.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fastapi import APIRouter
-from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from assay.catalog.metrics import metrics as registry
@@ -25,17 +26,31 @@ from assay.web.query import Query
 from assay.web.reports import Lesson, page_report
 from assay.web.views import add_page
 
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
 router = APIRouter()
 
 _BY = ("engine", "device", "precision", "batch", "hardware", "workload")
-_METRICS = ("latency_ns", "throughput_per_s", "memory_peak_bytes", "first_infer_ns", "load_ns", "compile_ns",
-            "energy_net_j_per_sample", "time_to_first_token_ns", "time_per_output_token_ns")  # fmt: skip
+_METRICS = (
+    "latency_ns",
+    "throughput_per_s",
+    "memory_peak_bytes",
+    "first_infer_ns",
+    "load_ns",
+    "compile_ns",
+    "energy_net_j_per_sample",
+    "time_to_first_token_ns",
+    "time_per_output_token_ns",
+)
 _MOST_RUNS = 100
 _TWO = 2
 _TEACH = (
-    Lesson("Choose two runs above, or one run and what to tell apart in it. Launches that were interleaved say most:",
-           ("assay compare HEAD~1 HEAD --suite quick",)),
-)  # fmt: skip
+    Lesson(
+        "Choose two runs above, or one run and what to tell apart in it. Launches that were interleaved say most:",
+        ("assay compare HEAD~1 HEAD --suite quick",),
+    ),
+)
 _NO_RUNS = (
     Lesson("There is nothing to compare yet. Two runs of the same suite will do:", ("assay run --suite quick",)),
 )
@@ -56,7 +71,9 @@ def build(ask: Ask) -> Page:
         return Page(report, Place.COMPARE, form=form, parts={"teach": _TEACH if _runs(ask) else _NO_RUNS})
     refs = (a,) if by is not None else (a, b or "")
     if by is not None and b is not None:
-        raise UsageError("Either two runs are compared, or the parts of one.", hint="Leave out the second run, or “by”.")
+        raise UsageError(
+            "Either two runs are compared, or the parts of one.", hint="Leave out the second run, or “by”."
+        )
     options = {} if by is None else {"by": by}
     if query.flag("imported"):
         options["with-imported"] = "yes"
@@ -71,7 +88,9 @@ def _form(ask: Ask, a: str | None, b: str | None, by: str | None, metric: str) -
     fields: tuple[Field, ...] = (
         select("a", "Baseline", runs, a, any_label="choose a run", is_wide=True),
         select("b", "Compared with it", runs, b, any_label="choose a run", is_wide=True),
-        select("by", "or parts of the baseline, by", [(one, one) for one in _BY], by, any_label="not at all", is_wide=True),
+        select(
+            "by", "or parts of the baseline, by", [(one, one) for one in _BY], by, any_label="not at all", is_wide=True
+        ),
         select("metric", "Number", numbers, metric, any_label=None, default="latency_ns"),
     )
     return Form(ask.url_of("/compare"), fields, submit="Compare", reset=ask.url_of("/compare") if a or b else None)
@@ -79,11 +98,14 @@ def _form(ask: Ask, a: str | None, b: str | None, by: str | None, metric: str) -
 
 def _runs(ask: Ask) -> list[tuple[str, str]]:
     """The newest measured runs, to choose from; any other may be named in the address."""
-    rows = ask.kept("runs to compare", lambda: ask.rows(
-        "SELECT run_id, suite, started_at FROM runs "
-        f"WHERE provenance = '{Provenance.MEASURED}'"
-        f"ORDER BY started_at DESC, run_id DESC LIMIT {_MOST_RUNS}"
-    ))  # fmt: skip
+    rows = ask.kept(
+        "runs to compare",
+        lambda: ask.rows(
+            "SELECT run_id, suite, started_at FROM runs "  # noqa: S608  (words of ours; values are bound)
+            f"WHERE provenance = '{Provenance.MEASURED}'"
+            f"ORDER BY started_at DESC, run_id DESC LIMIT {_MOST_RUNS}"
+        ),
+    )
     return [
         (row["run_id"], f"{row['suite']}, {format_time(aware(row['started_at']))}, {short_id(row['run_id'])}")
         for row in rows

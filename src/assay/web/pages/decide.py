@@ -26,18 +26,27 @@ from assay.web.views import add_page
 router = APIRouter()
 
 _OBJECTIVES = (
-    ("throughput", "most throughput"), ("latency", "least latency"), ("energy", "least energy"), ("cost", "least cost"),
-)  # fmt: skip
+    ("throughput", "most throughput"),
+    ("latency", "least latency"),
+    ("energy", "least energy"),
+    ("cost", "least cost"),
+)
 _MOST_WORKLOADS = 300
-_UNPREDICTED = Text((
-    "Devices without a result of this workload are not guessed at: no predictor is installed. One that is will add them "
-    "with an interval, drawn apart from what was measured, and only where it beats the plain roofline.",
-))  # fmt: skip
+_UNPREDICTED = Text(
+    (
+        (
+            "Devices without a result of this workload are not guessed at: no predictor is installed. One that is will "
+            "add them with an interval, drawn apart from what was measured, and only where it beats the plain roofline."
+        ),
+    )
+)
 _TEACH = (
-    Lesson("Nothing was measured or imported yet. Measure the workload that you care about, on each machine:",
-           ("assay run --model bert/base",)),
+    Lesson(
+        "Nothing was measured or imported yet. Measure the workload that you care about, on each machine:",
+        ("assay run --model bert/base",),
+    ),
     Lesson("Or import what others measured:", ("assay import PATH",)),
-)  # fmt: skip
+)
 
 
 def build(ask: Ask) -> Page:
@@ -62,7 +71,9 @@ def build(ask: Ask) -> Page:
         if (text := query.text(name)) is not None:
             options[name] = text
     report = build_report(ask.store, "hardware", ReportRequest(where=where, options=options))
-    report = replace(report, sections=(*report.sections, Section("predictions", "What is not measured", (_UNPREDICTED,))))
+    report = replace(
+        report, sections=(*report.sections, Section("predictions", "What is not measured", (_UNPREDICTED,)))
+    )
     teach = _TEACH if not read_workloads(ask) else ()
     return Page(report, Place.DECIDE, form=_form(ask, options), parts={"kicker": "Decide", "teach": teach})
 
@@ -71,20 +82,37 @@ def _form(ask: Ask, options: dict[str, str]) -> Form:
     query = ask.query
     workloads = sorted(read_workloads(ask)[:_MOST_WORKLOADS], key=lambda one: one.name.casefold())
     fields = (
-        select("workload", "Workload", [(one.name, one.name, one.total) for one in workloads], query.exact("workload"),
-               any_label="the one most devices ran", is_wide=True),
+        select(
+            "workload",
+            "Workload",
+            [(one.name, one.name, one.total) for one in workloads],
+            query.exact("workload"),
+            any_label="the one most devices ran",
+            is_wide=True,
+        ),
         select("objective", "The best has", _OBJECTIVES, options["objective"], any_label=None, default="throughput"),
         Field(Control.NUMBER, "max_latency_ms", "Latency at most", query.text("max_latency_ms") or "", unit="ms"),
         Field(Control.NUMBER, "min_throughput", "Throughput at least", query.text("min_throughput") or "", unit="/s"),
-    )  # fmt: skip
+    )
     more = (
-        select("precision", "Precision", counted_choices(ask, "results", '"precision"', most=60), query.exact("precision")),
-        select("provenance", "Provenance", [(one.value, one.value) for one in Provenance], query.text("provenance"),
-               any_label="all, each marked"),
+        select(
+            "precision", "Precision", counted_choices(ask, "results", '"precision"', most=60), query.exact("precision")
+        ),
+        select(
+            "provenance",
+            "Provenance",
+            [(one.value, one.value) for one in Provenance],
+            query.text("provenance"),
+            any_label="all, each marked",
+        ),
         Field(Control.NUMBER, "accelerators", "Devices in a system", query.text("accelerators") or ""),
-        Field(Control.TEXT, "scenario", "Scenario of a benchmark", query.text("scenario") or "", hint="Offline, Server"),
-        Field(Control.TEXT, "price", "Prices, USD an hour", query.text("price") or "", hint="nvidia-l4=0.71", is_wide=True),
-    )  # fmt: skip
+        Field(
+            Control.TEXT, "scenario", "Scenario of a benchmark", query.text("scenario") or "", hint="Offline, Server"
+        ),
+        Field(
+            Control.TEXT, "price", "Prices, USD an hour", query.text("price") or "", hint="nvidia-l4=0.71", is_wide=True
+        ),
+    )
     reset = ask.url_of("/decide") if query.values else None
     return Form(ask.url_of("/decide"), fields, more, submit="Rank", more_title="Conditions and prices", reset=reset)
 

@@ -33,7 +33,12 @@ _COLUMNS = (
     Column("measured", "measured", unit="count", description="Results by assay"),
     Column("imported", "imported", unit="count", description="Results of others"),
     Column("workloads", "workloads", unit="count"),
-    Column("peak", "peak, 16 bit", unit="FLOP/s", description="Highest dense rate in fp16 or bf16, by the catalogue's source"),
+    Column(
+        "peak",
+        "peak, 16 bit",
+        unit="FLOP/s",
+        description="Highest dense rate in fp16 or bf16, by the catalogue's source",
+    ),
     Column("bandwidth", "bandwidth", unit="B/s", description="Of its memory, by the catalogue's source"),
     Column("memory", "memory", unit="B", description="By the catalogue's source"),
     Column("power", "power limit", unit="W", description="TDP or board power, by the catalogue's source"),
@@ -63,7 +68,9 @@ def _list(ask: Ask) -> Page:
     pager = read_pager(ask, len(rows), "device" if len(rows) == 1 else "devices")
     shown = rows[(pager.page - 1) * pager.size : pager.page * pager.size]
     table = table_of("devices", "Devices", _COLUMNS, shown, pager=pager, when_empty="No device fits.")
-    notes = ("Peaks and sizes are the catalogue's, whose sheets name their sources: nothing of them was measured here.",)
+    notes = (
+        "Peaks and sizes are the catalogue's, whose sheets name their sources: nothing of them was measured here.",
+    )
     report = page_report(
         "devices", "Devices", [section("devices", "Devices", replace(table, notes=notes))], topics=("roofline",)
     )
@@ -75,9 +82,15 @@ def _list(ask: Ask) -> Page:
     )
     reset = ask.url_of("/devices") if any(query.text(one) for one in ("q", "vendor", "all")) else None
     return Page(
-        report, Place.DEVICES, template="list.html", main="devices", form=Form(ask.url_of("/devices"), fields, reset=reset),
-        pager=pager, sorting=sorting, parts={"teach": () if held else _TEACH},
-    )  # fmt: skip
+        report,
+        Place.DEVICES,
+        template="list.html",
+        main="devices",
+        form=Form(ask.url_of("/devices"), fields, reset=reset),
+        pager=pager,
+        sorting=sorting,
+        parts={"teach": () if held else _TEACH},
+    )
 
 
 def _row(name: str, held: Held | None, sheet: Hardware | None) -> dict[str, Cell]:
@@ -115,11 +128,16 @@ def _read_sorting(ask: Ask) -> Sorting:
 
 def _sorted(rows: Iterable[dict[str, Cell]], sorting: Sorting) -> list[dict[str, Cell]]:
     """By the chosen column, what is not known last; equal ones by results, then by name."""
-    every = sorted(rows, key=lambda row: (-_number(row["measured"]), -_number(row["imported"]), str(row["device"].value)))
+    every = sorted(
+        rows, key=lambda row: (-_number(row["measured"]), -_number(row["imported"]), str(row["device"].value))
+    )
     known = [row for row in every if row[sorting.key].value is not None]
     unknown = [row for row in every if row[sorting.key].value is None]
     if sorting.key in _NUMBERS:
-        return [*sorted(known, key=lambda row: _number(row[sorting.key]) * (-1 if sorting.is_descending else 1)), *unknown]
+        return [
+            *sorted(known, key=lambda row: _number(row[sorting.key]) * (-1 if sorting.is_descending else 1)),
+            *unknown,
+        ]
     words = sorted(known, key=lambda row: str(row[sorting.key].value).casefold(), reverse=sorting.is_descending)
     return [*words, *unknown]
 
@@ -144,39 +162,64 @@ def _one(ask: Ask, name: str) -> Page:
     said = count_words(counts)
     newest = None if held is None else _newest(ask, held)
     report = page_report(
-        "device", title,
-        [section("results", "Newest results", newest), section("sheet", "The sheet of the catalogue", _sheet_facts(sheet, held))],
-        summary=[f"{plural(sum(counts.values()), 'result')} of {plural(held.others, 'workload')}: {said}." if held and said
-                 else "Nothing was measured on it yet; this is what the catalogue knows."],
+        "device",
+        title,
+        [
+            section("results", "Newest results", newest),
+            section("sheet", "The sheet of the catalogue", _sheet_facts(sheet, held)),
+        ],
+        summary=[
+            f"{plural(sum(counts.values()), 'result')} of {plural(held.others, 'workload')}: {said}."
+            if held and said
+            else "Nothing was measured on it yet; this is what the catalogue knows."
+        ],
         scope=[("stored as", ", ".join(held.raw))] if held is not None and held.raw != (title,) else (),
-        sources=_sheet_sources(sheet), topics=("roofline",), ref=Ref(RefKind.DEVICE, title),
-    )  # fmt: skip
-    ways = [] if held is None else [
-        ("All its results", ask.url_of("/results", hardware=held.raw[0], provenance="any")),
-        ("Beside other devices", ask.url_of("/matrix")),
-    ]  # fmt: skip
-    return Page(report, Place.DEVICES, main="results" if newest else None, parts={"kicker": "Device", "ways": ways, "listed": "results"})
+        sources=_sheet_sources(sheet),
+        topics=("roofline",),
+        ref=Ref(RefKind.DEVICE, title),
+    )
+    ways = (
+        []
+        if held is None
+        else [
+            ("All its results", ask.url_of("/results", hardware=held.raw[0], provenance="any")),
+            ("Beside other devices", ask.url_of("/matrix")),
+        ]
+    )
+    return Page(
+        report,
+        Place.DEVICES,
+        main="results" if newest else None,
+        parts={"kicker": "Device", "ways": ways, "listed": "results"},
+    )
 
 
 def _sheet(name: str, held: Held | None) -> Hardware | None:
     if held is not None:
         return None if held.device is None else held.device.hardware
     catalogue = load_catalogue()
-    return catalogue.get(name) or next((one for one in catalogue.values() if one.name.casefold() == name.casefold()), None)
+    return catalogue.get(name) or next(
+        (one for one in catalogue.values() if one.name.casefold() == name.casefold()), None
+    )
 
 
 def _newest(ask: Ask, held: Held) -> Table | None:
     """The newest result of each of its series, measured ones first."""
     marks = ", ".join("?" for _ in held.raw)
     rows = ask.rows(
-        f"SELECT * FROM latest WHERE hardware IN ({marks}) "  # noqa: S608  (question marks)
+        f"SELECT * FROM latest WHERE hardware IN ({marks}) "  # noqa: S608  (words of ours; values are bound)
         f"ORDER BY provenance DESC, measured_at DESC NULLS LAST, result_id DESC LIMIT {ask.size}",
         list(held.raw),
     )
     records = [result_from_row(row) for row in rows]
     if not records:
         return None
-    table = results_table(records, metrics=choose_metrics(records, most=4), title="Newest results", caption="The newest of each series; measured ones come first.")
+    table = results_table(
+        records,
+        metrics=choose_metrics(records, most=4),
+        title="Newest results",
+        caption="The newest of each series; measured ones come first.",
+    )
     if held.total <= len(records):
         return table
     note = f"{plural(held.total, 'result')} in all, of which the newest of {plural(len(records), 'series')} are shown."
@@ -184,10 +227,17 @@ def _newest(ask: Ask, held: Held) -> Table | None:
 
 
 _WORDS = {
-    "vendor": "vendor", "name": "name", "architecture": "architecture", "category": "category", "codename": "codename",
-    "form_factor": "form factor", "release": "released", "memory_kind": "kind of memory", "unit_kind": "kind of unit",
+    "vendor": "vendor",
+    "name": "name",
+    "architecture": "architecture",
+    "category": "category",
+    "codename": "codename",
+    "form_factor": "form factor",
+    "release": "released",
+    "memory_kind": "kind of memory",
+    "unit_kind": "kind of unit",
     "interconnect": "interconnect",
-}  # fmt: skip
+}
 _FIGURES: Sequence[tuple[str, str, str | None, str]] = (
     ("memory", "memory_bytes", "B", "memory_gib"),
     ("memory bandwidth", "memory_bandwidth_bytes_per_s", "B/s", "memory_bandwidth_gb_s"),
@@ -225,4 +275,3 @@ def _sheet_sources(sheet: Hardware | None) -> tuple[Source, ...]:
 
 
 add_page(router, "/devices", build, name="devices")
-

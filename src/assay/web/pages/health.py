@@ -40,8 +40,12 @@ def build(ask: Ask) -> Page:
     ]
     report = page_report("store", "Store health", sections)
     return Page(
-        report, Place.STORE, template="store.html", main="tables", parts={"is_checked": is_checked, "left": sum(not one.is_alive for one in running)}
-    )  # fmt: skip
+        report,
+        Place.STORE,
+        template="store.html",
+        main="tables",
+        parts={"is_checked": is_checked, "left": sum(not one.is_alive for one in running)},
+    )
 
 
 def build_import(ask: Ask) -> Page:
@@ -64,7 +68,7 @@ def build_import(ask: Ask) -> Page:
     )
     pager = read_pager(ask, record.rows_refused, "refused row" if record.rows_refused == 1 else "refused rows")
     rows = ask.rows(
-        f"SELECT place, error, raw FROM import_refusals WHERE import_id = ? ORDER BY place, error {cut_sql(pager)}",  # noqa: S608
+        f"SELECT place, error, raw FROM import_refusals WHERE import_id = ? ORDER BY place, error {cut_sql(pager)}",  # noqa: S608  (words of ours; values are bound)
         [import_id],
     )
     columns = (
@@ -73,17 +77,30 @@ def build_import(ask: Ask) -> Page:
         Column("raw", "what it says", is_code=True, description="As it stands in the file, cut where it is long"),
     )
     cells = ({"place": Cell(row["place"]), "error": Cell(row["error"]), "raw": Cell(row["raw"])} for row in rows)
-    refused = table_of("refusals", "Rows that were refused", columns, cells, pager=pager, when_empty="No row was refused.")
+    refused = table_of(
+        "refusals", "Rows that were refused", columns, cells, pager=pager, when_empty="No row was refused."
+    )
     said = Text(record.notes) if record.notes else None
     report = page_report(
-        "import", record.source,
-        [section("import", "The file", Facts("import", "The file", items), said),
-         section("refusals", "Rows that were refused", refused)],
-        summary=[f"{plural(record.rows_taken, 'row')} of {plural(record.rows_seen, 'row')} {agree(record.rows_taken, 'was')} taken; "
-                 f"{plural(record.rows_refused, 'row')} {agree(record.rows_refused, 'was')} refused."],
-        sources=[Source(record.source, f"sha256 {record.sha256}")], ref=Ref(RefKind.IMPORT, import_id),
-    )  # fmt: skip
-    ways = [("Its results", ask.url_of("/results", run=record.run_id)), ("Its run", ask.url_of(f"/runs/{record.run_id}"))]
+        "import",
+        record.source,
+        [
+            section("import", "The file", Facts("import", "The file", items), said),
+            section("refusals", "Rows that were refused", refused),
+        ],
+        summary=[
+            (
+                f"{record.rows_taken} of {plural(record.rows_seen, 'row')} {agree(record.rows_taken, 'was')} taken; "
+                f"{plural(record.rows_refused, 'row')} {agree(record.rows_refused, 'was')} refused."
+            )
+        ],
+        sources=[Source(record.source, f"sha256 {record.sha256}")],
+        ref=Ref(RefKind.IMPORT, import_id),
+    )
+    ways = [
+        ("Its results", ask.url_of("/results", run=record.run_id)),
+        ("Its run", ask.url_of(f"/runs/{record.run_id}")),
+    ]
     return Page(report, Place.STORE, main="refusals", pager=pager, parts={"kicker": "Import", "ways": ways})
 
 
@@ -94,17 +111,23 @@ def _check(ask: Ask) -> Iterator[Text | Table]:
     else:
         yield warn(f"{plural(len(found.problems), 'problem')}; `assay store repair` mends what is marked so.")
         columns = (
-            Column("flaw", "what is wrong"), Column("subject", "with"), Column("detail", "how"),
+            Column("flaw", "what is wrong"),
+            Column("subject", "with"),
+            Column("detail", "how"),
             Column("repair", "repaired by assay store repair"),
-        )  # fmt: skip
+        )
         shown = found.problems[:_MOST_PROBLEMS]
         yield Table(
-            "problems", "Problems", columns,
+            "problems",
+            "Problems",
+            columns,
             tuple((Cell(one.flaw.value), Cell(one.subject), Cell(one.detail), Cell(one.repairable)) for one in shown),
             rows_left_out=len(found.problems) - len(shown),
-        )  # fmt: skip
+        )
     if found.being_written:
-        yield Text((f"{plural(found.being_written, 'run')} {agree(found.being_written, 'is')} being written right now.",))
+        yield Text(
+            (f"{plural(found.being_written, 'run')} {agree(found.being_written, 'is')} being written right now.",)
+        )
 
 
 def _tables(ask: Ask) -> tuple[Facts, Table]:
@@ -114,16 +137,25 @@ def _tables(ask: Ask) -> tuple[Facts, Table]:
         Column("rows", "rows", unit="count", description="Rows of unfinished writes among them"),
         Column("files", "files", unit="count", description="Parquet files of the newest version"),
         Column("live", "in use", unit="B", description="Bytes of those files"),
-        Column("disk", "on disk", unit="B", description="With those of earlier versions, which `assay store vacuum` removes"),
+        Column(
+            "disk",
+            "on disk",
+            unit="B",
+            description="With those of earlier versions, which `assay store vacuum` removes",
+        ),
         Column("version", "version", description="Of the Delta table"),
     )
     rows = tuple(
         (
-            Cell(one.name), Cell(one.rows), Cell(one.files), Cell(one.live_bytes), Cell(one.disk_bytes),
+            Cell(one.name),
+            Cell(one.rows),
+            Cell(one.files),
+            Cell(one.live_bytes),
+            Cell(one.disk_bytes),
             Cell(one.version, reason="nothing was written yet" if one.version is None else None),
         )
         for one in info.tables
-    )  # fmt: skip
+    )
     items = [
         ("schema version", Cell(read_version(ask.store.location))),
         ("on disk", Cell(info.disk_bytes, unit="B")),
@@ -136,61 +168,92 @@ def _tables(ask: Ask) -> tuple[Facts, Table]:
 
 def _journals(running: tuple[RunningRun, ...]) -> Table:
     columns = (
-        Column("run", "run"), Column("suite", "suite"), Column("began", "began"), Column("launches", "launches made", unit="count"),
+        Column("run", "run"),
+        Column("suite", "suite"),
+        Column("began", "began"),
+        Column("launches", "launches made", unit="count"),
         Column("state", "state"),
-    )  # fmt: skip
+    )
     rows = tuple(
         (
-            Cell(short_id(one.run_id)), Cell(one.suite),
-            Cell(one.started_at, reason=None if one.started_at else "its journal does not say"), Cell(one.ended),
-            Cell("going on") if one.is_alive else Cell("its process is gone", reason="`assay store recover` publishes it"),
+            Cell(short_id(one.run_id)),
+            Cell(one.suite),
+            Cell(one.started_at, reason=None if one.started_at else "its journal does not say"),
+            Cell(one.ended),
+            Cell("going on")
+            if one.is_alive
+            else Cell("its process is gone", reason="`assay store recover` publishes it"),
         )
         for one in running
-    )  # fmt: skip
+    )
     return Table(
-        "journals", "Runs that are not published", columns, rows, when_empty="None: no run goes on, and no crash left one."
+        "journals",
+        "Runs that are not published",
+        columns,
+        rows,
+        when_empty="None: no run goes on, and no crash left one.",
     )
 
 
 def _imports(ask: Ask) -> Table:
     records = ask.store.imports()
     columns = (
-        Column("file", "file"), Column("format", "read as"), Column("imported", "imported"),
+        Column("file", "file"),
+        Column("format", "read as"),
+        Column("imported", "imported"),
         Column("taken", "taken", unit="count", description="Rows that became results"),
         Column("refused", "refused", unit="count", description="Rows that did not, each with its reason"),
         Column("size", "size", unit="B"),
-    )  # fmt: skip
+    )
     shown = records[: ask.size]
     rows = tuple(
         (
-            Cell(one.source, ref=Ref(RefKind.IMPORT, one.import_id)), Cell(one.format), Cell(one.imported_at),
-            Cell(one.rows_taken), Cell(one.rows_refused), Cell(one.size_bytes),
+            Cell(one.source, ref=Ref(RefKind.IMPORT, one.import_id)),
+            Cell(one.format),
+            Cell(one.imported_at),
+            Cell(one.rows_taken),
+            Cell(one.rows_refused),
+            Cell(one.size_bytes),
         )
         for one in shown
-    )  # fmt: skip
+    )
     return Table(
-        "imports", "Imported files", columns, rows, rows_left_out=len(records) - len(shown),
+        "imports",
+        "Imported files",
+        columns,
+        rows,
+        rows_left_out=len(records) - len(shown),
         when_empty="Nothing was imported yet: `assay import PATH` reads files of other tools.",
-    )  # fmt: skip
+    )
 
 
 def _snapshots(ask: Ask) -> Table:
     found = ask.store.snapshots()
     columns = (
-        Column("name", "name"), Column("made", "made"), Column("runs", "runs", unit="count"),
-        Column("results", "results", unit="count"), Column("note", "note"),
-    )  # fmt: skip
+        Column("name", "name"),
+        Column("made", "made"),
+        Column("runs", "runs", unit="count"),
+        Column("results", "results", unit="count"),
+        Column("note", "note"),
+    )
     rows = tuple(
         (
-            Cell(one.name), Cell(one.created_at), Cell(one.rows.get("runs", 0)), Cell(one.rows.get("results", 0)),
+            Cell(one.name),
+            Cell(one.created_at),
+            Cell(one.rows.get("runs", 0)),
+            Cell(one.rows.get("results", 0)),
             Cell(one.note, reason=None if one.note else "nobody said why"),
         )
         for one in found[:_MOST_SNAPSHOTS]
-    )  # fmt: skip
+    )
     return Table(
-        "snapshots", "Named states", columns, rows, rows_left_out=max(0, len(found) - _MOST_SNAPSHOTS),
+        "snapshots",
+        "Named states",
+        columns,
+        rows,
+        rows_left_out=max(0, len(found) - _MOST_SNAPSHOTS),
         when_empty="None yet: `assay store snapshot make NAME` names the present state.",
-    )  # fmt: skip
+    )
 
 
 add_page(router, "/store", build, name="store", is_live=True, fresh="check")

@@ -6,18 +6,16 @@ May import: core, catalog, report, web.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from fastapi import APIRouter
 
-from assay.catalog.metrics import metrics as registry
 from assay.core.words import Mode, Provenance
 from assay.report.base import ReportRequest
 from assay.report.build import build_report
 from assay.report.values import Table
-from assay.store.schema import HEADLINES
 from assay.web.explorer import GROUPS, Choice, axes, explore
 from assay.web.forms import Form, search, select
+from assay.web.inventory import read_metrics
 from assay.web.lists import Conditions, counted_choices
 from assay.web.navigation import Place
 from assay.web.page import HTML, Ask, Page
@@ -48,20 +46,30 @@ def build(ask: Ask) -> Page:
     scale = query.choice("scale", ("", "x", "y", "none"), "")
     conditions, provenance = _conditions(ask)
     figure, table, total = explore(
-        ask, conditions, x, y, by=query.choice("group", GROUPS, "family"),
+        ask,
+        conditions,
+        x,
+        y,
+        by=query.choice("group", GROUPS, "family"),
         is_log=(scale in ("", "x"), scale in ("", "y")),
-    )  # fmt: skip
+    )
     shown = table if ask.form != HTML else _cut(table)
     report = page_report(
-        "kpi", "KPI explorer", [section("explorer", "The figure", figure), section("points", "The points", shown)],
-        scope=(("x", x.title), ("y", y.title), ("provenance", provenance), ("points", str(total))), topics=("throughput",),
-    )  # fmt: skip
+        "kpi",
+        "KPI explorer",
+        [section("explorer", "The figure", figure), section("points", "The points", shown)],
+        scope=(("x", x.title), ("y", y.title), ("provenance", provenance), ("points", str(total))),
+        topics=("throughput",),
+    )
     ways = [("Which numbers go together", ask.url_of("/kpi", view="together"))]
     is_empty = len(choices) == len(_axes_without_metrics())
     return Page(
-        report, Place.KPI, main="points", form=_form(ask, choices, x, y, scale),
+        report,
+        Place.KPI,
+        main="points",
+        form=_form(ask, choices, x, y, scale),
         parts={"ways": ways, "teach": _TEACH if is_empty else ()},
-    )  # fmt: skip
+    )
 
 
 def _cut(table: Table) -> Table:
@@ -71,21 +79,12 @@ def _cut(table: Table) -> Table:
 
 def _axes(ask: Ask) -> dict[str, Choice]:
     """What can be put on an axis: the metrics that results have, then settings and data sheets."""
-    rows: list[dict[str, Any]] = ask.kept("kpi metrics", lambda: ask.rows(
-        "SELECT DISTINCT unnest(list_transform(metrics, lambda one: one.name)) AS name FROM latest ORDER BY name"
-    ))  # fmt: skip
-    known = set(registry.names())
-    held = [name for name in HEADLINES if ask.kept(f"kpi has {name}", lambda name=name: _has(ask, name))]
-    names = [name for name in dict.fromkeys([*held, *(row["name"] for row in rows)]) if name in known]
+    names = read_metrics(ask)
     return axes(names, {name: metric_sql(name) for name in names})
 
 
 def _axes_without_metrics() -> dict[str, Choice]:
     return axes((), {})
-
-
-def _has(ask: Ask, name: str) -> bool:
-    return bool(ask.rows(f"SELECT 1 AS found FROM latest WHERE {name} IS NOT NULL LIMIT 1"))  # noqa: S608
 
 
 def _usual(choices: dict[str, Choice]) -> tuple[str, str]:
@@ -121,12 +120,24 @@ def _form(ask: Ask, choices: dict[str, Choice], x: Choice, y: Choice, scale: str
     fields = (
         select("x", "Across (x)", numbers, x.key, any_label=None, default=usual[0]),
         select("y", "Up (y)", numbers, y.key, any_label=None, default=usual[1]),
-        select("group", "Coloured by", [(one, one) for one in GROUPS], query.text("group") or "family", any_label=None,
-               default="family"),
+        select(
+            "group",
+            "Coloured by",
+            [(one, one) for one in GROUPS],
+            query.text("group") or "family",
+            any_label=None,
+            default="family",
+        ),
         select("scale", "Scales", _SCALES[1:], scale or None, any_label=_SCALES[0][1]),
-        select("provenance", "Provenance", [("measured", "measured"), ("imported", "imported"), ("any", "all, each marked")],
-               query.text("provenance") or "measured", any_label=None, default="measured"),
-    )  # fmt: skip
+        select(
+            "provenance",
+            "Provenance",
+            [("measured", "measured"), ("imported", "imported"), ("any", "all, each marked")],
+            query.text("provenance") or "measured",
+            any_label=None,
+            default="measured",
+        ),
+    )
     more = (
         search(query.text("q"), label="Only what has", hint="words of case or hardware"),
         select("family", "Family", counted_choices(ask, "results", "family"), query.exact("family")),

@@ -23,9 +23,17 @@ from assay.web.views import add_page
 router = APIRouter()
 
 _METRICS = (
-    "throughput_per_s", "latency_ns", "memory_peak_bytes", "energy_j_per_sample", "energy_j_per_call", "output_tokens_per_s",
-    "time_to_first_token_ns", "serving_rate_per_s", "time_to_train_ns", "accuracy",
-)  # fmt: skip
+    "throughput_per_s",
+    "latency_ns",
+    "memory_peak_bytes",
+    "energy_j_per_sample",
+    "energy_j_per_call",
+    "output_tokens_per_s",
+    "time_to_first_token_ns",
+    "serving_rate_per_s",
+    "time_to_train_ns",
+    "accuracy",
+)
 _PICKS = ("best", "newest", "median")
 _COLOURS = ("relative", "value")
 _SIZES = ("12", "24", "48", "96")
@@ -60,23 +68,48 @@ def _form(ask: Ask, metric: str, size: str) -> Form:
     numbers = [(name, metric_title(name)) for name in _METRICS if name in registry.names()]
     fields = (
         select("metric", "Number", numbers, metric, any_label=None, default="throughput_per_s"),
-        select("precision", "Precision", counted_choices(ask, "results", '"precision"', most=60), query.exact("precision")),
+        select(
+            "precision", "Precision", counted_choices(ask, "results", '"precision"', most=60), query.exact("precision")
+        ),
         Field(Control.NUMBER, "batch", "Batch", query.text("batch") or ""),
         select("mode", "Mode", [(one.value, one.value) for one in Mode], query.text("mode")),
-        select("provenance", "Provenance", [(one.value, one.value) for one in Provenance], query.text("provenance"),
-               any_label="all, each marked"),
-    )  # fmt: skip
+        select(
+            "provenance",
+            "Provenance",
+            [(one.value, one.value) for one in Provenance],
+            query.text("provenance"),
+            any_label="all, each marked",
+        ),
+    )
     more = (
-        select("pick", "Of several results", [(one, f"the {one}") for one in _PICKS], query.choice("pick", _PICKS, "best"),
-               any_label=None, default="best"),
-        select("colour", "Colours", [("relative", "relative to the best of a row"), ("value", "by value")],
-               query.choice("colour", _COLOURS, "relative"), any_label=None, default="relative"),
-        select("size", "Rows and columns", [(one, f"up to {one}") for one in _SIZES], size, any_label=None, default="24"),
-    )  # fmt: skip
+        select(
+            "pick",
+            "Of several results",
+            [(one, f"the {one}") for one in _PICKS],
+            query.choice("pick", _PICKS, "best"),
+            any_label=None,
+            default="best",
+        ),
+        select(
+            "colour",
+            "Colours",
+            [("relative", "relative to the best of a row"), ("value", "by value")],
+            query.choice("colour", _COLOURS, "relative"),
+            any_label=None,
+            default="relative",
+        ),
+        select(
+            "size", "Rows and columns", [(one, f"up to {one}") for one in _SIZES], size, any_label=None, default="24"
+        ),
+    )
     return Form(
-        ask.url_of("/matrix"), fields, more, reset=ask.url_of("/matrix") if query.values else None, submit="Show",
+        ask.url_of("/matrix"),
+        fields,
+        more,
+        reset=ask.url_of("/matrix") if query.values else None,
+        submit="Show",
         more_title="Cells, colours and size",
-    )  # fmt: skip
+    )
 
 
 add_page(router, "/matrix", build, name="matrix")

@@ -1,6 +1,7 @@
 """The method: how numbers come about, what the signs and words mean, and whose numbers these are.
 
-The same words as docs/method.md and the reports' own entries; rules change there. May import: core, catalog, report, web.
+The same words as docs/method.md and the reports' own entries; rules change there. May import: core, catalog, report,
+web.
 """
 
 from __future__ import annotations
@@ -23,31 +24,59 @@ from assay.web.views import add_page
 router = APIRouter()
 
 _STEPS = (
-    "The unit is the launch: one fresh process that loads a model and times it. Calls inside one launch are correlated, "
-    "so they never count as repetitions.",
-    "Each launch notes its one-off costs, warms up until the times settle, then takes at least 30 samples over 2 seconds. "
-    "Every raw reading is kept. None is deleted for being far from the others.",
-    "Memory, energy and the split of a training step are measured in passes of their own, so that one measurement does not "
-    "bend another.",
-    "Answers are compared with float32 eager execution of the same weights and inputs. A result whose answers are wrong "
-    "keeps its time and takes part in no ranking.",
-    "What could have disturbed a launch is recorded beside it: context switches, load of others, clocks, temperature. From "
-    "these, and not from the spread alone, comes the verdict.",
+    (
+        "The unit is the launch: one fresh process that loads a model and times it. Calls inside one launch are "
+        "correlated, so they never count as repetitions."
+    ),
+    (
+        "Each launch notes its one-off costs, warms up until the times settle, then takes at least 30 samples over 2 "
+        "seconds. Every raw reading is kept. None is deleted for being far from the others."
+    ),
+    (
+        "Memory, energy and the split of a training step are measured in passes of their own, so that one measurement "
+        "does not bend another."
+    ),
+    (
+        "Answers are compared with float32 eager execution of the same weights and inputs. A result whose answers are "
+        "wrong keeps its time and takes part in no ranking."
+    ),
+    (
+        "What could have disturbed a launch is recorded beside it: context switches, load of others, clocks, "
+        "temperature. From these, and not from the spread alone, comes the verdict."
+    ),
 )
 _RULES: tuple[tuple[str, str, str], ...] = (
-    ("compare", "Are two sides different?",
-     "Launches are interleaved, 5 or more a side. Regressed or improved: Welch's test on logarithms at p < 0.01 and an effect "
-     "of at least the floor (3 %, or the calibrated floor). Unchanged: the 90 % interval lies within the floor."),
-    ("check", "Does the newest result fit its history?",
-     "Suspect: outside the one-sided 99 % prediction interval of the last 8 to 30 accepted results, and by the floor at least."),
+    (
+        "compare",
+        "Are two sides different?",
+        (
+            "Launches are interleaved, 5 or more a side. Regressed or improved: Welch's test on logarithms at p < 0.01 "
+            "and an effect of at least the floor (3 %, or the calibrated floor). Unchanged: the 90 % interval lies "
+            "within the floor."
+        ),
+    ),
+    (
+        "check",
+        "Does the newest result fit its history?",
+        "Suspect: outside the one-sided 99 % prediction interval of the last 8 to 30 accepted results, by the floor.",
+    ),
     ("confirm", "Is a suspect real?", "5 and 5 fresh interleaved launches; only they make a regression."),
-    ("trend", "Where did the level move?",
-     "Change points by permutation CUSUM on normal scores, p < 0.001, segments of 5 or more, 3 % floor."),
-    ("environment", "Did the machine change?",
-     "Another driver, power limit or library begins a new segment. It is drawn as a break and is never a regression."),
-    ("percentiles", "When is there a p99?",
-     "p90, p95 and p99 are given from 46, 93 and 473 samples on. Below that the number is missing, never guessed."),
-)  # fmt: skip
+    (
+        "trend",
+        "Where did the level move?",
+        "Change points by permutation CUSUM on normal scores, p < 0.001, segments of 5 or more, 3 % floor.",
+    ),
+    (
+        "environment",
+        "Did the machine change?",
+        "Another driver, power limit or library begins a new segment: drawn as a break, and never a regression.",
+    ),
+    (
+        "percentiles",
+        "When is there a p99?",
+        "p90, p95 and p99 are given from 46, 93 and 473 samples on. Below that the number is missing, never guessed.",
+    ),
+)
 
 
 def build(ask: Ask) -> Page:  # noqa: ARG001  (the same for every store)
@@ -61,10 +90,16 @@ def build(ask: Ask) -> Page:  # noqa: ARG001  (the same for every store)
         section("catalogue", "Sources of the hardware catalogue", _catalogue()),
     ]
     report = page_report(
-        "method", "The method", sections,
-        summary=["How assay measures, decides, and says where each number is from. The whole of it, with the simulations "
-                 "behind the rules, is docs/method.md."],
-    )  # fmt: skip
+        "method",
+        "The method",
+        sections,
+        summary=[
+            (
+                "How assay measures, decides, and says where each number is from. The whole of it, with the "
+                "simulations behind the rules, is docs/method.md."
+            )
+        ],
+    )
     return Page(report, Place.METHOD, template="method.html", main="metrics")
 
 
@@ -91,7 +126,7 @@ def _words() -> Table:
 
 _MARKS = {
     Mark.SIMULATED: "The source itself says that nothing was measured. Left out of rankings.",
-    Mark.CONSTANT: "The numbers are invented: written into a program, or equal where no two measurements are. Left out.",
+    Mark.CONSTANT: "The numbers are invented: written into a program, or equal where no measurements are. Left out.",
     Mark.FALLBACK: "An accelerator's row that is too equal to the CPU's. Left out of rankings.",
     Mark.REPEATED: "The same measurement is in another row. Left out of rankings.",
     Mark.SINGLE_SHOT: "One timed call, nothing repeated.",
@@ -103,15 +138,22 @@ _MARKS = {
 
 def _metrics() -> Table:
     columns = (
-        Column("metric", "metric", is_code=True), Column("unit", "unit"), Column("better", "better"),
-        Column("meaning", "what it is"), Column("formula", "formula"),
-    )  # fmt: skip
+        Column("metric", "metric", is_code=True),
+        Column("unit", "unit"),
+        Column("better", "better"),
+        Column("meaning", "what it is"),
+        Column("formula", "formula"),
+    )
     rows = tuple(
         (
-            Cell(one.name), Cell(one.unit), Cell(one.direction.value), Cell(one.description), Cell(one.formula),
+            Cell(one.name),
+            Cell(one.unit),
+            Cell(one.direction.value),
+            Cell(one.description),
+            Cell(one.formula),
         )
         for one in (registry.get(name) for name in registry.names())
-    )  # fmt: skip
+    )
     return Table("metrics", "Metrics", columns, rows, caption="Units are those of the store; tables show scaled ones.")
 
 
@@ -120,15 +162,17 @@ def _catalogue() -> Table:
     for sheet in load_catalogue().values():
         used.update({source_id for _, source_id in sheet.source_rules})
     columns = (
-        Column("publisher", "publisher"), Column("title", "title"), Column("kind", "kind"), Column("date", "date"),
+        Column("publisher", "publisher"),
+        Column("title", "title"),
+        Column("kind", "kind"),
+        Column("date", "date"),
         Column("devices", "devices", unit="count"),
-    )  # fmt: skip
+    )
     rows = tuple(
         (Cell(one.publisher), Cell(one.title), Cell(one.kind.value), Cell(one.date), Cell(used[source_id]))
         for source_id, one in sorted(load_sources().items(), key=lambda pair: (-used[pair[0]], pair[0]))
-    )  # fmt: skip
+    )
     return Table("catalogue", "Sources of the hardware catalogue", columns, rows)
 
 
 add_page(router, "/method", build, name="method")
-

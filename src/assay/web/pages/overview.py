@@ -6,11 +6,13 @@ May import: core, analysis, report, store, web.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
 
+from assay.analysis.device_names import name_device
 from assay.analysis.history import NOT_A_TRIAL
 from assay.analysis.trend import find_trends
 from assay.analysis.trend_points import SeriesPoints
@@ -26,7 +28,6 @@ from assay.store.rows import aware, case_from_row
 from assay.store.running import RunningRun, list_running
 from assay.store.selection import Selection
 from assay.web import static_files
-from assay.web.inventory import read_devices, read_workloads
 from assay.web.navigation import Place
 from assay.web.page import Ask, Page
 from assay.web.pages import search
@@ -42,24 +43,33 @@ router.include_router(search.router)
 
 _NEWEST_RUNS = 8
 _MOST_FINDINGS = 8
+_MOST_SOURCES = 12
 _FIRST_STEPS = (
-    Lesson("This store is empty. Measure something: the quick suite takes about three minutes on two cores.",
-           ("assay run --suite quick",)),
-    Lesson("Or bring in what others measured: MLPerf tables, pytest-benchmark, google-benchmark and more.",
-           ("assay import --list-formats", "assay import PATH")),
+    Lesson(
+        "This store is empty. Measure something: the quick suite takes about three minutes on two cores.",
+        ("assay run --suite quick",),
+    ),
+    Lesson(
+        "Or bring in what others measured: MLPerf tables, pytest-benchmark, google-benchmark and more.",
+        ("assay import --list-formats", "assay import PATH"),
+    ),
     Lesson("Is this machine ready to measure?", ("assay doctor",)),
-)  # fmt: skip
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Runs and results of one provenance, and when the newest run began (UTC, without a zone as in the views)."""
+
+    runs: int
+    results: int
+    newest: datetime
 
 
 def build(ask: Ask) -> Page:
     """Make the overview."""
-    held = {row["provenance"]: row for row in ask.rows(
-        """
-        SELECT provenance, runs, coalesce(results, 0) AS results, newest
-        FROM (SELECT provenance, count(*) AS runs, max(started_at) AS newest FROM runs GROUP BY provenance)
-        LEFT JOIN (SELECT provenance, count(*) AS results FROM results GROUP BY provenance) USING (provenance)
-        """
-    )}  # fmt: skip
+    sources = _read_sources(ask)
+    held = _sum_by_provenance(sources)
     running = list_running(ask.store.location)
     alive, left = [one for one in running if one.is_alive], [one for one in running if not one.is_alive]
     findings = read_last_findings(ask.store)
@@ -70,59 +80,68 @@ def build(ask: Ask) -> Page:
         section("chart", "The longest history", figure),
         _changes(findings),
         section("runs", "Newest runs", _newest_runs(ask) if held else None),
-        section("sources", "Where the results are from", _sources(ask) if held else None),
+        section("sources", "Where the results are from", _sources(sources) if held else None),
     ]
-    report = page_report(
-        "overview", "Overview", sections, summary=[*_leftovers(left)], topics=("trend", "change")
-    )
+    report = page_report("overview", "Overview", sections, summary=[*_leftovers(left)], topics=("trend", "change"))
     return Page(
-        report, Place.OVERVIEW, template="overview.html", main="runs",
-        parts={"teach": () if held else _FIRST_STEPS, "is_measured": Provenance.MEASURED in held,
-               "check_id": findings[0].check_id if findings else None},
-    )  # fmt: skip
+        report,
+        Place.OVERVIEW,
+        template="overview.html",
+        main="runs",
+        parts={
+            "teach": () if held else _FIRST_STEPS,
+            "is_measured": Provenance.MEASURED in held,
+            "check_id": findings[0].check_id if findings else None,
+        },
+    )
 
 
 def _leftovers(left: list[RunningRun]) -> Iterator[Text]:
     if left:
         yield Text(
-            (f"{plural(len(left), 'run')} ended without being published; `assay store recover` publishes what was kept.",),
+            (f"{plural(len(left), 'run')} ended unpublished; `assay store recover` publishes what was kept.",),
             Tone.WARNING,
         )
 
 
-def _counts(ask: Ask, held: dict[str, dict[str, Any]]) -> Facts | None:
+def _counts(ask: Ask, held: dict[str, Held]) -> Facts | None:
     if not held:
         return None
-    newest = [row["newest"] for row in held.values()]
-    items = [
-        (f"{word} results", Cell(held[word]["results"] or 0)) for word in Provenance if word in held
-    ]
+    rows = ask.rows("SELECT DISTINCT hardware, device FROM latest WHERE hardware IS NOT NULL")
+    devices = {name_device(row["hardware"], row["device"]).label for row in rows}
+    workloads = ask.rows("SELECT count(DISTINCT workload) AS n FROM latest")[0]["n"]
+    items = [(f"{word} results", Cell(held[word].results)) for word in Provenance if word in held]
     items += [
-        ("runs", Cell(sum(row["runs"] for row in held.values()))),
-        ("workloads", Cell(len(read_workloads(ask)))),
-        ("devices", Cell(len(read_devices(ask)))),
-        ("newest run", Cell(aware(max(newest)))),
+        ("runs", Cell(sum(one.runs for one in held.values()))),
+        ("workloads", Cell(workloads)),
+        ("devices", Cell(len(devices))),
+        ("newest run", Cell(aware(max(one.newest for one in held.values())))),
     ]
     return Facts("held", "What this store holds", tuple(items))
 
 
 _RUNNING_COLUMNS = (
-    Column("run", "run"), Column("suite", "suite"), Column("doing", "doing", description="The case of the launch being made"),
-    Column("launch", "launch"), Column("left", "time left", description="If launches go on taking as long as they did"),
-)  # fmt: skip
+    Column("run", "run"),
+    Column("suite", "suite"),
+    Column("doing", "doing", description="The case of the launch being made"),
+    Column("launch", "launch"),
+    Column("left", "time left", description="If launches go on taking as long as they did"),
+)
 
 
 def _running_table(running: list[RunningRun]) -> Table:
     rows, now = [], datetime.now(UTC)
     for one in running:
         left_s = one.remaining_s(now)
-        rows.append((
-            Cell(short_id(one.run_id)),
-            Cell(one.suite),
-            Cell("publishing") if one.is_publishing else Cell(one.doing, reason=None if one.doing else "not begun"),
-            Cell(f"{one.number} of {one.total}") if one.number else Cell(reason="not begun"),
-            Cell(format_elapsed(left_s)) if left_s is not None else Cell(reason="known after the first launch"),
-        ))  # fmt: skip
+        rows.append(
+            (
+                Cell(short_id(one.run_id)),
+                Cell(one.suite),
+                Cell("publishing") if one.is_publishing else Cell(one.doing, reason=None if one.doing else "not begun"),
+                Cell(f"{one.number} of {one.total}") if one.number else Cell(reason="not begun"),
+                Cell(format_elapsed(left_s)) if left_s is not None else Cell(reason="known after the first launch"),
+            )
+        )
     return Table("running", "Running now", _RUNNING_COLUMNS, tuple(rows))
 
 
@@ -131,17 +150,17 @@ def _first_chart(ask: Ask) -> Figure | None:
     rows = ask.rows(
         f"""
         SELECT series_id, any_value(hardware) AS hardware,
-          count(*) FILTER (usable AND verdict IS DISTINCT FROM 'contaminated' AND run_id IN (
+          count(*) FILTER (status = 'ok' AND verdict IS DISTINCT FROM 'contaminated' AND run_id IN (
             SELECT run_id FROM runs WHERE {NOT_A_TRIAL}
           )) AS used, count(*) AS n
         FROM results WHERE provenance = 'measured' AND latency_ns IS NOT NULL
         GROUP BY series_id ORDER BY used DESC, n DESC, max(measured_at) DESC, series_id LIMIT 1
-        """  # noqa: S608  (a condition of ours)
+        """  # noqa: S608  (words of ours; values are bound)
     )
     if not rows:
         return None
     series_id = rows[0]["series_id"]
-    newest = ask.rows("SELECT * FROM results WHERE series_id = ? ORDER BY measured_at DESC NULLS LAST LIMIT 1", [series_id])
+    newest = ask.rows("SELECT * FROM latest WHERE series_id = ?", [series_id])
     series = SeriesPoints(series_id, case_from_row(newest[0]).label, rows[0]["hardware"])
     trends = find_trends(ask.store, Selection(series_id=series_id), series=[series])
     return draw_trend(trends[0], key="longest") if trends else None
@@ -156,18 +175,27 @@ def _changes(findings: list[FindingRecord]) -> Section:
     if not told:
         return section("changes", "What changed", Text((f"{when} and found nothing to report.",), Tone.GOOD))
     table = findings_table(told, limit=_MOST_FINDINGS)
-    kept = [place for place, column in enumerate(table.columns) if column.key in ("change", "case", "ratio", "now", "run")]
+    kept = [
+        place for place, column in enumerate(table.columns) if column.key in ("change", "case", "ratio", "now", "run")
+    ]
     narrow = Table(
-        "changes", "What changed", tuple(table.columns[place] for place in kept),
-        tuple(tuple(row[place] for place in kept) for row in table.rows), rows_left_out=table.rows_left_out,
-    )  # fmt: skip
+        "changes",
+        "What changed",
+        tuple(table.columns[place] for place in kept),
+        tuple(tuple(row[place] for place in kept) for row in table.rows),
+        rows_left_out=table.rows_left_out,
+    )
     return section("changes", "What changed", Text((f"{when}.",)), narrow)
 
 
 _RUN_COLUMNS = (
-    Column("run", "run"), Column("started", "started"), Column("suite", "suite"), Column("status", "status"),
-    Column("results", "results", unit="count"), Column("hardware", "hardware"),
-)  # fmt: skip
+    Column("run", "run"),
+    Column("started", "started"),
+    Column("suite", "suite"),
+    Column("status", "status"),
+    Column("results", "results", unit="count"),
+    Column("hardware", "hardware"),
+)
 
 
 def _newest_runs(ask: Ask) -> Table:
@@ -177,38 +205,76 @@ def _newest_runs(ask: Ask) -> Table:
         SELECT newest.*, hardware_class, counted.n FROM newest LEFT JOIN environments USING (env_id) LEFT JOIN (
           SELECT run_id, count(*) AS n FROM results WHERE run_id IN (SELECT run_id FROM newest) GROUP BY run_id
         ) AS counted USING (run_id) ORDER BY started_at DESC, run_id DESC
-        """  # noqa: S608  (a number of ours)
+        """  # noqa: S608  (words of ours; values are bound)
     )
-    return Table("runs", "Newest runs", _RUN_COLUMNS, tuple(
-        (
-            run_cell(row["run_id"]), Cell(aware(row["started_at"])), Cell(row["suite"]), Cell(row["status"]),
-            Cell(row["n"] or 0),
-            device_cell(row["hardware_class"]) if row["provenance"] == Provenance.MEASURED.value
-            else Cell("imported", reason="measured elsewhere"),
-        )
-        for row in rows
-    ))  # fmt: skip
+    return Table(
+        "runs",
+        "Newest runs",
+        _RUN_COLUMNS,
+        tuple(
+            (
+                run_cell(row["run_id"]),
+                Cell(aware(row["started_at"])),
+                Cell(row["suite"]),
+                Cell(row["status"]),
+                Cell(row["n"] or 0),
+                device_cell(row["hardware_class"])
+                if row["provenance"] == Provenance.MEASURED.value
+                else Cell("imported", reason="measured elsewhere"),
+            )
+            for row in rows
+        ),
+    )
 
 
 _SOURCE_COLUMNS = (
-    Column("suite", "suite or importer"), Column("provenance", "provenance"), Column("runs", "runs", unit="count"),
-    Column("results", "results", unit="count"), Column("newest", "newest"),
-)  # fmt: skip
+    Column("suite", "suite or importer"),
+    Column("provenance", "provenance"),
+    Column("runs", "runs", unit="count"),
+    Column("results", "results", unit="count"),
+    Column("newest", "newest"),
+)
 
 
-def _sources(ask: Ask) -> Table:
-    rows = ask.rows(
+def _read_sources(ask: Ask) -> list[dict[str, Any]]:
+    """Runs and results by suite (or importer) and provenance, measured ones and those with most results first."""
+    return ask.rows(
         """
         WITH counted AS (SELECT run_id, count(*) AS n FROM results GROUP BY run_id)
         SELECT suite, provenance, count(*) AS runs, coalesce(sum(n), 0)::BIGINT AS results, max(started_at) AS newest
         FROM runs LEFT JOIN counted USING (run_id)
-        GROUP BY suite, provenance ORDER BY provenance DESC, results DESC, suite LIMIT 12
+        GROUP BY suite, provenance ORDER BY provenance DESC, results DESC, suite
         """
     )
-    return Table("sources", "Where the results are from", _SOURCE_COLUMNS, tuple(
-        (Cell(row["suite"]), Cell(row["provenance"]), Cell(row["runs"]), Cell(row["results"]), Cell(aware(row["newest"])))
-        for row in rows
-    ))  # fmt: skip
+
+
+def _sum_by_provenance(sources: list[dict[str, Any]]) -> dict[str, Held]:
+    found: dict[str, Held] = {}
+    for row in sources:
+        known = found.get(row["provenance"], Held(0, 0, row["newest"]))
+        newest = max(known.newest, row["newest"])
+        found[row["provenance"]] = Held(known.runs + row["runs"], known.results + row["results"], newest)
+    return found
+
+
+def _sources(sources: list[dict[str, Any]]) -> Table:
+    rows = tuple(
+        (
+            Cell(row["suite"]),
+            Cell(row["provenance"]),
+            Cell(row["runs"]),
+            Cell(row["results"]),
+            Cell(aware(row["newest"])),
+        )
+        for row in sources[:_MOST_SOURCES]
+    )
+    return Table(
+        "sources",
+        "Where the results are from",
+        _SOURCE_COLUMNS,
+        rows,
+        rows_left_out=max(0, len(sources) - _MOST_SOURCES),
+    )
 
 
 add_page(router, "/", build, name="overview", is_live=True)

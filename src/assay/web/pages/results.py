@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from fastapi import APIRouter
 
@@ -21,7 +20,8 @@ from assay.report.values import Cell, Column, Table
 from assay.store.rows import result_from_row
 from assay.store.schema import HEADLINES
 from assay.web.forms import Control, Field, Form, hidden, search, select
-from assay.web.lists import Conditions, SortKey, counted_choices, cut_sql, read_pager, read_sorting
+from assay.web.inventory import read_metrics
+from assay.web.lists import Conditions, SortKey, counted_choices, cut_sql, one_of, read_pager, read_sorting
 from assay.web.navigation import Place
 from assay.web.page import Ask, Page
 from assay.web.reports import Lesson, page_report, section
@@ -51,9 +51,12 @@ _COLUMN_SORTS = {
 }
 _MORE_SORTS = {"id": SortKey("result_id", is_descending=True)}
 _TEACH = (
-    Lesson("There are no measured results yet. The quick suite takes about three minutes on two cores:", ("assay run --suite quick",)),
+    Lesson(
+        "There are no measured results yet. The quick suite takes about three minutes on two cores:",
+        ("assay run --suite quick",),
+    ),
     Lesson("Results of other tools can be imported:", ("assay import PATH",)),
-)  # fmt: skip
+)
 
 
 def build_list(ask: Ask) -> Page:
@@ -64,17 +67,25 @@ def build_list(ask: Ask) -> Page:
     if metric is not None and metric not in HEADLINES:
         keys[metric] = SortKey(metric_sql(metric), is_descending=True)
     sorting, order = read_sorting(ask, keys, "-measured")
-    total = ask.rows(f"SELECT count(*) AS n FROM results WHERE {conditions.where}", conditions.parameters)[0]["n"]  # noqa: S608
+    total = ask.rows(f"SELECT count(*) AS n FROM results WHERE {conditions.where}", conditions.parameters)[0]["n"]  # noqa: S608  (words of ours; values are bound)
     pager = read_pager(ask, total, "result" if total == 1 else "results")
     records = _read(ask, conditions, order, cut_sql(pager))
     table = _table(records, metric, total - len(records), _when_empty(ask))
-    scope = [(_FILTER_WORDS.get(name, name), ", ".join(ask.query.texts(name))) for name in _FILTERS if ask.query.text(name)]
+    scope = [
+        (_FILTER_WORDS.get(name, name), ", ".join(ask.query.texts(name))) for name in _FILTERS if ask.query.text(name)
+    ]
     report = page_report("results", "Results", [section("results", "Results", table)], scope=[_shown(ask), *scope])
     is_empty = total == 0 and ask.rows("SELECT count(*) AS n FROM runs")[0]["n"] == 0
     return Page(
-        report, Place.RESULTS, template="list.html", main="results", form=_form(ask), pager=pager, sorting=sorting,
+        report,
+        Place.RESULTS,
+        template="list.html",
+        main="results",
+        form=_form(ask),
+        pager=pager,
+        sorting=sorting,
         parts={"teach": _TEACH if is_empty else ()},
-    )  # fmt: skip
+    )
 
 
 def build_result(ask: Ask) -> Page:
@@ -87,9 +98,11 @@ def build_result(ask: Ask) -> Page:
         )
     result = result_from_row(rows[0])
     return Page(
-        report_result(ask.store, result), Place.RESULTS, main="numbers",
+        report_result(ask.store, result),
+        Place.RESULTS,
+        main="numbers",
         parts={"kicker": "Result", "ways": _ways(ask, result)},
-    )  # fmt: skip
+    )
 
 
 def result_conditions(ask: Ask) -> Conditions:
@@ -130,32 +143,45 @@ def metric_sql(metric: str) -> str:
 
 
 def _read(ask: Ask, conditions: Conditions, order: str, cut: str) -> list[ResultRecord]:
-    """Find which rows a page shows by few columns, then read those alone: their metrics are wide."""
+    """Find which rows a page shows by few columns, then read those alone: their metrics are wide.
+
+    Their series stand in the condition too, since files are sorted by series: most are then never opened.
+    """
     rows = ask.rows(
-        f"SELECT result_id FROM results WHERE {conditions.where} ORDER BY {order}, result_id DESC {cut}",  # noqa: S608
+        f"SELECT result_id, series_id FROM results WHERE {conditions.where} ORDER BY {order}, result_id DESC {cut}",  # noqa: S608  (words of ours; values are bound)
         conditions.parameters,
     )
     ids = [row["result_id"] for row in rows]
-    found = ask.rows("SELECT * FROM results WHERE result_id IN (SELECT unnest(?::VARCHAR[]))", [ids]) if ids else []
+    series = list({row["series_id"] for row in rows})
+    found = ask.rows(
+        f"SELECT * FROM results WHERE {one_of('series_id', series)} AND {one_of('result_id', ids)}",  # noqa: S608  (words of ours; values are bound)
+        [*series, *ids],
+    )
     by_id = {row["result_id"]: result_from_row(row) for row in found}
     return [by_id[result_id] for result_id in ids if result_id in by_id]
 
 
 def _table(records: Sequence[ResultRecord], metric: str | None, left_out: int, when_empty: str) -> Table:
-    """The reports' table of results: each leads to its page, says when it was measured, and begins with the metric asked for."""
+    """The reports' table of results, each leading to its page, with when it was measured and the metric asked for."""
     metrics = list(choose_metrics(records, most=3))
     if metric is not None and not any(one.name == metric for one in metrics):
         metrics.insert(0, NumberColumn(metric))
     base = results_table(records, metrics=metrics, with_hardware=True)
-    column = Column("measured", "measured", description="When it was computed; of an imported one, when its source says")
+    column = Column(
+        "measured", "measured", description="When it was computed; of an imported one, when its source says"
+    )
     rows = tuple(
         (replace(row[0], ref=result_ref(record)), *row[1:], _when(record))
         for row, record in zip(base.rows, records, strict=True)
     )
     return Table(
-        "results", "Results", (*base.columns, column) if records else base.columns, rows, rows_left_out=left_out,
+        "results",
+        "Results",
+        (*base.columns, column) if records else base.columns,
+        rows,
+        rows_left_out=left_out,
         when_empty=when_empty,
-    )  # fmt: skip
+    )
 
 
 def _when(record: ResultRecord) -> Cell:
@@ -189,12 +215,17 @@ def _form(ask: Ask) -> Form:
     provenance = query.text("provenance") or (ANY if names_its_rows else Provenance.MEASURED.value)
     fields = (
         search(query.text("q"), hint="workload, engine, device"),
-        select("provenance", "Provenance", [("measured", "measured"), ("imported", "imported"), ("predicted", "predicted"),
-               (ANY, "all, each marked")], provenance, any_label=None),
+        select(
+            "provenance",
+            "Provenance",
+            [("measured", "measured"), ("imported", "imported"), ("predicted", "predicted"), (ANY, "all, each marked")],
+            provenance,
+            any_label=None,
+        ),
         select("family", "Family", _choices(ask, "family"), query.exact("family")),
         select("engine", "Engine", _choices(ask, "engine"), query.exact("engine")),
         select("hardware", "Hardware", _choices(ask, "hardware"), query.exact("hardware")),
-    )  # fmt: skip
+    )
     more = (
         select("precision", "Precision", _choices(ask, '"precision"'), query.exact("precision")),
         select("mode", "Mode", [(one.value, one.value) for one in Mode], query.text("mode")),
@@ -217,16 +248,7 @@ def _choices(ask: Ask, column: str) -> list[tuple[str, str, int]]:
 
 def _metric_choices(ask: Ask) -> list[tuple[str, str]]:
     """Metrics that results have, by their words."""
-    headlines = [name for name in HEADLINES if ask.kept(f"any {name}", lambda name=name: _has(ask, name))]
-    sql = "SELECT DISTINCT unnest(list_transform(metrics, lambda one: one.name)) AS name FROM results ORDER BY name"
-    rows: list[dict[str, Any]] = ask.kept("metric names", lambda: ask.rows(sql))
-    names = dict.fromkeys([*headlines, *(row["name"] for row in rows)])
-    known = set(registry.names())
-    return [(name, metric_title(name)) for name in names if name in known]
-
-
-def _has(ask: Ask, name: str) -> bool:
-    return bool(ask.rows(f"SELECT 1 AS found FROM results WHERE {name} IS NOT NULL LIMIT 1"))  # noqa: S608
+    return [(name, metric_title(name)) for name in read_metrics(ask)]
 
 
 def _ways(ask: Ask, result: ResultRecord) -> list[tuple[str, str]]:

@@ -27,6 +27,7 @@ from assay.web.lists import (
     column_choices,
     counted_choices,
     cut_sql,
+    one_of,
     read_pager,
     read_sorting,
     table_of,
@@ -70,20 +71,25 @@ _SORTS = {
     "provenance": SortKey("runs.provenance"),
 }
 _START = (
-    Lesson("Nothing has been measured yet. The quick suite takes about three minutes on two cores:", ("assay run --suite quick",)),
-    Lesson("Results of other tools can be imported, each file with its own words kept beside what they became:",
-           ("assay import PATH",)),
-)  # fmt: skip
+    Lesson(
+        "Nothing has been measured yet. The quick suite takes about three minutes on two cores:",
+        ("assay run --suite quick",),
+    ),
+    Lesson(
+        "Results of other tools can be imported, each file with its own words kept beside what they became:",
+        ("assay import PATH",),
+    ),
+)
 
 
 def build_list(ask: Ask) -> Page:
     """List runs that fit the filters."""
     conditions = _conditions(ask)
     sorting, order = read_sorting(ask, _SORTS, "-started")
-    total = ask.rows(f"SELECT count(*) AS n FROM {_FROM} WHERE {conditions.where}", conditions.parameters)[0]["n"]  # noqa: S608
+    total = ask.rows(f"SELECT count(*) AS n FROM {_FROM} WHERE {conditions.where}", conditions.parameters)[0]["n"]  # noqa: S608  (words of ours; values are bound)
     pager = read_pager(ask, total, "run" if total == 1 else "runs")
     rows = ask.rows(
-        "SELECT run_id, suite, status, started_at, finished_at, git_commit, git_branch, git_dirty, tags, note, "  # noqa: S608
+        "SELECT run_id, suite, status, started_at, finished_at, git_commit, git_branch, git_dirty, tags, note, "  # noqa: S608  (words of ours; values are bound)
         f"provenance, results_written, assay_version, hardware_class, host_id FROM {_FROM} "
         f"WHERE {conditions.where} ORDER BY {order}, run_id DESC {cut_sql(pager)}",
         conditions.parameters,
@@ -91,15 +97,25 @@ def build_list(ask: Ask) -> Page:
     went = _count_results(ask, [row["run_id"] for row in rows])
     is_empty = total == 0 and not conditions.clauses
     table = table_of(
-        "runs", "Runs", choose_columns(ask, _COLUMNS), (_cells(row, went.get(row["run_id"], {})) for row in rows),
-        pager=pager, when_empty="There are no runs yet." if is_empty else "No run fits these filters.",
-    )  # fmt: skip
+        "runs",
+        "Runs",
+        choose_columns(ask, _COLUMNS),
+        (_cells(row, went.get(row["run_id"], {})) for row in rows),
+        pager=pager,
+        when_empty="There are no runs yet." if is_empty else "No run fits these filters.",
+    )
     scope = tuple((name, ", ".join(ask.query.texts(name))) for name in _FILTERS if ask.query.text(name))
     report = page_report("runs", "Runs", [section("runs", "Runs", table)], scope=scope)
     return Page(
-        report, Place.RUNS, template="runs.html", main="runs", form=_form(ask), pager=pager, sorting=sorting,
+        report,
+        Place.RUNS,
+        template="runs.html",
+        main="runs",
+        form=_form(ask),
+        pager=pager,
+        sorting=sorting,
         parts={"teach": _START if is_empty else (), "run_ids": [row["run_id"] for row in rows]},
-    )  # fmt: skip
+    )
 
 
 def build_run(ask: Ask) -> Page:
@@ -107,9 +123,11 @@ def build_run(ask: Ask) -> Page:
     report = build_report(ask.store, "run", ReportRequest(run_ids=(ask.ids["run_id"],), limit=ask.size))
     run_id = report.ref.id if report.ref is not None else ask.ids["run_id"]
     return Page(
-        report, Place.RUNS, main="results",
+        report,
+        Place.RUNS,
+        main="results",
         parts={"kicker": "Run", "ways": _ways(ask, run_id)},
-    )  # fmt: skip
+    )
 
 
 _FILTERS = ("q", "suite", "status", "host", "tag", "provenance", "since", "until")
@@ -138,7 +156,9 @@ def _form(ask: Ask) -> Form:
         search(query.text("q"), hint="suite, note, tag, id, commit"),
         select("suite", "Suite", counted_choices(ask, "runs", "suite"), query.exact("suite")),
         select("status", "Status", [(one.value, one.value) for one in RunStatus], query.text("status")),
-        select("provenance", "Provenance", [("measured", "measured"), ("imported", "imported")], query.text("provenance")),
+        select(
+            "provenance", "Provenance", [("measured", "measured"), ("imported", "imported")], query.text("provenance")
+        ),
     )
     more = (
         select("host", "Hardware", counted_choices(ask, _FROM, "hardware_class"), query.exact("host")),
@@ -149,9 +169,12 @@ def _form(ask: Ask) -> Form:
     )
     reset = ask.url_of("/runs") if any(query.text(name) for name in _FILTERS) else None
     return Form(
-        ask.url_of("/runs"), (*fields, hidden("sort", query.text("sort"))), more, reset=reset,
+        ask.url_of("/runs"),
+        (*fields, hidden("sort", query.text("sort"))),
+        more,
+        reset=reset,
         more_title="More filters and columns",
-    )  # fmt: skip
+    )
 
 
 def _shown(ask: Ask) -> list[str]:
@@ -162,16 +185,16 @@ def _shown(ask: Ask) -> list[str]:
 def _count_results(ask: Ask, run_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
     """How the results of some runs went: by status and, of those that are ok, by verdict."""
     rows = ask.rows(
-        """
+        f"""
         SELECT run_id, count(*) AS total, count(*) FILTER (status IN ('failed', 'oom', 'timeout')) AS failed,
           count(*) FILTER (status IN ('unsupported', 'skipped')) AS "not run",
           count(*) FILTER (status = 'ok' AND verdict = 'trusted') AS trusted,
           count(*) FILTER (status = 'ok' AND verdict = 'noisy') AS noisy,
           count(*) FILTER (status = 'ok' AND verdict = 'contaminated') AS contaminated,
           count(*) FILTER (status = 'ok' AND NOT usable) AS "left out"
-        FROM results WHERE run_id IN (SELECT unnest(?::VARCHAR[])) GROUP BY run_id
-        """,
-        [list(run_ids)],
+        FROM results WHERE {one_of("run_id", run_ids)} GROUP BY run_id
+        """,  # noqa: S608  (words of ours; values are bound)
+        run_ids,
     )
     return {row.pop("run_id"): row for row in rows}
 

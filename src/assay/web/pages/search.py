@@ -23,7 +23,9 @@ _HOW = (Lesson("Words are looked for in names, suites, notes, tags and ids; all 
 def build(ask: Ask) -> Page:
     """Look for the words of ``q`` in everything that has a page."""
     words = ask.query.text("q")
-    tables = [] if words is None else [_runs(ask, words), _workloads(ask, words), _devices(ask, words), _series(ask, words)]
+    tables = (
+        [] if words is None else [_runs(ask, words), _workloads(ask, words), _devices(ask, words), _series(ask, words)]
+    )
     found = sum(len(table.rows) + table.rows_left_out for table in tables)
     title = "Search" if words is None else f"Search: {words[:80]}"
     summary = [] if words is None or found else ["Nothing fits. Fewer or shorter words find more."]
@@ -38,19 +40,27 @@ def _runs(ask: Ask, words: str) -> Table:
     conditions = Conditions()
     conditions.search(words, ("suite", "note", "array_to_string(tags, ' ')", "run_id", "git_branch", "git_commit"))
     rows = ask.rows(
-        "SELECT run_id, suite, status, started_at, note, tags, results_written, count(*) OVER () AS total FROM runs "  # noqa: S608
+        "SELECT run_id, suite, status, started_at, note, tags, results_written, count(*) OVER () AS total FROM runs "  # noqa: S608  (words of ours; values are bound)
         f"WHERE {conditions.where} ORDER BY started_at DESC, run_id DESC LIMIT {_MOST}",
         conditions.parameters,
     )
     columns = (
-        Column("run", "run"), Column("started", "started"), Column("suite", "suite"), Column("status", "status"),
+        Column("run", "run"),
+        Column("started", "started"),
+        Column("suite", "suite"),
+        Column("status", "status"),
         Column("results", "results", unit="count"),
-    )  # fmt: skip
+    )
     cells = tuple(
-        (run_cell(row["run_id"]), Cell(aware(row["started_at"])), Cell(row["suite"]), Cell(row["status"]),
-         Cell(row["results_written"]))
+        (
+            run_cell(row["run_id"]),
+            Cell(aware(row["started_at"])),
+            Cell(row["suite"]),
+            Cell(row["status"]),
+            Cell(row["results_written"]),
+        )
         for row in rows
-    )  # fmt: skip
+    )
     return Table("runs", "Runs", columns, cells, rows_left_out=_left(rows))
 
 
@@ -58,8 +68,9 @@ def _series(ask: Ask, words: str) -> Table:
     conditions = Conditions(["provenance = 'measured'"])
     conditions.search(words, ("workload", "engine", "device", '"precision"', "hardware", "series_id"))
     rows = ask.rows(
-        "SELECT series_id, workload, engine, device, mode, \"precision\", batch, shape, options, hardware, provenance, "  # noqa: S608
-        f"count(*) OVER () AS total FROM latest WHERE {conditions.where} ORDER BY workload, engine, series_id LIMIT {_MOST}",
+        'SELECT series_id, workload, engine, device, mode, "precision", batch, shape, options, hardware, provenance, '  # noqa: S608  (words of ours; values are bound)
+        f"count(*) OVER () AS total FROM latest WHERE {conditions.where} "
+        f"ORDER BY workload, engine, series_id LIMIT {_MOST}",
         conditions.parameters,
     )
     columns = (Column("case", "case"), Column("hardware", "hardware"))
@@ -78,13 +89,18 @@ def _workloads(ask: Ask, words: str) -> Table:
 def _devices(ask: Ask, words: str) -> Table:
     held = [one for one in read_devices(ask) if _fits(one, words)]
     cells = tuple(
-        (Cell(one.name, ref=Ref(RefKind.DEVICE, one.name)), Cell(one.measured), Cell(one.imported)) for one in held[:_MOST]
+        (Cell(one.name, ref=Ref(RefKind.DEVICE, one.name)), Cell(one.measured), Cell(one.imported))
+        for one in held[:_MOST]
     )
     return Table("devices", "Devices", _counted("device"), cells, rows_left_out=max(0, len(held) - _MOST))
 
 
 def _counted(what: str) -> tuple[Column, ...]:
-    return Column(what, what), Column("measured", "measured", unit="count"), Column("imported", "imported", unit="count")
+    return (
+        Column(what, what),
+        Column("measured", "measured", unit="count"),
+        Column("imported", "imported", unit="count"),
+    )
 
 
 def _fits(one: Held, words: str) -> bool:

@@ -24,7 +24,7 @@ from assay.report.values import Cell, Column, Report
 from assay.store.rows import aware, case_from_row
 from assay.store.schema import HEADLINES, headline_columns
 from assay.web.forms import Form, box, hidden, search, select
-from assay.web.lists import Conditions, SortKey, counted_choices, cut_sql, read_pager, read_sorting, table_of
+from assay.web.lists import Conditions, SortKey, counted_choices, cut_sql, one_of, read_pager, read_sorting, table_of
 from assay.web.navigation import Place
 from assay.web.page import Ask, Page
 from assay.web.reports import Lesson, page_report, section
@@ -45,10 +45,15 @@ _SORTS = {
 _SEARCHED = ("workload", "engine", "device", "precision", "hardware", "series_id")
 _FILTERS = ("q", "family", "engine", "hardware", "changed", "several")
 _TEACH = (
-    Lesson("A series is the same case on the same hardware, run after run. The first run begins one for each of its cases:",
-           ("assay run --suite quick",)),
-    Lesson("The second adds a point to each, and from the third on changes can be told:", ("assay run --suite quick", "assay check")),
-)  # fmt: skip
+    Lesson(
+        "A series is the same case on the same hardware, run after run. The first run begins one for each case:",
+        ("assay run --suite quick",),
+    ),
+    Lesson(
+        "The second adds a point to each, and from the third on changes can be told:",
+        ("assay run --suite quick", "assay check"),
+    ),
+)
 
 
 def build_list(ask: Ask) -> Page:
@@ -58,33 +63,55 @@ def build_list(ask: Ask) -> Page:
     conditions = _conditions(ask, metric)
     sorting, order = read_sorting(ask, _SORTS, "-measured")
     series_sql = (
-        "SELECT series_id, count(*) AS n, max(measured_at) AS measured, any_value(workload) AS workload, "  # noqa: S608
+        "SELECT series_id, count(*) AS n, max(measured_at) AS measured, any_value(workload) AS workload, "  # noqa: S608  (words of ours; values are bound)
         f"any_value(hardware) AS hardware, arg_max({{'value': {metric}}}, measured_at) AS newest "
-        f"FROM results WHERE {conditions.where} GROUP BY series_id{' HAVING count(*) > 1' if query.flag('several') else ''}"
+        f"FROM results WHERE {conditions.where} GROUP BY series_id "
+        f"{'HAVING count(*) > 1' if query.flag('several') else ''}"
     )
-    total = ask.rows(f"SELECT count(*) AS n FROM ({series_sql})", conditions.parameters)[0]["n"]  # noqa: S608
+    total = ask.rows(f"SELECT count(*) AS n FROM ({series_sql})", conditions.parameters)[0]["n"]  # noqa: S608  (words of ours; values are bound)
     pager = read_pager(ask, total, "series")
     chosen = ask.rows(
-        f"SELECT series_id, n FROM ({series_sql}) ORDER BY {order}, series_id {cut_sql(pager)}", conditions.parameters  # noqa: S608
+        f"SELECT series_id, n FROM ({series_sql}) ORDER BY {order}, series_id {cut_sql(pager)}",  # noqa: S608  (words of ours; values are bound)
+        conditions.parameters,
     )
     points = _read_points(ask, [row["series_id"] for row in chosen], metric)
+    cases = _read_cases(ask, [row["series_id"] for row in chosen])
     findings = _read_findings(ask, [row["series_id"] for row in chosen], metric)
     cells, sparks = [], []
     for row in chosen:
         history = points[row["series_id"]]
-        cells.append(_cells(history, findings.get(row["series_id"]), metric) | {"n": Cell(row["n"])})
-        sparks.append(Markup(draw_sparkline([one[metric] for one in history], unused=[not _is_used(one) for one in history])))  # noqa: S704  (drawn here, of numbers alone)
+        cells.append(
+            _cells(history, cases[row["series_id"]], findings.get(row["series_id"]), metric) | {"n": Cell(row["n"])}
+        )
+        sparks.append(
+            Markup(draw_sparkline([one[metric] for one in history], unused=[not _is_used(one) for one in history]))  # noqa: S704  (made here, of what cannot be markup)
+        )
     is_empty = total == 0 and not any(query.text(name) for name in _FILTERS)
     table = table_of(
-        "series", "Series", _columns(metric, has_findings=bool(findings)), cells, pager=pager,
+        "series",
+        "Series",
+        _columns(metric, has_findings=bool(findings)),
+        cells,
+        pager=pager,
         when_empty="There are no measured series yet." if is_empty else "No series fits these filters.",
-    )  # fmt: skip
-    scope = [("number", metric_title(metric)), *((name, ", ".join(query.texts(name))) for name in _FILTERS if query.text(name))]
-    report = page_report("trends", "Trends", [section("series", "Series", table)], scope=scope, topics=("trend", "change"))
+    )
+    scope = [
+        ("number", metric_title(metric)),
+        *((name, ", ".join(query.texts(name))) for name in _FILTERS if query.text(name)),
+    ]
+    report = page_report(
+        "trends", "Trends", [section("series", "Series", table)], scope=scope, topics=("trend", "change")
+    )
     return Page(
-        report, Place.TRENDS, template="trends.html", main="series", form=_form(ask, metric), pager=pager, sorting=sorting,
+        report,
+        Place.TRENDS,
+        template="trends.html",
+        main="series",
+        form=_form(ask, metric),
+        pager=pager,
+        sorting=sorting,
         parts={"teach": _TEACH if is_empty else (), "sparks": sparks},
-    )  # fmt: skip
+    )
 
 
 def build_series(ask: Ask) -> Page:
@@ -93,9 +120,7 @@ def build_series(ask: Ask) -> Page:
     Raises NotFoundError, UnknownNameError for a metric.
     """
     series_id = ask.ids["series_id"]
-    rows = ask.rows(
-        "SELECT * FROM results WHERE series_id = ? ORDER BY measured_at DESC NULLS LAST, result_id DESC LIMIT 1", [series_id]
-    )
+    rows = ask.rows("SELECT * FROM latest WHERE series_id = ?", [series_id])
     if not rows:
         raise NotFoundError(f"There is no series {series_id[:60]!r} in this store.", hint="The trends list them.")
     case, hardware = case_from_row(rows[0]), rows[0]["hardware"]
@@ -103,20 +128,30 @@ def build_series(ask: Ask) -> Page:
     stat = ask.query.text("stat")
     request = ReportRequest(where={"series_id": series_id}, metric=metric, stat=stat, limit=ask.size)
     report = _picture_first(build_report(ask.store, "history", request))
-    metrics = ask.rows("SELECT DISTINCT name FROM metrics WHERE series_id = ? AND value IS NOT NULL ORDER BY name", [series_id])
+    metrics = ask.rows(
+        "SELECT DISTINCT name FROM metrics WHERE series_id = ? AND value IS NOT NULL ORDER BY name", [series_id]
+    )
     known = [row["name"] for row in metrics if row["name"] in registry.names()]
     names = [(name, metric_title(name)) for name in dict.fromkeys([*(n for n in HEADLINES if n in known), *known])]
     form = Form(
-        ask.url_of(f"/series/{series_id}"), (select("metric", "Number", names, metric, any_label=None, default="latency_ns"),), submit="Show"
+        ask.url_of(f"/series/{series_id}"),
+        (select("metric", "Number", names, metric, any_label=None, default="latency_ns"),),
+        submit="Show",
     )
     return Page(
-        report, Place.TRENDS, form=form,
+        report,
+        Place.TRENDS,
+        form=form,
         parts={
-            "kicker": f"History of {metric_title(metric, stat)}", "heading": case.label, "under": hardware,
-            "ways": [("All its results", ask.url_of("/results", series=series_id)),
-                     ("Newest result", ask.url_of(f"/results/{rows[0]['result_id']}"))],
+            "kicker": f"History of {metric_title(metric, stat)}",
+            "heading": case.label,
+            "under": hardware,
+            "ways": [
+                ("All its results", ask.url_of("/results", series=series_id)),
+                ("Newest result", ask.url_of(f"/results/{rows[0]['result_id']}")),
+            ],
         },
-    )  # fmt: skip
+    )
 
 
 def _picture_first(report: Report) -> Report:
@@ -135,7 +170,9 @@ def _conditions(ask: Ask, metric: str) -> Conditions:
     for name in ("family", "engine", "hardware"):
         conditions.equal(name, query.exact(name))
     if query.flag("changed"):
-        conditions.add("series_id IN (SELECT series_id FROM findings WHERE change IN ('regressed', 'improved', 'suspect'))")
+        conditions.add(
+            "series_id IN (SELECT series_id FROM findings WHERE change IN ('regressed', 'improved', 'suspect'))"
+        )
     return conditions
 
 
@@ -144,10 +181,19 @@ def _form(ask: Ask, metric: str) -> Form:
     measured = f"provenance = '{Provenance.MEASURED}'"
     fields = (
         search(query.text("q"), hint="workload, engine, hardware"),
-        select("metric", "Number", [(name, metric_title(name)) for name in HEADLINES], metric, any_label=None, default="latency_ns"),
+        select(
+            "metric",
+            "Number",
+            [(name, metric_title(name)) for name in HEADLINES],
+            metric,
+            any_label=None,
+            default="latency_ns",
+        ),
         select("family", "Family", counted_choices(ask, "results", "family", where=measured), query.exact("family")),
         select("engine", "Engine", counted_choices(ask, "results", "engine", where=measured), query.exact("engine")),
-        select("hardware", "Hardware", counted_choices(ask, "results", "hardware", where=measured), query.exact("hardware")),
+        select(
+            "hardware", "Hardware", counted_choices(ask, "results", "hardware", where=measured), query.exact("hardware")
+        ),
         box("several", "two results or more", is_ticked=query.flag("several")),
         box("changed", "changed in a check", is_ticked=query.flag("changed")),
         hidden("sort", query.text("sort")),
@@ -160,28 +206,41 @@ def _read_points(ask: Ask, series_ids: Sequence[str], metric: str) -> dict[str, 
     """The newest results of some series, oldest first."""
     columns = ", ".join(dict.fromkeys(headline_columns(metric)))
     rows = ask.rows(
-        "SELECT series_id, result_id, measured_at, workload, engine, device, mode, \"precision\", batch, shape, options, "  # noqa: S608
-        f"hardware, provenance, verdict, usable, status, reason, unit_of_work, {columns} FROM results "
-        "WHERE series_id IN (SELECT unnest(?::VARCHAR[])) AND provenance = 'measured' "
+        "SELECT series_id, result_id, measured_at, provenance, verdict, usable, status, reason, unit_of_work, "  # noqa: S608  (words of ours; values are bound)
+        f"{columns} "
+        "FROM results "
+        f"WHERE {one_of('series_id', series_ids)} AND provenance = 'measured' "
         "AND run_id NOT IN (SELECT run_id FROM runs WHERE superseded) "
         f"AND {metric} IS NOT NULL "
-        f"QUALIFY row_number() OVER (PARTITION BY series_id ORDER BY measured_at DESC NULLS LAST, result_id DESC) <= {MOST_POINTS} "
+        "QUALIFY row_number() OVER (PARTITION BY series_id ORDER BY measured_at DESC NULLS LAST, result_id DESC) "
+        f"<= {MOST_POINTS} "
         "ORDER BY measured_at NULLS FIRST, result_id",
-        [list(series_ids)],
-    )  # fmt: skip
+        series_ids,
+    )
     found: dict[str, list[dict[str, Any]]] = {series_id: [] for series_id in series_ids}
     for row in rows:
         found[row["series_id"]].append(row)
     return found
 
 
+def _read_cases(ask: Ask, series_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What each series is of: the same in every result of it, so the newest will do."""
+    rows = ask.rows(
+        'SELECT series_id, workload, engine, device, mode, "precision", batch, shape, options, hardware, provenance '  # noqa: S608  (words of ours; values are bound)
+        f"FROM latest WHERE {one_of('series_id', series_ids)}",
+        series_ids,
+    )
+    return {row["series_id"]: row for row in rows}
+
+
 def _read_findings(ask: Ask, series_ids: Sequence[str], metric: str) -> dict[str, dict[str, Any]]:
     """What the newest check that judged each series said."""
     rows = ask.rows(
-        "SELECT series_id, change, against, created_at FROM findings WHERE metric = ? AND series_id IN (SELECT unnest(?::VARCHAR[])) "
+        "SELECT series_id, change, against, created_at FROM findings "  # noqa: S608  (words of ours; values are bound)
+        f"WHERE metric = ? AND {one_of('series_id', series_ids)} "
         "QUALIFY row_number() OVER (PARTITION BY series_id ORDER BY created_at DESC, finding_id DESC) = 1",
-        [metric, list(series_ids)],
-    )  # fmt: skip
+        [metric, *series_ids],
+    )
     return {row["series_id"]: row for row in rows}
 
 
@@ -191,12 +250,23 @@ def _columns(metric: str, *, has_findings: bool) -> tuple[Column, ...]:
         Column("case", "case", description="Workload, engine, device, precision, batch and settings"),
         Column("hardware", "hardware", description="A series is of one hardware class"),
         Column("n", "results", description="Measured results of the series"),
-        Column("value", f"newest {metric_title(metric)}", known.unit, known.direction, "The newest result, with its interval"),
-        Column("ratio", "against before", "ratio", known.direction,
-               f"The newest over the median of up to {_BEFORE} usable results before it; a ratio is no verdict"),
+        Column(
+            "value",
+            f"newest {metric_title(metric)}",
+            known.unit,
+            known.direction,
+            "The newest result, with its interval",
+        ),
+        Column(
+            "ratio",
+            "against before",
+            "ratio",
+            known.direction,
+            f"The newest over the median of up to {_BEFORE} usable results before it; a ratio is no verdict",
+        ),
         Column("check", "newest check", description="What the newest check that judged the series said"),
         Column("measured", "measured", description="When the newest was measured"),
-    )  # fmt: skip
+    )
     return columns if has_findings else tuple(column for column in columns if column.key != "check")
 
 
@@ -204,17 +274,21 @@ def _is_used(row: Mapping[str, Any]) -> bool:
     return bool(row["usable"]) and row["verdict"] != Verdict.CONTAMINATED.value
 
 
-def _cells(history: Sequence[Mapping[str, Any]], finding: Mapping[str, Any] | None, metric: str) -> dict[str, Cell]:
+def _cells(
+    history: Sequence[Mapping[str, Any]], case: Mapping[str, Any], finding: Mapping[str, Any] | None, metric: str
+) -> dict[str, Cell]:
     newest = history[-1]
     return {
-        "case": Cell(case_from_row(newest).label, ref=series_ref(newest["series_id"])),
-        "hardware": device_cell(newest["hardware"]),
+        "case": Cell(case_from_row(case).label, ref=series_ref(newest["series_id"])),
+        "hardware": device_cell(case["hardware"]),
         "value": headline_cell(newest, metric),
         "ratio": _ratio(history, metric),
         "check": Cell(reason="no check has judged it")
         if finding is None
         else Cell(finding["change"], change=Change(finding["change"]), reason=f"against {finding['against']}"),
-        "measured": Cell(reason="it was not recorded") if newest["measured_at"] is None else Cell(aware(newest["measured_at"])),
+        "measured": Cell(reason="it was not recorded")
+        if newest["measured_at"] is None
+        else Cell(aware(newest["measured_at"])),
     }
 
 

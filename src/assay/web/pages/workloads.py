@@ -6,6 +6,7 @@ May import: core, report, store, web.
 from __future__ import annotations
 
 from dataclasses import replace
+from operator import attrgetter
 
 from fastapi import APIRouter
 
@@ -58,7 +59,9 @@ def _list(ask: Ask) -> Page:
     held = _sorted(held, sorting)
     pager = read_pager(ask, len(held), "workload" if len(held) == 1 else "workloads")
     shown = held[(pager.page - 1) * pager.size : pager.page * pager.size]
-    table = table_of("workloads", "Workloads", _COLUMNS, map(_cells, shown), pager=pager, when_empty="No workload fits.")
+    table = table_of(
+        "workloads", "Workloads", _COLUMNS, map(_cells, shown), pager=pager, when_empty="No workload fits."
+    )
     report = page_report("workloads", "Workloads", [section("workloads", "Workloads", table)])
     fields = (
         search(query.text("q"), hint="bert, resnet"),
@@ -67,9 +70,15 @@ def _list(ask: Ask) -> Page:
     )
     reset = ask.url_of("/workloads") if query.text("q") or provenance else None
     return Page(
-        report, Place.WORKLOADS, template="list.html", main="workloads", form=Form(ask.url_of("/workloads"), fields, reset=reset),
-        pager=pager, sorting=sorting, parts={"teach": () if every else _TEACH},
-    )  # fmt: skip
+        report,
+        Place.WORKLOADS,
+        template="list.html",
+        main="workloads",
+        form=Form(ask.url_of("/workloads"), fields, reset=reset),
+        pager=pager,
+        sorting=sorting,
+        parts={"teach": () if every else _TEACH},
+    )
 
 
 def _has(one: Held, provenance: str | None) -> bool:
@@ -95,49 +104,58 @@ def _read_sorting(ask: Ask) -> Sorting:
 
 def _sorted(held: list[Held], sorting: Sorting) -> list[Held]:
     """By the chosen column, what is not known last; equal ones stay in the usual order."""
-    keys = {
-        "workload": lambda one: one.name.casefold(),
-        "measured": lambda one: one.measured,
-        "imported": lambda one: one.imported,
-        "hardware": lambda one: one.others,
-        "newest": lambda one: one.newest,
-    }
-    key = keys[sorting.key]
-    known = sorted((one for one in held if key(one) is not None), key=key, reverse=sorting.is_descending)
-    return [*known, *(one for one in held if key(one) is None)]
+    if sorting.key == "workload":
+        return sorted(held, key=lambda one: one.name.casefold(), reverse=sorting.is_descending)
+    if sorting.key == "newest":
+        known = [(one.newest, place, one) for place, one in enumerate(held) if one.newest is not None]
+        ordered = sorted(known, key=lambda each: each[0], reverse=sorting.is_descending)
+        return [*(one for _, _, one in ordered), *(one for one in held if one.newest is None)]
+    names = {"measured": "measured", "imported": "imported", "hardware": "others"}
+    return sorted(held, key=attrgetter(names[sorting.key]), reverse=sorting.is_descending)
 
 
 def _one(ask: Ask, name: str) -> Page:
     held = next((one for one in read_workloads(ask) if one.name == name), None)
     if held is None:
-        raise NotFoundError(f"No result is of the workload {name[:80]!r}.", hint="The list of workloads has every name.")
+        raise NotFoundError(
+            f"No result is of the workload {name[:80]!r}.", hint="The list of workloads has every name."
+        )
     rows = ask.rows(
-        "SELECT * FROM latest WHERE workload = ? "  # noqa: S608  (a number of ours)
+        "SELECT * FROM latest WHERE workload = ? "  # noqa: S608  (words of ours; values are bound)
         f"ORDER BY provenance DESC, status = 'ok' DESC, measured_at DESC NULLS LAST, result_id DESC LIMIT {ask.size}",
         [name],
     )
     records = [result_from_row(row) for row in rows]
     table = results_table(
-        records, metrics=choose_metrics(records, most=4), title="Newest results", with_hardware=True,
+        records,
+        metrics=choose_metrics(records, most=4),
+        title="Newest results",
+        with_hardware=True,
         caption="The newest of each series; measured ones come first.",
-    )  # fmt: skip
+    )
     if held.total > len(records):
         note = f"{plural(held.total, 'result')} in all; the newest of {plural(len(records), 'series')} are shown."
         table = replace(table, notes=(*table.notes, note))
     failed = sum(one.status is not Status.OK for one in records)
     counts = count_words({"measured": held.measured, "imported": held.imported})
     report = page_report(
-        "workload", name,
+        "workload",
+        name,
         [section("figure", "By device", _figure(ask, name)), section("results", "Newest results", table)],
-        summary=[f"{plural(held.total, 'result')} on {plural(held.others, 'kind')} of hardware: {counts}."
-                 + (f" {plural(failed, 'case')} of those shown did not work." if failed else "")],
-        topics=("throughput", "memory"), ref=Ref(RefKind.WORKLOAD, name),
-    )  # fmt: skip
+        summary=[
+            f"{plural(held.total, 'result')} on {plural(held.others, 'kind')} of hardware: {counts}."
+            + (f" {plural(failed, 'case')} of those shown did not work." if failed else "")
+        ],
+        topics=("throughput", "memory"),
+        ref=Ref(RefKind.WORKLOAD, name),
+    )
     ways = [
         ("All its results", ask.url_of("/results", workload=name, provenance="any")),
         ("Which hardware for it?", ask.url_of("/decide", workload=name)),
     ]
-    return Page(report, Place.WORKLOADS, main="results", parts={"kicker": "Workload", "ways": ways, "listed": "results"})
+    return Page(
+        report, Place.WORKLOADS, main="results", parts={"kicker": "Workload", "ways": ways, "listed": "results"}
+    )
 
 
 def _figure(ask: Ask, name: str) -> Figure | None:
@@ -151,4 +169,3 @@ def _figure(ask: Ask, name: str) -> Figure | None:
 
 
 add_page(router, "/workloads", build, name="workloads")
-
