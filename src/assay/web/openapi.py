@@ -138,6 +138,8 @@ def _complete(schema: Schema) -> None:
 
 def _complete_operation(operation: Schema, path: str, method: str) -> None:
     has_body = method != "get"
+    for parameter in operation.get("parameters", ()):
+        parameter["schema"] = _without_null(parameter["schema"])
     responses = operation["responses"]
     responses.pop("422", None)
     for status in _OF_BODY if has_body else _OF_GET:
@@ -163,6 +165,14 @@ def _complete_operation(operation: Schema, path: str, method: str) -> None:
             response.setdefault("headers", {}).update(headers)
     operation["security"] = _security_of(path, method)
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _without_null(schema: Schema) -> Schema:
+    """What a parameter may be where it is given: none can be null, which is how FastAPI says that it may be absent."""
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind.get("type") != "null"]
+    if len(kinds) != 1:
+        return schema
+    return {name: value for name, value in schema.items() if name != "anyOf"} | kinds[0]
 
 
 def _security_of(path: str, method: str) -> list[dict[str, list[str]]]:
