@@ -55,9 +55,9 @@ def draw(table: Any) -> Figure:
     """Return the trend as a figure: a line with points, and its band."""
     times = tuple(table["measured_at"].to_pylist())
     values = {name: tuple(table[name].to_pylist()) for name in table.column_names[1:]}
-    bounds = {"lo": values["latency_ns_lo"], "hi": values["latency_ns_hi"]}
+    lo, hi = values["latency_ns_lo"], values["latency_ns_hi"]
     layers = (
-        Layer("95 % interval", Shape.BAND, times, **bounds, provenance=Provenance.MEASURED, group="latency"),
+        Layer("95 % interval", Shape.BAND, times, lo=lo, hi=hi, provenance=Provenance.MEASURED, group="latency"),
         Layer(
             "latency", Shape.LINE_POINTS, times, values["latency_ns"], provenance=Provenance.MEASURED, group="latency"
         ),

@@ -113,7 +113,12 @@ def take(browser: Any, url: str, name: str, scheme: str, width: str, folder: Pat
     problems: list[str] = []
     expected = 404 if name == "not-found" else 200
     context.on("weberror", lambda error: problems.append(f"uncaught: {error.error}"))
-    context.on("console", lambda message: message.type == "error" and expected == 200 and problems.append(message.text))  # noqa: PLR2004
+
+    def said(message: Any) -> None:
+        if message.type == "error" and expected == 200:  # noqa: PLR2004
+            problems.append(message.text)
+
+    context.on("console", said)
     page = context.new_page()
     answer = page.goto(url, wait_until="load")
     if answer.status != expected:

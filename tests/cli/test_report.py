@@ -221,6 +221,26 @@ def test_targets_of_a_file_are_held_against_an_old_run(ask: Here, tmp_path: Path
     assert [row[place]["value"] for row in table["rows"]].count("pass") == 2
 
 
+def test_a_site_is_written_of_the_whole_store(ask: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = pytest.importorskip("assay.web.site", reason="FastAPI, which draws the pages, is not installed")
+    asked: list[tuple[str | None, Path]] = []
+
+    def write(settings: Any, folder: Path, *, listener: Callable[[str], None]) -> Any:
+        listener("/")
+        asked.append((settings.store, folder))
+        failed = ("/trends",) if len(asked) > 1 else ()
+        return site.SiteReport(folder, pages=3, files=2, size_bytes=2048, left_out=0, failed=failed)
+
+    monkeypatch.setattr(site, "write_site", write)
+    said = ask("--site", tmp_path / "public")
+    assert said.code == 0, said.err
+    assert asked[0][1] == tmp_path / "public"
+    assert "3 pages, 2 other files, 2.00 KiB" in said.err
+    again = ask("--site", tmp_path / "public")
+    assert again.code == 4
+    assert "not written: /trends" in again.err
+
+
 # -- what there is ---------------------------------------------------------------------------------------------
 
 

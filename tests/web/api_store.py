@@ -107,7 +107,7 @@ def serve(store: Store | Path | str, **settings: Any) -> TestClient:
 
 def make_app(settings: ServeSettings) -> FastAPI:
     """Return the API without the dashboard's pages, and four pages of a test's own."""
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json", root_path=settings.root_path)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json")
     app.state.settings = settings
     app.state.store = Store.open(settings.store)
     add_security(app, settings)

@@ -352,6 +352,9 @@ def test_below_a_path_of_its_own(serve: Callable[..., TestClient], made: Any) ->
     assert "Path=/bench" in right.headers["set-cookie"]
     client.cookies.clear()
     assert client.get("/bench/api/v1/health").status_code == 200
+    assert client.get("/api/v1/openapi.json", headers=made.BEARER).json()["servers"] == [{"url": "/bench"}]
+    paged = client.get("/api/v1/catalog/devices", headers=made.BEARER)
+    assert paged.headers["etag"] == client.get("/bench/api/v1/catalog/devices", headers=made.BEARER).headers["etag"]
 
 
 def test_behind_tls_the_cookie_is_for_tls_only(opened: TestClient, made: Any) -> None:

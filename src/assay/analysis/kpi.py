@@ -17,7 +17,7 @@ from assay.analysis.device_names import DeviceName, name_device
 from assay.analysis.side_by_side import Subject
 from assay.analysis.usable_numbers import TABLES_READ, NumberWanted, keyed_sql, relevant_sql, usable_sql
 from assay.core.words import Provenance
-from assay.store.query import fetch_arrow, fetch_rows
+from assay.store.query import fetch_arrow, fetch_rows, quote
 
 if TYPE_CHECKING:
     from assay.catalog.hardware.entry import Hardware
@@ -311,9 +311,9 @@ def _source_sql(wanted: Sequence[NumberWanted], condition: str) -> str:
     heads = [one.column for one in wanted if one.column is not None]
     wide = ", ".join(f"{one.column or 'NULL::DOUBLE'} AS m{place}" for place, one in enumerate(wanted))
     listed = ", ".join(
-        f"({f'CASE WHEN {one.column} IS NULL THEN {number} END' if one.column else number}).value AS m{place}"
+        f"{f'CASE WHEN {one.column} IS NULL THEN {number} END' if one.column else number} AS m{place}"
         for place, one in enumerate(wanted)
-        for number in (one.listed_sql("relevant"),)
+        for number in (_listed_value(one),)
     )
     return f"""
       SELECT {columns}, {wide} FROM results
@@ -323,6 +323,15 @@ def _source_sql(wanted: Sequence[NumberWanted], condition: str) -> str:
         SELECT *, {relevant_sql(wanted)} AS relevant FROM results WHERE {condition}
       ) WHERE len(relevant) > 0
     """  # noqa: S608  (words of ours; what is asked is bound or quoted)
+
+
+def _listed_value(one: NumberWanted) -> str:
+    """The first typical value of a metric in ``relevant``: of those that a result lists it has one, as a rule."""
+    stats = ", ".join(quote(stat) for stat in one.stats)
+    return (
+        f"list_filter(relevant, lambda one: one.name = {quote(one.metric)} "
+        f"AND list_contains([{stats}], one.stat))[1].value"
+    )
 
 
 def _metric_column(metric: str) -> KpiColumn:

@@ -202,7 +202,8 @@ def relevant_sql(wanted: Sequence[NumberWanted]) -> str:
     names = ", ".join(quote(one.metric) for one in wanted)
     stats = ", ".join(quote(stat) for stat in dict.fromkeys(stat for one in wanted for stat in one.stats))
     return (
-        f"list_filter(metrics, lambda one: list_contains([{names}], one.name) AND list_contains([{stats}], one.stat))"
+        f"list_filter(metrics, lambda one: one.value IS NOT NULL AND list_contains([{names}], one.name) "
+        f"AND list_contains([{stats}], one.stat))"
     )
 
 

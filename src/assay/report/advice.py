@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 PROBE_SUITE = "probe"
 """The suite of the runs of `assay probe`."""
+MOST_SUBJECTS = 200
+"""Results of a run that advice is given on here."""
+TOO_MANY = f"Advice is given here on runs of at most {MOST_SUBJECTS} cases: `assay recommend` looks at all."
 _MOST_KNOWN = 5_000
 """Results of the same workloads, machine and software that rules look at: the newest."""
 _NOT_COUNTED = "what a call computes was not counted yet: `assay show RUN --explain` counts it"
@@ -48,13 +51,16 @@ def advise(
     environment: EnvironmentRecord,
     explained: Sequence[ExplainedResult] = (),
 ) -> tuple[Advice, ...]:
-    """Apply every rule to some measured results of one environment, largest gain first."""
+    """Apply every rule to some measured results of one environment, largest gain first.
+
+    None of more results than ``MOST_SUBJECTS``: rules hold each against all that is known.
+    """
     from assay.analysis.environments import Environments
     from assay.recommend.base import Ground, rules
 
     subjects = tuple(one for one in results if one.provenance is Provenance.MEASURED)
     hardware = sorted({one.hardware for one in subjects if one.hardware})
-    if not hardware:
+    if not hardware or len(subjects) > MOST_SUBJECTS:
         return ()
     beside = store.results(
         usable=True,

@@ -46,15 +46,18 @@ _LONGEST_PATH = 300
 class Envelope:
     """The outermost ASGI middleware."""
 
-    def __init__(self, app: Application, traffic: Traffic) -> None:
+    def __init__(self, app: Application, traffic: Traffic, *, root_path: str = "") -> None:
         self._app = app
         self._traffic = traffic
+        self._root_path = root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if self._root_path and not scope.get("root_path"):
+            scope["root_path"] = self._root_path  # a proxy that takes it off does not say so to the server
         given = header(scope, b"x-request-id") or ""
         request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id

@@ -75,6 +75,7 @@ def _form(request: Request, target: str, complaint: str | None = None) -> str:
         "Log in",
         f'{said}<form method="post" action="{html.escape(_root(request), quote=True)}/login">'
         f'<input type="hidden" name="next" value="{html.escape(target, quote=True)}">'
+        '<input type="text" name="username" value="assay" autocomplete="username" hidden>'
         '<p><label for="token">Token</label> '
         '<input id="token" name="token" type="password" autocomplete="current-password" required autofocus> '
         '<button type="submit">Log in</button></p></form>'

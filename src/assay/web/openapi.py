@@ -169,7 +169,7 @@ def _complete_operation(operation: Schema, path: str, method: str) -> None:
 
 def _without_null(schema: Schema) -> Schema:
     """What a parameter may be where it is given: none can be null, which is how FastAPI says that it may be absent."""
-    kinds = [kind for kind in schema.get("anyOf", ()) if kind.get("type") != "null"]
+    kinds: list[Schema] = [kind for kind in schema.get("anyOf", ()) if kind.get("type") != "null"]
     if len(kinds) != 1:
         return schema
     return {name: value for name, value in schema.items() if name != "anyOf"} | kinds[0]

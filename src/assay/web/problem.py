@@ -282,7 +282,7 @@ def bare_page(title: str, body: str, *, root: str, head: str = "") -> str:
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{heading} · assay</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<link rel="stylesheet" href="{address}/static/app.css">{head}</head>'
-        f'<body class="bare"><main class="bare"><h1>{heading}</h1>{body}'
-        f'<p><a href="{address}/">To the overview</a></p></main></body></html>'
+        f'<link rel="stylesheet" href="{address}/static/app.css">'
+        f'<link rel="icon" href="{address}/static/icon.svg" type="image/svg+xml">{head}</head>'
+        f'<body class="bare"><main class="bare"><h1>{heading}</h1>{body}</main></body></html>'
     )

@@ -46,4 +46,4 @@ def add_security(app: FastAPI, settings: ServeSettings, *, hashes: Callable[[], 
     # The last one added is the outermost.
     app.add_middleware(GZipMiddleware, minimum_size=_COMPRESSED_FROM_BYTES, compresslevel=_COMPRESSION_LEVEL)
     app.add_middleware(Gate, settings=settings, doorkeeper=doorkeeper)
-    app.add_middleware(Envelope, traffic=app.state.traffic)
+    app.add_middleware(Envelope, traffic=app.state.traffic, root_path=settings.root_path)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from assay.core.errors import NotFoundError, UnknownNameError, UsageError
+from assay.core.records import MetricValue
 from assay.core.words import Change, Provenance, Verdict
 from assay.report.base import RenderOptions, ReportRequest, renderers, report_kinds
 from assay.report.build import build_report, render_report
@@ -202,6 +203,37 @@ def test_a_run_is_narrowed_and_bounded(measured: Store) -> None:
     assert ("workload", stores.FAST) in report.scope
     bounded = table(build(measured, "run", "last", limit=2), "results")
     assert (len(bounded.rows), bounded.rows_left_out) == (2, 2)
+
+
+def test_advice_is_that_of_the_command_and_is_left_out_of_what_is_too_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from assay.recommend.advise import recommend
+
+    store = Store.open(tmp_path / "store")
+    composer = stores.composed.Composer(store)
+    composer.add({stores.FAST: 10.0})
+    bundle = composer._waiting.pop()
+    [slow] = bundle.results
+    results = [
+        replace(
+            slow, result_id=stores.new_id(), series_id=engine, case=replace(slow.own_case, engine=engine),
+            metrics=(MetricValue("latency_ns", value, "ns", ci_lo=0.99 * value, ci_hi=1.01 * value, n=5),),
+        )
+        for engine, value in (("torch", 10e6), ("onnxruntime", 5e6))
+    ]  # fmt: skip
+    store.append(replace(bundle, results=tuple(results), launches=()))
+    expected = recommend(store, store.find_run("last")).advice
+    assert expected
+    report = build(store, "run", "last")
+    shown = table(report, "advice")
+    assert [cell.value for cell in column(shown, "action")] == [one.action for one in expected]
+    assert [cell.value for cell in column(table(report, "evidence"), "value")] == [
+        number.value for one in expected for number in one.evidence
+    ]
+    for module in ("assay.report.advice", "assay.report.kinds.run"):
+        monkeypatch.setattr(f"{module}.MOST_SUBJECTS", 1)
+    assert "`assay recommend` looks at all" in words(build(store, "run", "last", limit=999))
 
 
 def test_an_imported_run_shows_whose_numbers_they_are(imported: Store) -> None:

@@ -41,13 +41,14 @@ def test_metrics_workloads_and_engines(client: TestClient) -> None:
     assert "fp32" in engines["torch"]["precisions"]["cpu"]
 
 
-def test_reports_in_every_format(client: TestClient, filled: Store) -> None:
+def test_reports_in_formats(client: TestClient, filled: Store) -> None:
     listed = client.get("/api/v1/reports").json()
     assert {one["name"] for one in listed["kinds"]} == set(report_kinds.names()) - set(listed["broken"])
     if "run" not in report_kinds.names():
         pytest.skip("no report of a run is installed")
     run = filled.runs(suite="quick")[0].run_id
-    for form in listed["formats"]:
+    # The others take seconds to draw, and tests of their own draw them.
+    for form in [one for one in listed["formats"] if one["name"] in {"json", "csv", "markdown", "html"}]:
         answer = client.get("/api/v1/reports/run", params={"run": run, "format": form["name"]})
         assert answer.status_code in (200, 422), (form, answer.text[:300])
         if answer.status_code == 422:  # a package that the format needs is not installed

@@ -59,6 +59,7 @@ def api_schema(made: Any, filled: Store, tmp_path_factory: pytest.TempPathFactor
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", list(GenerationMode))
 def test_every_operation_answers_as_it_is_described(api_schema: Any, mode: GenerationMode) -> None:
     asked = 0

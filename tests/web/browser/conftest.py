@@ -177,15 +177,19 @@ class Watch:
 
     def attach(self, context: Any) -> None:
         """Watch every page of a context. A request that leaves the server's origin is stopped and noted."""
-        context.on("console", lambda message: message.type in {"error", "warning"} and self.note(
-            f"console {message.type}: {message.text} ({message.location.get('url', '')})"
-        ))  # fmt: skip
+        context.on("console", self._said)
         context.on("weberror", lambda error: self.note(f"uncaught: {error.error}"))
-        context.on("response", lambda response: response.status >= 400 and self.note(
-            f"{response.status} for {response.url}"
-        ))  # fmt: skip
+        context.on("response", self._answered)
         context.on("requestfailed", self._failed)
         context.route("**/*", self._route)
+
+    def _said(self, message: Any) -> None:
+        if message.type in {"error", "warning"}:
+            self.note(f"console {message.type}: {message.text} ({message.location.get('url', '')})")
+
+    def _answered(self, response: Any) -> None:
+        if response.status >= 400:
+            self.note(f"{response.status} for {response.url}")
 
     def _failed(self, request: Any) -> None:
         # The browser drops what a page no longer waits for when it goes elsewhere: that is no failure of a server.

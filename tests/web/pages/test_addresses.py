@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from starlette.testclient import TestClient
 
 from assay.core.errors import UsageError
 from assay.report.values import Ref, RefKind
@@ -15,6 +15,9 @@ from assay.web.links import encode_query, url_of
 from assay.web.page import Pager
 from assay.web.query import MOST_ROWS, Query
 from assay.web.settings import ServeSettings
+
+if TYPE_CHECKING:
+    from starlette.testclient import TestClient
 
 NAMES = st.text(min_size=1, max_size=60).filter(lambda name: name.encode("utf-8", "ignore").decode() == name)
 

@@ -48,6 +48,7 @@ def paths_of(facts: Any) -> tuple[str, ...]:
         "/devices?name=Test+GPU+80GiB",
         "/devices?name=nvidia-h100-sxm5-80gb",
         "/devices?all=1",
+        "/store?check=1",
         "/results?provenance=any",
         "/kpi?provenance=any&x=peak_fp16&y=throughput_per_s&group=hardware&scale=none",
     )
@@ -135,6 +136,8 @@ def test_pages_lead_only_to_pages_that_are_there(measured: TestClient, facts: An
                     *("id" if len(part) > 15 else part for part in place.split("/")),
                     *sorted(pair.partition("=")[0] for pair in query.split("&")),
                 )
+                if place.endswith((".json", ".csv", ".svg")):
+                    kind = (place.rpartition(".")[2], place.split("/")[1].partition(".")[0])
                 if found and kind not in kinds:
                     kinds.add(kind)
                     waiting.append(found)

@@ -24,6 +24,11 @@ SMALL_STORE = Path(__file__).parents[1] / "browser" / "small_store.py"
 
 
 @pytest.fixture
+def bare(tmp_path: Path) -> Store:
+    return Store.open(tmp_path / "bare")
+
+
+@pytest.fixture
 def own(tmp_path: Path) -> tuple[Store, Any]:
     found = importlib.util.spec_from_file_location("reading_small_store", SMALL_STORE)
     assert found is not None
@@ -67,8 +72,8 @@ def test_the_state_follows_every_commit_even_within_one_tick_of_the_clock(own: t
     assert len(seen) == 4
 
 
-def test_several_who_ask_at_once_have_it_made_once(own: tuple[Store, Any]) -> None:
-    readings = Readings(own[0])
+def test_several_who_ask_at_once_have_it_made_once(bare: Store) -> None:
+    readings = Readings(bare)
     made: list[int] = []
     gate = threading.Barrier(6)
 
@@ -86,23 +91,23 @@ def test_several_who_ask_at_once_have_it_made_once(own: tuple[Store, Any]) -> No
     assert made == [1, 2]
 
 
-def test_only_so_many_answers_are_kept(own: tuple[Store, Any]) -> None:
-    readings = Readings(own[0], kept=2)
+def test_only_so_many_answers_are_kept(bare: Store) -> None:
+    readings = Readings(bare, kept=2)
     made: list[str] = []
     for name in ("a", "b", "c", "a"):
         readings.get(name, lambda name=name: made.append(name), ())  # type: ignore[misc]
     assert made == ["a", "b", "c", "a"]
 
 
-def test_a_failure_is_not_kept(own: tuple[Store, Any]) -> None:
-    readings = Readings(own[0])
+def test_a_failure_is_not_kept(bare: Store) -> None:
+    readings = Readings(bare)
     with pytest.raises(ZeroDivisionError):
         readings.get("page", lambda: 1 // 0, ())
     assert readings.get("page", lambda: 7, ()) == 7
 
 
-def test_static_files_never_change_under_their_address(own: tuple[Store, Any]) -> None:
-    client = TestClient(create_app(ServeSettings(store=own[0].location)), base_url="http://localhost:8337")
+def test_static_files_never_change_under_their_address(bare: Store) -> None:
+    client = TestClient(create_app(ServeSettings(store=bare.location)), base_url="http://localhost:8337")
     for name, file in static_files().items():
         answer = client.get(f"/static/{name}?v={file.digest}")
         assert answer.status_code == 200

@@ -14,7 +14,7 @@ from assay import __version__
 from assay.core.records import ResultRecord, RunRecord
 from assay.core.units import format_elapsed
 from assay.core.words import RunStatus, Verdict
-from assay.report.advice import advice_section, advise, bounds_table, explain_known
+from assay.report.advice import MOST_SUBJECTS, TOO_MANY, advice_section, advise, bounds_table, explain_known
 from assay.report.base import ReportKind, ReportRequest, report_kinds
 from assay.report.cells import choose_metric, run_ref, short_id
 from assay.report.how_to_read import how_to_read
@@ -52,7 +52,7 @@ def build(store: Store, request: ReportRequest) -> Report:
     sections = [
         Section("results", "Results", _result_blocks(content, request)),
         trouble_section(content.results),
-        advice_section(advice, limit=_MOST_ADVICE),
+        _no_advice(content) or advice_section(advice, limit=_MOST_ADVICE),
         *mode_sections(content.results),
     ]
     bounds = bounds_table(explained)
@@ -88,6 +88,13 @@ def _result_blocks(content: RunContent, request: ReportRequest) -> tuple[Block, 
     missing = content.tally.total - len(content.results)
     figure = None if content.is_imported else latency_figure(content)
     return (*([] if figure is None else [figure]), replace(table, rows_left_out=missing))
+
+
+def _no_advice(content: RunContent) -> Section | None:
+    """Why no advice is given, where that is because there is too much to look at."""
+    if content.is_imported or len(content.results) <= MOST_SUBJECTS:
+        return None
+    return Section("advice", "Advice", (Text((TOO_MANY,)),))
 
 
 def _with_power(section: Section | None, store: Store, content: RunContent) -> Section | None:

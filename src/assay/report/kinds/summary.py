@@ -16,7 +16,7 @@ from assay.analysis.trend import Trend, find_series, find_trends
 from assay.core.errors import AssayError
 from assay.core.records import FindingRecord, RunRecord
 from assay.core.words import Direction, Provenance
-from assay.report.advice import PROBE_SUITE, advise
+from assay.report.advice import MOST_SUBJECTS, PROBE_SUITE, advise
 from assay.report.base import ReportKind, ReportRequest, report_kinds
 from assay.report.cells import direction_of, metric_title, run_cell, short_id
 from assay.report.checked import findings_table, findings_words
@@ -168,7 +168,8 @@ def _newest_run(store: Store, where: Mapping[str, Any]) -> RunRecord | None:
 
 
 def _advise(store: Store, run: RunRecord) -> tuple[Advice, ...]:
-    return advise(store, list(store.results(run_id=run.run_id)), store.environment(run.env_id))[:_MOST_ADVICE]
+    results = store.results(run_id=run.run_id, limit=MOST_SUBJECTS + 1)
+    return advise(store, list(results), store.environment(run.env_id))[:_MOST_ADVICE]
 
 
 def _sources(store: Store, where: Mapping[str, Any]) -> tuple[Any, ...]:
