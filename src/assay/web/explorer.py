@@ -65,7 +65,12 @@ def explore(
     rows, total = _read(ask, conditions, x, y)
     names = _group_names(rows, by)
     dots = [
-        Dot(float(row["x"]), _cell(row, y, row["y"]), _label(row), names.get(str(row["group"]), _OTHERS))
+        Dot(
+            float(row["x"]),
+            _cell(row, y, row["y"]),
+            _label(row),
+            None if by == "provenance" else names.get(str(row["group"]), _OTHERS),
+        )
         for row in rows
     ]
     ordered = sorted(dots, key=lambda dot: (dot.group == _OTHERS, dot.group or ""))

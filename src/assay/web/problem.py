@@ -97,6 +97,9 @@ _BY_CLASS: tuple[tuple[type[AssayError], int, str], ...] = (
     (AssayError, 422, "failed"),
 )
 """The first that fits counts. 400 is a request that is well formed and asks for what cannot be."""
+_OF_THE_SERVER = {"store": "The store cannot be read.", "failed": "That cannot be done here."}
+"""Their own words may name files of the server, and so are for those who may know them."""
+_TRUSTED = frozenset({"local", "token"})
 _BY_STATUS = {404: "not-found", 405: "method", 413: "too-large", 415: "media-type", 422: "invalid"}
 
 
@@ -176,8 +179,10 @@ def error_response(scope: Scope, error: AssayError) -> Response:
     status, kind = next((status, kind) for known, status, kind in _BY_CLASS if isinstance(error, known))
     location = _store_location(scope)
     headers = {"Retry-After": "1"} if kind == "busy" else {}
-    if isinstance(error, StoreError):
+    if kind in _OF_THE_SERVER:
         log.error("request %s: %s", scope.get("state", {}).get("request_id"), error)
+        if scope.get("state", {}).get("access") not in _TRUSTED:
+            return problem_response(scope, status, _OF_THE_SERVER[kind], kind=kind)
     return problem_response(
         scope,
         status,

@@ -98,6 +98,9 @@ def test_a_store_that_cannot_be_read_is_told_without_its_place(made: Any, filled
         broken = client.get("/api/v1/runs?limit=8")
         assert broken.json()["type"] == "urn:assay:problem:store"
         assert str(tmp_path / "store") + " " not in broken.json()["detail"]
+    with made.serve(location, host="0.0.0.0", hosts=("127.0.0.1",), is_public_read=True) as public:  # noqa: S104
+        strangers = public.get("/api/v1/runs?limit=7").json()
+        assert (strangers["detail"], "hint" in strangers) == ("The store cannot be read.", False)
 
 
 def test_metrics_are_prometheus_text_and_count_what_is_there(made: Any, filled: Store) -> None:

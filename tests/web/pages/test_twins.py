@@ -114,9 +114,9 @@ def test_another_table_and_a_figure_come_when_they_are_named(measured: TestClien
 def test_a_page_and_its_twin_were_made_from_one_report(measured: TestClient) -> None:
     page = page_parser.parse(measured.get("/workloads?q=bert").text)
     made = page.find("time")[-1].attributes["datetime"]
-    assert datetime.fromisoformat(measured.get("/workloads.json?q=bert").json()["generated_at"]) == datetime.fromisoformat(
-        made
-    )
+    assert datetime.fromisoformat(
+        measured.get("/workloads.json?q=bert").json()["generated_at"]
+    ) == datetime.fromisoformat(made)
 
 
 def test_measured_numbers_are_what_is_shown_unasked(measured: TestClient) -> None:

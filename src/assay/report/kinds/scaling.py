@@ -6,6 +6,7 @@ May import: core, store, stats, runner, analysis, report.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from assay.analysis.device_names import name_device
@@ -73,7 +74,7 @@ def build(store: Store, request: ReportRequest) -> Report:
         return empty_report(KIND, TITLE, request, what, _HOW)
     shown = _choose(found, whole_option(request, "curves", 6))
     curves = [
-        (curve, analyse_scaling(curve.points, tolerance=TOLERANCE, latency_target_ns=target_ns))
+        (curve, _doubt_knee(analyse_scaling(curve.points, tolerance=TOLERANCE, latency_target_ns=target_ns)))
         for curve in load_curves(store, shown)
     ]
     sections = [Section("curves", "Curves", (drop_idle_columns(_overview(curves, len(found))),))]
@@ -111,6 +112,16 @@ def _choose(found: Sequence[FoundCurve], most: int) -> list[FoundCurve]:
         first.setdefault(one.axis.name, one)
     rest = [one for one in found if one is not first[one.axis.name]]
     return [*first.values(), *rest][:most]
+
+
+def _doubt_knee(scaling: Scaling) -> Scaling:
+    """Take back the knee of a curve that hardly rises where its source gives no intervals: it may be noise."""
+    rates = [point.rate for point in scaling.points if point.rate is not None]
+    has_interval = any(point.rate_lo is not None for point in scaling.points)
+    if scaling.knee is None or has_interval or max(rates) > (1 + TOLERANCE) * rates[0]:
+        return scaling
+    why = f"the rate rises by less than {100 * TOLERANCE:g} %, and its source gives no intervals"
+    return replace(scaling, knee=None, knee_reason=why)
 
 
 def _overview(curves: Sequence[tuple[Curve, Scaling]], total: int) -> Table:
@@ -203,8 +214,6 @@ def _points_table(number: int, curve: Curve, scaling: Scaling) -> Table:
 
 
 def _rate_cell(curve: Curve, result: ResultRecord, point: Point) -> Cell:
-    from dataclasses import replace
-
     return replace(
         _number(result, point, point.rate, point.rate_lo, point.rate_hi), unit=work_unit(curve.unit) or "1/s"
     )

@@ -62,13 +62,13 @@ def build(store: Store, request: ReportRequest) -> Report:
     pairs, alone = pair_sides(web, native, wanted.direction)
     sections = [
         Section(
-            "pairs", "Pairs", (drop_idle_columns(_pairs_table(pairs, wanted, request.limit)), _pairs_figure(pairs))
-        ),
-        Section("groups", "By browser and backend", (drop_idle_columns(_groups_table(pairs)),)),
-        Section(
             "browser", "Every result of a browser", (drop_idle_columns(_web_table(web, alone, wanted, request.limit)),)
-        ),
+        )
     ]
+    if pairs:
+        shown = drop_idle_columns(_pairs_table(pairs, wanted, request.limit), keep=("slowdown",))
+        sections.insert(0, Section("groups", "By browser and backend", (drop_idle_columns(_groups_table(pairs)),)))
+        sections.insert(0, Section("pairs", "Pairs", (_pairs_figure(pairs), shown)))
     selection = selection_of(request)
     left_out = say_left_out(count_left_out(store, selection, only=IS_WEB))
     if left_out:
