@@ -90,7 +90,9 @@ def choose_ticks(axis: Axis, values: Sequence[float], *, count: int = 6, from_ze
 
 
 def span_ticks(axis: Axis, low: float, high: float, *, count: int = 5) -> Ticks:
-    """Lay out an axis that ends exactly at two values: a colour bar."""
+    """Lay out an axis that ends exactly at two values: a colour bar. Of two equal ones it is the middle."""
+    if high - low <= abs(high) * _EPSILON:
+        return _linear_between(*_padded(low, high), axis.unit, count)
     if axis.scale is Scale.LOG and low > 0:
         return _log_between(low, high, axis.unit, count, ())
     return _linear_between(low, high, axis.unit, count)
