@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from assay.core.display import Displayed
 from assay.core.words import Change, Direction, Provenance, Verdict
 
 REPORT_SCHEMA_VERSION = 1
@@ -287,7 +288,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class Report(Displayed):
     """What a question is answered with. ``summary`` says the answer in a few sentences; ``scope`` what was asked.
 
     ``provenance`` counts the numbers of all tables by where they come from. Every list is in the order it is shown.

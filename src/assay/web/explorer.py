@@ -63,7 +63,7 @@ def explore(
 ) -> tuple[Figure, Table, int]:
     """Return the figure, the table of its points, and how many results have both numbers. Raises StoreError."""
     rows, total = _read(ask, conditions, x, y)
-    names = _group_names(rows, by)
+    names = {} if by == "provenance" else _group_names(rows, by)  # what layers are told apart by in any case
     dots = [
         Dot(
             float(row["x"]),

@@ -154,7 +154,8 @@ def _first_chart(ask: Ask) -> Figure | None:
             SELECT run_id FROM runs WHERE {NOT_A_TRIAL}
           )) AS used, count(*) AS n
         FROM results WHERE provenance = 'measured' AND latency_ns IS NOT NULL
-        GROUP BY series_id ORDER BY CASE WHEN used > 2 THEN used ELSE 0 END DESC, n DESC, max(measured_at) DESC, series_id LIMIT 1
+        GROUP BY series_id
+        ORDER BY CASE WHEN used > 2 THEN used ELSE 0 END DESC, n DESC, max(measured_at) DESC, series_id LIMIT 1
         """  # noqa: S608  (words of ours; values are bound)
     )
     if not rows:

@@ -41,6 +41,8 @@
     if (!hovers) figure.layout.dragmode = false;
     const drawn = place.classList.contains("is-drawn");
     (drawn ? Plotly.react : Plotly.newPlot)(place, figure.data, figure.layout, CONFIG).then(() => {
+      // What it shows is said by the label and the table of its numbers; letters of axes alone say nothing.
+      for (const picture of place.querySelectorAll("svg.main-svg")) picture.setAttribute("aria-hidden", "true");
       if (drawn) return;
       place.classList.add("is-drawn");
       place.on("plotly_click", (event) => {
