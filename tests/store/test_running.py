@@ -99,8 +99,10 @@ def test_a_real_run_says_what_it_does_and_its_journal_is_recovered_all_the_same(
         journal.record(bundle.run)
         journal.record(bundle.environment)
         journal.write(PROGRESS, {"number": 1, "total": 9, "case": "x", "case_id": "y", "began_at": None})
-        for record in (*bundle.launches, *bundle.results):
-            journal.record(record)
+        for launch in bundle.launches:
+            journal.record(launch)
+        for result in bundle.results:
+            journal.record(result)
     (recovered,) = store.recover()
     assert recovered.unreadable_lines == 0
     assert store.results() == list(bundle.results)

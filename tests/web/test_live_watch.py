@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ def threads() -> list[str]:
     return [one.name for one in threading.enumerate() if one.name == "assay-live"]
 
 
-async def next_state(states: AsyncIterator[LiveState | None]) -> LiveState:
+async def next_state(states: AsyncGenerator[LiveState | None]) -> LiveState:
     while True:
         state = await asyncio.wait_for(anext(states), 20)
         if state is not None:

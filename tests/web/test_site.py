@@ -139,7 +139,8 @@ def test_plain_addresses_keep_their_names(target: str, media_type: str, name: st
 
 
 @pytest.mark.parametrize("target", [
-    "/devices?name=..%2F..%2Fetc%2Fpasswd", "/runs/..%2F..%2Fetc", "/runs/" + "x" * 300, "/a%00b", "/..", "/devices?name=a",
+    "/devices?name=..%2F..%2Fetc%2Fpasswd", "/runs/..%2F..%2Fetc", "/runs/" + "x" * 300, "/a%00b", "/..",
+    "/devices?name=a",
 ])  # fmt: skip
 def test_odd_addresses_become_names_that_stay_inside(target: str) -> None:
     name = Path(file_of(target, "text/html"))

@@ -67,7 +67,10 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: ``unit`` is the base unit of its numbers (None: text or a plain count), ``direction`` what is better."""
+    """One column.
+
+    ``unit`` is the base unit of its numbers (None: text or a plain count), ``direction`` what is better.
+    """
 
     key: str
     title: str
@@ -154,7 +157,7 @@ class Shape(StrEnum):
     BAND = "band"
     """Between ``lo`` and ``hi`` along ``x``; ``y`` is empty."""
     BOXES = "boxes"
-    """One distribution an ``x``: ``lo``/``hi`` the quartiles, ``y`` the median, ``whiskers`` the 5th and 95th per cent."""
+    """One distribution an ``x``: ``lo``/``hi`` the quartiles, ``y`` the median, ``whiskers`` 5 and 95 per cent."""
 
 
 class Role(StrEnum):

@@ -218,8 +218,9 @@ def list_running(location: str) -> tuple[RunningRun, ...]:
 
 def _launch(payload: Mapping[str, Any], label: str) -> RunningLaunch:
     began, wall_ns = _time(payload.get("started_at")), payload.get("wall_ns")
-    is_timed = began is not None and wall_ns is not None
-    ended = began + timedelta(microseconds=wall_ns / 1e3) if is_timed else None
+    ended = None
+    if began is not None and wall_ns is not None:
+        ended = began + timedelta(microseconds=wall_ns / 1e3)
     return RunningLaunch(
         case_label=label,
         ordinal=payload["ordinal"],

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
 
 PAGES = (
-    "overview", "runs", "compare", "trends", "devices", "workloads", "matrix", "decide", "kpi", "health", "method", "live",
-    "search",
+    "overview", "runs", "compare", "trends", "devices", "workloads", "matrix", "decide", "kpi", "health", "method",
+    "live", "search",
 )  # fmt: skip
 """Modules of ``assay.web.pages``; each has ``router``."""
 API = (
-    "runs", "results", "series", "compare", "check", "recommend", "predict", "catalog", "imports", "sql", "health", "metrics",
-    "reports",
+    "runs", "results", "series", "compare", "check", "recommend", "predict", "catalog", "imports", "sql", "health",
+    "metrics", "reports",
 )  # fmt: skip
 """Modules of ``assay.web.api``; each has ``router``."""
 

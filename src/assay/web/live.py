@@ -12,7 +12,7 @@ import contextlib
 import functools
 import secrets
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,7 +78,7 @@ class LiveWatch:
         """How many watch now."""
         return len(self._listeners)
 
-    async def states(self, *, seen: int = -1, heartbeat_s: float = 15.0) -> AsyncIterator[LiveState | None]:
+    async def states(self, *, seen: int = -1, heartbeat_s: float = 15.0) -> AsyncGenerator[LiveState | None]:
         """Yield the state whenever it is newer than the last one yielded, None after each ``heartbeat_s`` of silence.
 
         Raises TooManyListenersError.

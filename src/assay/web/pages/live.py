@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter
-from starlette.requests import Request
+from starlette.requests import Request  # noqa: TC002  (FastAPI reads the annotation)
 from starlette.responses import StreamingResponse
 
 from assay.report.running import progress_of, report_of_running
