@@ -12,8 +12,8 @@ class ServeSettings:
     ``store`` is the store's location (None: the default one). ``host`` other than loopback needs tokens;
     ``token_hashes`` are what they are compared with (never the tokens themselves). ``is_public_read`` lets anybody
     read; writing always needs a token. ``title`` stands in the pages' heads. ``requests_per_minute`` bounds each
-    client, ``upload_bytes`` an import, ``body_bytes`` any other body. ``hosts`` are the names the server answers to (a page
-    of somebody else's that resolves its name to this address is refused); empty: loopback's names and ``host``.
+    client, ``upload_bytes`` an import, ``body_bytes`` any other body. ``hosts`` are the names the server answers to (a
+    page of somebody else's that resolves its name to this address is refused); empty: loopback's names and ``host``.
     """
 
     store: str | None = None
