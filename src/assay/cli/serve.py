@@ -90,11 +90,12 @@ def serve(  # noqa: PLR0913  (a command has as many options as people need)
     if ctx.invoked_subcommand is not None:
         return
     from assay.web.settings import ServeSettings
-    from assay.web.tokens import read_hashes
+    from assay.web.tokens import read_hashes, tokens_folder
 
     location = open_for_reading(store).location
     settings = ServeSettings(
         store=location, host=host, root_path=_root_path(root_path), title=title, token_hashes=read_hashes(),
+        token_folder=str(tokens_folder()),
         is_public_read=public_read, hosts=tuple(allow_host or ()), requests_per_minute=requests_per_minute,
     )  # fmt: skip
     listener = _listen(host, port)
@@ -116,8 +117,7 @@ def new_token(name: Annotated[str, typer.Argument(help="Whose it is, or what for
 
     typer.echo(make_token(name))
     make_console(stderr=True).print(
-        "Keep it: it is not shown again. Clients send it as `Authorization: Bearer ...`; a running server takes it "
-        "after its next start."
+        "Keep it: it is not shown again. Clients send it as `Authorization: Bearer ...`; browsers are asked for it."
     )
 
 
@@ -160,7 +160,7 @@ def revoke(name: Annotated[str, typer.Argument(help="Which one.", autocompletion
     from assay.web.tokens import revoke_token
 
     revoke_token(name)
-    make_console().print(f"Token {name} is gone; a running server forgets it at its next start.")
+    make_console().print(f"Token {name} lets nobody in any more.")
 
 
 def _root_path(text: str) -> str:
@@ -203,6 +203,7 @@ def _serve(settings: ServeSettings, listener: socket.socket, *, opens_browser: b
     try:
         import uvicorn
 
+        from assay.web.access import describe_access
         from assay.web.app import create_app
     except ImportError as error:
         raise AssayError(
@@ -224,9 +225,9 @@ def _serve(settings: ServeSettings, listener: socket.socket, *, opens_browser: b
     url = _url(settings, listener)
     console = make_console(stderr=True)
     console.print(f"{url}  (store {settings.store}; Ctrl-C ends it)")
+    console.print(describe_access(settings))
     if not settings.is_loopback:
-        readers = "anybody may read" if settings.is_public_read else "every request needs a token"
-        console.print(f"Other machines reach it: {readers}. It speaks plain HTTP; put TLS before it (docs/serve.md).")
+        console.print("It speaks plain HTTP: put TLS before it where others may listen.")
     if opens_browser:
         typer.launch(url)
     Server(config).run(sockets=[listener])

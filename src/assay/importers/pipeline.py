@@ -8,8 +8,8 @@ becomes one run, which is visible whole or not at all (see ``store.append``). Ma
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter_ns
 
@@ -45,7 +45,7 @@ class Progress:
 Listener = Callable[[Progress], None]
 
 
-def import_paths(
+def import_paths(  # noqa: PLR0913  (each is something that people ask for)
     store: Store | None,
     targets: Sequence[str | Path],
     *,
@@ -55,13 +55,14 @@ def import_paths(
     limits: Limits | None = None,
     progress: Listener = lambda _progress: None,
     importers: Registry[Importer] = all_importers,
+    names: Mapping[str, str] | None = None,
 ) -> ImportReport:
     """Import files, folders, archives and addresses; what is there already is not added again.
 
     ``format`` says what every file is, instead of its content. ``mapping`` is the file that says what columns mean.
     With ``dry_run`` nothing is written, and the store may be None, as if it were empty. Raises UsageError for a path,
     a format or a mapping that is not there, and StoreError where the store cannot be written; a file that cannot be
-    read is in the report.
+    read is in the report. ``names`` calls targets by other names than their paths, in the store too.
     """
     if store is None and not dry_run:
         raise UsageError("No store was given; expected one, unless it is a dry run.")
@@ -86,6 +87,7 @@ def import_paths(
             limits=limits or Limits(),
             progress=progress,
             importers=importers,
+            names=names or {},
         )
         session.read(asked)
         files = session.write(dry_run=dry_run)
@@ -108,12 +110,13 @@ class _Session:
     known: dict[str, str] = field(default_factory=dict)
     held_rows: int = HELD_ROWS
     held_bytes: int = HELD_BYTES
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def read(self, targets: Sequence[str]) -> None:
         """Read every file to its end."""
         if self.store is not None:
             self.known = {key: f"as {source}" for key, source in known_imports(self.store.location).items()}
-        for one in self.collector.files(targets):
+        for one in map(self._named, self.collector.files(targets)):
             began = perf_counter_ns()
             if isinstance(one, Broken):
                 self.files.append(refused(one.name, one.error, named=one.named, began_ns=began))
@@ -139,6 +142,13 @@ class _Session:
             )
             self.files[number] = done[-1]  # lets go of the rows
         return done if destination is None else destination.settle(done)
+
+    def _named(self, one: Found | Broken) -> Found | Broken:
+        """Call a file what the caller calls it: one that was uploaded lies under a name that says nothing."""
+        for target, name in self.names.items():
+            if one.name == target or one.name.startswith(f"{target}!"):
+                return replace(one, name=name + one.name[len(target) :])
+        return one
 
     def _read_one(self, found: Found, began_ns: int) -> FileReport | Survey:
         self.progress(Progress("reading", found.name, 0))

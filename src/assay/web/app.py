@@ -39,7 +39,6 @@ def create_app(settings: ServeSettings = ServeSettings()) -> FastAPI:  # noqa: B
 
     app = FastAPI(
         title="assay", version=__version__, docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json",
-        root_path=settings.root_path,
     )  # fmt: skip
     app.state.settings = settings
     app.state.store = Store.open(settings.store)

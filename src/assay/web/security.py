@@ -7,6 +7,7 @@ sizes), compression, and then the pages. May import: core, web; fastapi.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starlette.middleware.gzip import GZipMiddleware
@@ -17,6 +18,7 @@ from assay.web.gate import Gate
 from assay.web.login import router as login
 from assay.web.openapi import describe_api
 from assay.web.problem import add_problems
+from assay.web.tokens import TokenWatch
 from assay.web.traffic import Traffic
 from assay.web.turns import Turns
 
@@ -36,6 +38,8 @@ def add_security(app: FastAPI, settings: ServeSettings, *, hashes: Callable[[], 
     ``hashes`` gives the hashes of the tokens as they are at that moment (``tokens.TokenWatch``); None: those of the
     settings. To be called before routers are included, once an application.
     """
+    if hashes is None and settings.token_folder is not None:
+        hashes = TokenWatch(Path(settings.token_folder))
     doorkeeper = Doorkeeper(settings, hashes or (lambda: settings.token_hashes))
     app.state.traffic = Traffic()
     app.state.doorkeeper = doorkeeper

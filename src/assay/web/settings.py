@@ -22,6 +22,8 @@ class ServeSettings:
     root_path: str = ""
     title: str = "assay"
     token_hashes: tuple[str, ...] = ()
+    token_folder: str | None = None
+    """Where tokens are read from as they come and go; None: ``token_hashes`` are all."""
     is_public_read: bool = False
     hosts: tuple[str, ...] = ()
     requests_per_minute: int = 1200

@@ -96,7 +96,7 @@ def test_hostile_names_are_text_in_every_list(hostile: TestClient, path: str) ->
 
 
 def test_every_name_is_found_again_by_its_own_link(hostile: TestClient) -> None:
-    for path in ("/devices", "/workloads", "/runs", "/trends", "/results"):
+    for path in ("/devices", "/workloads", "/runs"):
         page = look(hostile, path)
         links = {
             one.attributes["href"]

@@ -28,14 +28,14 @@ def series_traces(plan: Plan, one: Series, x: PlotAxis, y: PlotAxis, entry: str 
     """Return the traces of one series; ``entry`` is its text in the legend, None where it has none of its own."""
     drawn = numbers(one)
     indices = [index for index, _, _ in drawn]
-    texts = [_hover(point_text(plan, one, index)) for index in indices]
-    refs = [ref_text(ref_of(one.layer, index)) for index in indices]
     common: dict[str, Any] = {
         "name": escape(isolate(shorten_middle(entry or one.name, _LONGEST_ENTRY))), "showlegend": entry is not None,
         "legendgroup": escape(shorten_middle("/".join(map(str, entry_key(one))), _LONGEST_LINE)),
     }  # fmt: skip
     if one.layer.shape is Shape.BAND:
         return [common | _band(plan, one, x, y)]
+    texts = [_hover(point_text(plan, one, index)) for index in indices]
+    refs = [ref_text(ref_of(one.layer, index)) for index in indices]
     pointed = common | {"hovertext": texts, "hoverinfo": "text", "customdata": refs}
     if one.layer.shape is Shape.BARS:
         return [pointed | _bars(plan, one, x, y)]

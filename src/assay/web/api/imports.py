@@ -252,7 +252,8 @@ def _import(request: Request, path: FilePath, size: int, form: str | None, is_dr
     unpacked = max(_PIECE_BYTES, size * _UNPACKED_PER_BYTE)
     limits = Limits(json_bytes=max(_PIECE_BYTES, unpacked), unpacked_bytes=unpacked, members=_MOST_MEMBERS)
     with take_turns(request, "imports"):
-        return import_paths(store_of(request), [path], format=form, dry_run=is_dry_run, limits=limits)
+        names = {str(path): path.name}
+        return import_paths(store_of(request), [path], format=form, dry_run=is_dry_run, limits=limits, names=names)
 
 
 def _taken(report: ImportReport, folder: str, *, is_dry_run: bool) -> TakenModel:
