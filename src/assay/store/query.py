@@ -108,7 +108,7 @@ def _take_snapshots(location: str, tables: Sequence[str], versions: Mapping[str,
 
 _PREPARED: OrderedDict[tuple[str, tuple[str, ...], bool], tuple[_Inputs, Any]] = OrderedDict()
 _PREPARED_LOCK = threading.Lock()
-_PREPARED_KEPT = 4
+_PREPARED_KEPT = 16
 _OF_PARENT: list[object] = []
 
 
