@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from assay.analysis.kpi import Correlated, KpiColumn, KpiFrame
 from assay.report.display import format_plain
-from assay.report.kinds._shared2 import count_words, cut, say_rows_cut
+from assay.report.kinds._over_many import count_words, cut, say_rows_cut
 from assay.report.values import Axis, Cell, Column, Figure, FigureKind, Heat, Scale, Table
 
 _MOST_ROWS = 200

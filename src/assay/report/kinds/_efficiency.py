@@ -10,7 +10,7 @@ from assay.analysis.usable_numbers import NumberWanted
 from assay.core.words import Direction
 from assay.report.cells import metric_column
 from assay.report.figures.curves import TrainingCurve, draw_curves
-from assay.report.kinds._shared2 import cut, drop_idle_columns, group_cell, provenance_column, say_rows_cut
+from assay.report.kinds._over_many import cut, drop_idle_columns, group_cell, provenance_column, say_rows_cut
 from assay.report.values import Cell, Column, Figure, Layer, Ref, RefKind, Role, Scale, Shape, Table
 
 _MOST_CURVES = 8

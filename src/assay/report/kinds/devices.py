@@ -22,7 +22,7 @@ from assay.report.cells import metric_column, metric_title
 from assay.report.figures.bars import Bar, draw_bars
 from assay.report.figures.matrix import Entry, Sides, draw_matrix
 from assay.report.how_to_read import how_to_read
-from assay.report.kinds._shared2 import (
+from assay.report.kinds._over_many import (
     HOW_GROUPS_READ,
     count_words,
     cut,

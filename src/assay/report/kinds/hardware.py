@@ -20,7 +20,7 @@ from assay.report.figures.bars import Bar, draw_bars
 from assay.report.figures.pareto import Candidate as Choice
 from assay.report.figures.pareto import Measure, draw_pareto
 from assay.report.how_to_read import how_to_read
-from assay.report.kinds._shared2 import (
+from assay.report.kinds._over_many import (
     HOW_GROUPS_READ,
     choice_option,
     count_words,

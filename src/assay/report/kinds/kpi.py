@@ -19,7 +19,7 @@ from assay.report.display import format_plain
 from assay.report.figures.bars import Bar, draw_bars
 from assay.report.how_to_read import how_to_read
 from assay.report.kinds._correlations import correlations_table, draw_correlations
-from assay.report.kinds._shared2 import (
+from assay.report.kinds._over_many import (
     HOW_GROUPS_READ,
     choice_option,
     count_words,

@@ -16,7 +16,7 @@ from assay.report.base import ReportKind, ReportRequest, report_kinds
 from assay.report.cells import metric_title, workload_cell
 from assay.report.figures.matrix import Entry, Sides, draw_matrix
 from assay.report.how_to_read import how_to_read
-from assay.report.kinds._shared2 import (
+from assay.report.kinds._over_many import (
     HOW_GROUPS_READ,
     choice_option,
     count_words,

@@ -18,7 +18,7 @@ from assay.report.cells import device_cell, metric_column, metric_title, workloa
 from assay.report.display import format_number
 from assay.report.figures.predicted import Pair, PredictionScore, draw_predicted, score_pairs
 from assay.report.how_to_read import how_to_read
-from assay.report.kinds._shared2 import (
+from assay.report.kinds._over_many import (
     count_words,
     cut,
     empty_report,

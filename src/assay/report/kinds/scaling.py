@@ -19,7 +19,7 @@ from assay.report.cells import metric_column, result_ref, what_to_know, work_uni
 from assay.report.curves import USUAL_AXES, FoundCurve, find_curves, label_curve, load_curves
 from assay.report.figures.scaling import View, draw_scaling
 from assay.report.how_to_read import how_to_read
-from assay.report.kinds._shared2 import (
+from assay.report.kinds._over_many import (
     count_words,
     drop_idle_columns,
     empty_report,

@@ -17,7 +17,7 @@ from assay.report.base import ReportKind, ReportRequest, report_kinds
 from assay.report.cells import metric_column, metric_title, workload_cell
 from assay.report.how_to_read import how_to_read
 from assay.report.kinds._efficiency import draw_efficiency, efficiency_table
-from assay.report.kinds._shared2 import (
+from assay.report.kinds._over_many import (
     HOW_GROUPS_READ,
     count_words,
     cut,

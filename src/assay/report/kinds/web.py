@@ -17,7 +17,7 @@ from assay.report.cells import metric_column, metric_title, workload_cell
 from assay.report.display import format_number
 from assay.report.figures.bars import Bar, draw_bars
 from assay.report.how_to_read import how_to_read
-from assay.report.kinds._shared2 import (
+from assay.report.kinds._over_many import (
     count_words,
     cut,
     drop_idle_columns,
