@@ -28,6 +28,8 @@ from assay.core.units import format_count
 from assay.engines.base import engines
 from assay.importers.pipeline import import_paths
 from assay.recommend.base import Ground, rules
+from assay.report.base import ReportRequest, renderers, report_kinds
+from assay.report.build import build_report, render_report
 from assay.runner.collect import CaseIdentity, summarise_case
 from assay.runner.plan import PlannedCase, default_threads
 from assay.runner.protocol import Job, Measured
@@ -379,7 +381,7 @@ def extras(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     (info / "entry_points.txt").write_text("\n".join(groups), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)
-        registries: tuple[Any, ...] = (engines, families, metrics, rules)
+        registries: tuple[Any, ...] = (engines, families, metrics, rules, report_kinds, renderers)
         for registry in registries:
             patch.setattr(registry, "_declared", None)
             patch.setattr(registry, "_loaded", dict(registry._loaded))
@@ -415,6 +417,17 @@ def test_the_rule_of_extending_gives_advice() -> None:
     _, result = measure("mlp/tiny", "torch")
     [advice] = rules.get("small-model")(Ground((result,), (result,)))
     assert advice.because == "the model has only 131584 parameters"
+
+
+@pytest.mark.usefixtures("extras")
+def test_the_report_and_the_format_of_extending_work_with_all_others(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "store")
+    import_paths(store, [ROOT / "tests" / "importers" / "seeds" / "timm"])
+    report = build_report(store, "sizes", ReportRequest())
+    (table,) = report.tables()
+    assert table.rows
+    assert render_report(report, "titles").decode().splitlines() == ["Sizes", "Parameters"]
+    assert b"Parameters" in render_report(report, "html")
 
 
 def test_the_model_of_measuring_is_measured_and_every_reading_is_explained(
