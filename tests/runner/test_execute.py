@@ -283,7 +283,7 @@ def test_an_error_of_the_display_leaves_the_journal(store: Store) -> None:
         execute(store, always_good(), plan(), listener=break_down)
     (journal,) = journals(store)
     kinds = [json.loads(line)["kind"] for line in journal.read_text().splitlines()]
-    assert kinds == ["run", "environment", "launch", "result"]
+    assert kinds == ["run", "environment", "progress", "launch", "result"]
 
 
 # --- interruption and resumption ------------------------------------------------------------------------------
