@@ -386,6 +386,10 @@ def extras(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             patch.setattr(registry, "_declared", None)
             patch.setattr(registry, "_loaded", dict(registry._loaded))
         yield
+        own = {name for points in project["entry-points"].values() for name in points}
+        loaded = [{name: one for name, one in registry._loaded.items() if name not in own} for registry in registries]
+    for registry, known in zip(registries, loaded, strict=True):
+        registry._loaded |= known  # what was imported meanwhile registers no second time
     for name in [name for name in sys.modules if name.partition(".")[0] == "assay_extras"]:
         del sys.modules[name]
 
