@@ -102,7 +102,7 @@ def test_a_run_is_on_the_page_and_on_the_stream(url: str, store: Store) -> None:
     asyncio.run(asyncio.wait_for(follow(), 120))
 
 
-def test_a_client_that_comes_back_is_not_told_twice(url: str, app: FastAPI, store: Store) -> None:
+def test_an_id_of_another_server_or_of_nobody_means_nothing(url: str, app: FastAPI, store: Store) -> None:
     with store.journal("0198-run-2") as journal:
         journal.record(header("0198-run-2"))
         version = app.state.live.look().version
@@ -117,7 +117,6 @@ def test_a_client_that_comes_back_is_not_told_twice(url: str, app: FastAPI, stor
                         return line
             return ""
 
-        # A version of another server means nothing here.
         assert asyncio.run(first_line(f"another-{version}")).startswith("data")
         assert asyncio.run(first_line("x" * 10_000)).startswith("data")
 
