@@ -70,8 +70,10 @@ def main() -> int:
 def _measure(location: Path, asked: argparse.Namespace) -> int:
     runs_before = len(Store.open(location).runs())
     port = _free_port()
+    # All clients share one address here, so the limit of one client would be what is measured.
+    serve = ("serve", "--store", str(location), "--port", str(port), "--requests-per-minute", "0")
     server = subprocess.Popen(
-        [sys.executable, "-m", "assay.cli.main", "serve", "--store", str(location), "--port", str(port)],
+        [sys.executable, "-m", "assay.cli.main", *serve],
         stdout=subprocess.DEVNULL,
     )
     stop = multiprocessing.get_context("spawn").Event()
