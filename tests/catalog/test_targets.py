@@ -26,6 +26,11 @@ READ = {
     "decode_tokens_per_s >= 30": ("decode_tokens_per_s", "median", ">=", 30.0, None),
     "load_s <= 4": ("load_ns", "median", "<=", 4e9, None),
     "accuracy >= 92 %": ("accuracy", "median", ">=", 0.92, None),
+    "read_bytes_per_s >= 100 MB/s": ("read_bytes_per_s", "median", ">=", 100e6, None),
+    "read_bytes_per_s >= 1e8": ("read_bytes_per_s", "median", ">=", 100e6, None),
+    "forward <= 50 ms": ("forward_ns", "median", "<=", 50e6, None),
+    "loss_time_ms <= 10": ("loss_time_ns", "median", "<=", 10e6, None),
+    "probe_accuracy >= 80 %": ("probe_accuracy", "median", ">=", 0.8, None),
     "fidelity_max_relative_error <= 0.01": ("fidelity_max_relative_error", "worst", "<=", 0.01, None),
 }
 
@@ -45,7 +50,21 @@ def test_a_speedup_names_two_sides() -> None:
     assert parse_bound("speed-up(onnxruntime/torch) > 1.2x").bound == 1.2
 
 
+def test_a_saving_is_a_share_and_the_largest_is_a_size() -> None:
+    saving = parse_bound("saving(fp16/fp32) >= 50 %")
+    assert (saving.metric, saving.new, saving.old, saving.bound) == ("saving", "fp16", "fp32", 0.5)
+    assert parse_bound("saving(fp16/fp32) >= .5").bound == 0.5
+    largest = parse_bound("largest( batch ) >= 128")
+    assert (largest.metric, largest.size, largest.bound, largest.unit) == ("largest", "batch", 128, "1")
+
+
 REFUSED = {
+    "saving(a/b) >= 2x": "a saving is a share",
+    "saving(a/b) >= 200 %": "expected at least 0 % and below 100 %",
+    "saving(a/b) <= 50 %": "bounds the wrong side: more is better",
+    "largest(batch) >= 5 GB": "a size is a plain number",
+    "largest(batch) <= 5": "bounds the wrong side",
+    "largest(batch) >= 0": "a size is above 0",
     "latency_ms": "cannot be read",
     "<= 5": "cannot be read",
     "latency <= fast": "cannot be read",

@@ -11,6 +11,7 @@ from assay.cli.flags import (
     complete_compression,
     complete_option,
     compress_suite,
+    imply,
     read_options,
 )
 from assay.core.errors import AssayError, UnknownNameError, UsageError
@@ -103,3 +104,24 @@ def test_the_shell_completes_options_with_their_values() -> None:
     assert complete_option("sam") == ["samples="]
     assert "int8-static" in complete_compression("int8")
     assert len(complete_option("")) >= len(OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("asked", "implied"),
+    [
+        ({"model": ["resnet/tiny"], "options": {"target": [0.9]}}, {"mode": ["training"]}),
+        ({"model": ["bert/tiny"], "options": {"scenario": ["offline"]}}, {"mode": ["serving"]}),
+        ({"model": ["bert/tiny"], "options": {"dataset": ["digits"]}}, {}),
+        ({"model": ["bert/tiny"], "options": {"target": [0.9], "scenario": ["offline"]}}, {}),
+        ({"model": ["bert/tiny"], "options": {"hint": ["latency"]}}, {}),
+        ({"model": ["pipeline/windows"]}, {"mode": ["data"], "engine": ["loader"]}),
+        ({"model": ["pipeline/windows", "bert/tiny"]}, {}),
+    ],
+)
+def test_what_only_one_mode_can_mean_needs_no_mode(asked: dict[str, Any], implied: dict[str, Any]) -> None:
+    assert imply(asked) == {**asked, **implied}
+
+
+def test_what_was_said_is_not_overruled() -> None:
+    asked = {"model": ["resnet/tiny"], "mode": ["inference"], "options": {"target": [0.9]}}
+    assert imply(asked) == asked

@@ -100,3 +100,24 @@ def test_two_devices_with_the_same_times_are_named() -> None:
     ]
     assert "cpu and cuda:0: suspected fallback: 6 pairs with a median ratio of 1.004" in shown(*rows)
     assert "suspected fallback" not in shown(*rows[:6])
+
+
+def test_training_shows_its_parts_what_was_learned_and_the_way_to_the_target() -> None:
+    parts = tuple(
+        MetricValue(name, value, "ns", n=3)
+        for name, value in (("data_wait_ns", 1e3), ("forward_ns", 3e8), ("backward_ns", 6e8), ("optimizer_ns", 1e8))
+    )
+    learned = MetricValue("loss_ratio", 0.125, "1", n=3)
+    text = shown(result(case={"mode": "training"}, metrics=(*parts, learned)))
+    assert "forward 30 % · backward 60 % · optimizer 10 %" in text
+    assert "× 0.12" in text or "× 0.13" in text
+    assert "to target" not in text
+    reached = MetricValue("time_to_train_ns", 42e9, "ns", n=3)
+    accuracy = MetricValue("accuracy", 0.953, "1", phase="test", n=3)
+    text = shown(result(case={"mode": "training"}, metrics=(reached, accuracy)))
+    assert "42" in text
+    assert "95.3 %" in text
+    missed = MetricValue("time_to_train_ns", None, "ns", n=0, reason="accuracy 0.91 of 0.95 after 50 epochs")
+    text = shown(result(case={"mode": "training"}, metrics=(missed,)))
+    assert "missed" in text
+    assert "target missed: accuracy 0.91 of 0.95 after 50 epochs" in text

@@ -13,7 +13,7 @@ import re
 import shlex
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,7 +40,9 @@ from assay.runner.timing import Timing
 from assay.stats.summary import FEWEST_LAUNCHES_FOR_INTERVAL, PERCENTILE_MINIMUM_N
 from assay.store import Store
 from assay.workloads.base import Family, InputSpec, families
+from assay.workloads.datasets.base import datasets
 from assay.workloads.resolve import resolve_workload
+from assay.workloads.trainables.base import trainables
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -343,15 +345,15 @@ def test_the_tables_of_workloads_are_those_of_the_registry() -> None:
 
 
 def measure(
-    workload: str, engine: str, *, precision: str = "fp32", batch: int = 1
+    workload: str, engine: str, *, shape: Mapping[str, int] | None = None, **more: Any
 ) -> tuple[LaunchRecord, ResultRecord]:
     """One launch by the worker's own code, in this process, with the shortest windows."""
     from assay.runner.child import Speaker
     from assay.runner.worker import run_job
 
-    case = Case.make(workload=workload, engine=engine, device="cpu", precision=precision, batch=batch)
+    case = Case.make(workload=workload, engine=engine, device="cpu", shape=shape, **more)
     timing = Timing(min_time_s=0.01, max_time_s=0.05, min_samples=5, warmup_min_s=0.0, warmup_max_s=0.05)
-    job = Job(case, {}, default_threads(), 0, timing, 0)
+    job = Job(case, dict(shape or {}), default_threads(), 0, timing, 0)
     with Path(os.devnull).open("wb") as nowhere:
         measured: Measured = run_job(job, Speaker(nowhere.fileno()), 1)
     launch = record_launch(LaunchOutcome(measured, datetime.now(UTC), 1, 0.0), 0, run_id="run", result_id="result")
@@ -381,7 +383,9 @@ def extras(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     (info / "entry_points.txt").write_text("\n".join(groups), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)
-        registries: tuple[Any, ...] = (engines, families, metrics, rules, report_kinds, renderers)
+        registries: tuple[Any, ...] = (
+            engines, families, trainables, datasets, metrics, rules, report_kinds, renderers,
+        )  # fmt: skip
         for registry in registries:
             patch.setattr(registry, "_declared", None)
             patch.setattr(registry, "_loaded", dict(registry._loaded))
@@ -402,6 +406,19 @@ def test_the_package_of_extending_is_found_and_measured() -> None:
         launch, result = measure("mlp/tiny", engine, precision="bf16", batch=2)
         assert (launch.effective_precision, result.status.value, result.parameters) == ("bf16", "ok", 131_584)
         assert result.metric("latency_ns") is not None
+
+
+@pytest.mark.usefixtures("extras")
+def test_the_trainable_and_the_data_set_of_extending_are_learned() -> None:
+    launch, result = measure("mlp/tiny", "torch", mode="training", batch=64)
+    assert result.status.value == "ok"
+    assert launch.engine_facts["objective"].startswith("which of four features")
+    options = {"dataset": "stripes", "target": 0.9, "epochs": 2}
+    launch, result = measure("resnet/tiny", "torch", mode="training", batch=32, shape={"image": 16}, options=options)
+    reached = result.metric("time_to_train_ns")
+    assert reached is not None
+    assert reached.value is not None
+    assert launch.engine_facts["dataset_kind"] == "synthetic"
 
 
 @pytest.mark.usefixtures("extras")

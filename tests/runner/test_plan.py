@@ -220,10 +220,10 @@ def suite_text(*lines: str) -> str:
             "my.yaml:4:13: impossible here: PyTorch eager has no device kind 'npu'; it has cpu, cuda, rocm, mps, xpu.",
         ),
         (
-            "mode: training",
+            "mode: data",
             (
-                "my.yaml:4:11: impossible here: engine torch does inference, generation, serving only, and training "
-                "was asked for."
+                "my.yaml:4:11: impossible here: engine torch does inference, generation, serving, training only, and "
+                "data was asked for."
             ),
         ),
     ],
@@ -235,7 +235,7 @@ def test_a_whole_entry_that_can_never_run_is_an_error_at_its_place(line: str, me
 
 
 def test_one_possible_cell_saves_the_entry() -> None:
-    made = plan({"model": "bert/tiny", "batch": 1, "precision": ["bf16", "fp32"], "mode": ["inference", "training"],
+    made = plan({"model": "bert/tiny", "batch": 1, "precision": ["bf16", "fp32"], "mode": ["inference", "data"],
                  "device": ["cpu", "cuda:9"]})  # fmt: skip
     assert {one.case.mode for one in made.ready} == {Mode.INFERENCE}
     assert len(made.ready) == 2

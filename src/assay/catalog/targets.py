@@ -1,7 +1,7 @@
 """Targets: what a number must be, written as a person would: ``p99_latency_ms <= 50``, ``speedup(cuda/cpu) >= 5``.
 
-A target names a metric of the registry, a statistic of it and a bound; units may be any of the metric's kind. Read
-here, because suites hold them; judged in ``assay.analysis.targets``. Grammar and meaning: docs/targets.md. May import:
+A target names a metric of the registry, a statistic of it and a bound; units may be any of the metric's kind. Three
+are over several results: ``speedup(NEW/OLD)``, ``saving(NEW/OLD)`` of memory, ``largest(SIZE)`` that ran. Read here, because suites hold them; judged in ``assay.analysis.targets``. Grammar and meaning: docs/targets.md. May import:
 core and catalog.metrics.
 """
 
@@ -18,7 +18,8 @@ from assay.core.errors import UnknownNameError, UsageError
 from assay.core.words import Direction
 
 _EXPRESSION = re.compile(
-    r"""\s*(?:(?P<speedup>speed-?up)\s*\(\s*(?P<new>[^/()]+?)\s*/\s*(?P<old>[^/()]+?)\s*\)|(?P<name>[A-Za-z][\w.-]*))
+    r"""\s*(?:(?P<pair>speed-?up|saving)\s*\(\s*(?P<new>[^/()]+?)\s*/\s*(?P<old>[^/()]+?)\s*\)
+        |largest\s*\(\s*(?P<size>[A-Za-z][\w-]*)\s*\)|(?P<name>[A-Za-z][\w.-]*))
         \s*(?P<sign><=|>=|<|>|≤|≥)\s*
         (?P<number>[+-]?(?:\d+(?:[_,]\d{3})*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*(?P<unit>\S.*?)?\s*""",
     re.VERBOSE,
@@ -35,13 +36,16 @@ _SIZES = {
 }  # fmt: skip
 _ENERGIES = {"uj": 1e-6, "µj": 1e-6, "mj": 1e-3, "j": 1.0, "kj": 1e3, "wh": 3600.0}
 _POWERS = {"mw": 1e-3, "w": 1.0, "kw": 1e3}
-_SCALES = {"ns": _TIMES, "B": _SIZES, "J": _ENERGIES, "W": _POWERS}
+_BYTE_RATES = {f"{unit}/s": factor for unit, factor in _SIZES.items()}
+_SCALES = {"ns": _TIMES, "B": _SIZES, "B/s": _BYTE_RATES, "J": _ENERGIES, "W": _POWERS}
 """What a bound in each unit is multiplied by to be in the registry's."""
 _DEFAULT_STATISTIC = {"B": "max"}
 _FIDELITY = "fidelity_"
 _RATE_SUFFIX = "_per_s"
-_KEYS = ("target", "name", "where", "by_hardware", "weight")
-SPEEDUP = "speedup"
+_KEYS = ("target", "name", "group", "where", "by_hardware", "weight")
+SPEEDUP, SAVING, LARGEST = "speedup", "saving", "largest"
+OVER_SEVERAL = (SPEEDUP, SAVING, LARGEST)
+"""Quantities of several results together, which no metric of a single one holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class Bound:
     counted: str | None = None
     new: str | None = None
     old: str | None = None
+    size: str | None = None
 
     def holds(self, value: float) -> bool:
         """True where a value in the registry's unit meets the bound."""
@@ -84,7 +89,7 @@ class Target:
 
     ``where`` holds patterns (``*`` and ``?``) by field of a case; none: every case that has the metric.
     ``by_hardware`` holds other bounds for some classes of hardware, by pattern, of which the first that fits counts;
-    None there: no target on such hardware.
+    None there: no target on such hardware. ``group`` is the heading that it is scored under, none where empty.
     """
 
     bound: Bound
@@ -92,6 +97,7 @@ class Target:
     where: tuple[tuple[str, str], ...] = ()
     by_hardware: tuple[tuple[str, Bound | None], ...] = ()
     weight: float = 1.0
+    group: str = ""
 
     @property
     def label(self) -> str:
@@ -126,14 +132,16 @@ def parse_bound(text: str) -> Bound:
         raise UsageError(
             f"The target {text!r} cannot be read.",
             hint="Expected a metric, a sign, a number: p99_latency_ms <= 50, throughput >= 1000 samples/s, "
-            "speedup(cuda/cpu) >= 5.",
+            "speedup(cuda/cpu) >= 5, saving(fp16/fp32) >= 50 %, largest(batch) >= 128.",
         )
     number = float(found["number"].replace("_", "").replace(",", ""))
     if not math.isfinite(number):
         raise UsageError(f"The target {text!r} has the bound {found['number']}; expected a finite number.")
     sign = _SIGNS.get(found["sign"], found["sign"])
-    if found["speedup"]:
-        return _speedup(text, found, sign, number)
+    if found["pair"]:
+        return _pair(text, found, sign, number)
+    if found["size"]:
+        return _largest(text, found, sign, number)
     name = _read_name(found["name"], text)
     unit = metrics.get(name.metric).unit
     factor, counted = _read_unit(name, unit, found["unit"], text)
@@ -159,6 +167,7 @@ def parse_target(content: object) -> Target:
     return Target(
         parse_bound(content["target"]),
         name=str(content.get("name") or ""),
+        group=str(content.get("group") or ""),
         where=tuple(sorted((key, _pattern(value, key)) for key, value in _mapping(content, "where").items())),
         by_hardware=tuple(
             (pattern, None if value is None else parse_bound(str(value)))
@@ -194,6 +203,8 @@ def target_to_content(target: Target) -> str | dict[str, object]:
     content: dict[str, object] = {"target": target.bound.text}
     if target.name:
         content["name"] = target.name
+    if target.group:
+        content["group"] = target.group
     if target.where:
         content["where"] = dict(target.where)
     if target.by_hardware:
@@ -203,13 +214,32 @@ def target_to_content(target: Target) -> str | dict[str, object]:
     return content
 
 
-def _speedup(text: str, found: re.Match[str], sign: str, number: float) -> Bound:
-    if (found["unit"] or "x").strip() not in ("x", "×", "times"):
-        raise UsageError(f"The target {text!r} has the unit {found['unit']!r}; a speed-up is a plain number.")
+def _pair(text: str, found: re.Match[str], sign: str, number: float) -> Bound:
+    word = (found["unit"] or "").strip()
+    written, new, old = " ".join(text.split()), found["new"], found["old"]
+    if found["pair"] == SAVING:
+        if word not in ("", "%"):
+            raise UsageError(f"The target {text!r} has the unit {word!r}; a saving is a share: 50 % or 0.5.")
+        share = number / 100 if word else number
+        if not 0 <= share < 1:
+            raise UsageError(f"The target {text!r} asks to save {share:.0%}; expected at least 0 % and below 100 %.")
+        bound = Bound(written, SAVING, "max", sign, share, "1", new=new, old=old)
+    else:
+        if word not in ("", "x", "×", "times"):
+            raise UsageError(f"The target {text!r} has the unit {word!r}; a speed-up is a plain number.")
+        if number <= 0:
+            raise UsageError(f"The target {text!r} has the bound {number:g}; a speed-up is above 0.")
+        bound = Bound(written, SPEEDUP, "median", sign, number, "1", new=new, old=old)
+    _refuse_wrong_way(bound)
+    return bound
+
+
+def _largest(text: str, found: re.Match[str], sign: str, number: float) -> Bound:
+    if found["unit"]:
+        raise UsageError(f"The target {text!r} has the unit {found['unit']!r}; a size is a plain number.")
     if number <= 0:
-        raise UsageError(f"The target {text!r} has the bound {number:g}; a speed-up is above 0.")
-    written = " ".join(text.split())
-    bound = Bound(written, SPEEDUP, "median", sign, number, "1", new=found["new"], old=found["old"])
+        raise UsageError(f"The target {text!r} has the bound {number:g}; a size is above 0.")
+    bound = Bound(" ".join(text.split()), LARGEST, "max", sign, number, "1", size=found["size"].lower())
     _refuse_wrong_way(bound)
     return bound
 
@@ -279,7 +309,7 @@ def _read_unit(name: _Name, unit: str, written: str | None, text: str) -> tuple[
 
 def _refuse_wrong_way(bound: Bound) -> None:
     """A floor under a latency is a slip: nobody wants a model to be at least so slow."""
-    wanted = Direction.HIGHER if bound.metric == SPEEDUP else metrics.get(bound.metric).direction
+    wanted = Direction.HIGHER if bound.metric in OVER_SEVERAL else metrics.get(bound.metric).direction
     if (wanted is Direction.LOWER and not bound.wants_less) or (wanted is Direction.HIGHER and bound.wants_less):
         better = "less" if wanted is Direction.LOWER else "more"
         sign = "<=" if wanted is Direction.LOWER else ">="

@@ -91,7 +91,9 @@ def calibrate(  # noqa: PLR0913  (a command has as many options as people need)
     ] = None,
     device: Annotated[list[str] | None, typer.Option("--device", "-d", help="cpu, cuda:0, mps ... or auto.")] = None,
     precision: Annotated[list[str] | None, typer.Option("--precision", "-p", help="fp32, bf16, int8 ...")] = None,
-    mode: Annotated[list[str] | None, typer.Option("--mode", help="inference, generation or serving.")] = None,
+    mode: Annotated[
+        list[str] | None, typer.Option("--mode", help="inference, generation, serving, training or data.")
+    ] = None,
     batch: Annotated[list[str] | None, typer.Option("--batch", "-b", help="Batch sizes: 1,8.")] = None,
     shape: Annotated[list[str] | None, typer.Option("--shape", help="Dimensions: seq=128, image=224.")] = None,
     threads: Annotated[list[str] | None, typer.Option("--threads", help="CPU threads: 1,2.")] = None,

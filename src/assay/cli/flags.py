@@ -92,9 +92,32 @@ def read_mode_options(scenario: Sequence[str] | None, new_tokens: Sequence[str] 
     return options
 
 
+_PIPELINE, _LOADER = "pipeline", "loader"
+
+
 def implied_mode(scenario: Sequence[str] | None, new_tokens: Sequence[str] | None) -> list[str]:
     """The mode that a flag which only one mode has stands for; none where there is no such flag."""
     return [mode for mode, flag in (("serving", scenario), ("generation", new_tokens)) if flag]
+
+
+def imply(asked: dict[str, Any]) -> dict[str, Any]:
+    """Fill in the mode that an option belongs to, and the engine that reads data, where nothing was said of them.
+
+    ``-o target=0.95`` can only mean training, and ``pipeline/...`` only data through the engine ``loader``.
+    """
+    from assay.core.words import Mode
+    from assay.engines.options import OPTIONS
+
+    implied: dict[str, Any] = {}
+    models = asked.get("model") or []
+    if models and all(model.partition("/")[0] == _PIPELINE for model in models):
+        implied = {"mode": [Mode.DATA.value], "engine": [_LOADER]}
+    else:
+        only = {OPTIONS[name].modes for name in asked.get("options") or {} if name in OPTIONS}
+        modes = {modes[0].value for modes in only if len(modes) == 1}
+        if len(modes) == 1:
+            implied = {"mode": sorted(modes)}
+    return {**implied, **{key: value for key, value in asked.items() if value}}
 
 
 def complete_mode(incomplete: str) -> list[str]:
@@ -233,7 +256,8 @@ def override_suite(
         return suite
     content = suite_to_dict(suite) | given
     content["timing"] = {**content["timing"], **timing}
-    return replace(build_suite(content, positions=FlagPositions()), positions=suite.positions)
+    made = build_suite(content, positions=FlagPositions())
+    return replace(made, positions=suite.positions, entry_numbers=suite.entry_numbers)
 
 
 def read_duration(option: str, text: str) -> float:

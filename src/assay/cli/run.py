@@ -21,6 +21,7 @@ from assay.cli.flags import (
     complete_suite,
     compress_suite,
     implied_mode,
+    imply,
     override_suite,
     read_duration,
     read_integers,
@@ -73,7 +74,10 @@ def run(  # noqa: PLR0913  (a command has as many options as people need)
     engine: Annotated[
         list[str] | None,
         typer.Option(
-            "--engine", "-e", help="torch, torch-compile, onnxruntime, openvino.", autocompletion=complete_engine
+            "--engine",
+            "-e",
+            help="torch, torch-compile, onnxruntime, openvino, loader.",
+            autocompletion=complete_engine,
         ),
     ] = None,
     device: Annotated[list[str] | None, typer.Option("--device", "-d", help="cpu, cuda:0, mps ... or auto.")] = None,
@@ -82,7 +86,7 @@ def run(  # noqa: PLR0913  (a command has as many options as people need)
     ] = None,
     mode: Annotated[
         list[str] | None,
-        typer.Option("--mode", help="inference, generation or serving.", autocompletion=complete_mode),
+        typer.Option("--mode", help="inference, generation, serving, training or data.", autocompletion=complete_mode),
     ] = None,
     batch: Annotated[list[str] | None, typer.Option("--batch", "-b", help="Batch sizes: 1,8.")] = None,
     seq: Annotated[list[str] | None, typer.Option("--seq", help="Sequence lengths: 128,512.")] = None,
@@ -135,6 +139,9 @@ def run(  # noqa: PLR0913  (a command has as many options as people need)
         bool | None,
         typer.Option("--energy/--no-energy", help="Read joules in a pass of their own, where there is a meter."),
     ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A quick look: one launch a case, short windows, fewer entries.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan and how long it will take; run nothing.")
     ] = False,
@@ -158,9 +165,12 @@ def run(  # noqa: PLR0913  (a command has as many options as people need)
       assay run --model bert/base,resnet/50 --batch 1,8 --precision fp32,bf16
 
       assay run --suite standard --max-size tiny --dry-run
+
+      assay run --suite contrastive --quick
     """
     from assay.probes.environment import collect_environment
     from assay.runner.plan import make_plan, read_machine
+    from assay.runner.quick import quicken
     from assay.store import Store
 
     form = choose_form(as_json=as_json, as_csv=as_csv)
@@ -177,12 +187,15 @@ def run(  # noqa: PLR0913  (a command has as many options as people need)
         "options": read_options(option) | read_mode_options(scenario, new_tokens),
     }  # fmt: skip
     asked = {key: value for key, value in asked.items() if value}
+    asked = imply(asked) if suite is None else asked
     if resume is not None:
         others = (suite, compress, max_size, launches, min_time, max_time, launch_limit, seed, skip_fresh)
+        others = (*others, quick or None)
         _refuse_beside_resume(asked, others)
         inheritance, chosen = _inherit(opened, resume, environment)
     else:
         chosen = choose_suite(suite, asked, max_size)
+        chosen = quicken(chosen) if quick else chosen
         chosen = compress_suite(chosen, split_values(compress)) if compress else chosen
         chosen = override_suite(chosen, launches, min_time, max_time, launch_limit, seed)
         chosen = chosen if energy is None else replace(chosen, energy=energy)
@@ -357,7 +370,8 @@ def _mention_targets(suite: Suite, finished: FinishedRun) -> None:
     report = judge_targets(finished.results, suite.targets)
     counts = ", ".join(f"{report.count(met)} {met.value}" for met in Met)
     color = typer.colors.RED if report.count(Met.FAIL) else typer.colors.CYAN
-    typer.secho(f"targets: {counts}; `assay targets` says which", fg=color, err=True)
+    score = "" if report.score is None else f"; score {report.score:.0f} of 100, grade {report.grade}"
+    typer.secho(f"targets: {counts}{score}; `assay targets` says which", fg=color, err=True)
 
 
 def _exit_for(finished: FinishedRun, store: Store) -> None:

@@ -38,6 +38,8 @@ app.add_typer(token_app, name="token")
 DEFAULT_PORT = 8337
 PORTS_TRIED = 20
 GRACE_S = 5
+OLDEST_ANSWER_S = 10.0
+"""While runs are published all the time, a page that takes long is shown as it was so many seconds ago at most."""
 INSTALL_HINT = "pip install 'assay[serve,report]'"
 
 
@@ -97,6 +99,7 @@ def serve(  # noqa: PLR0913  (a command has as many options as people need)
         store=location, host=host, root_path=_root_path(root_path), title=title, token_hashes=read_hashes(),
         token_folder=str(tokens_folder()),
         is_public_read=public_read, hosts=tuple(allow_host or ()), requests_per_minute=requests_per_minute,
+        oldest_answer_s=OLDEST_ANSWER_S,
     )  # fmt: skip
     listener = _listen(host, port)
     try:

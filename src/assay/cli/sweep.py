@@ -10,7 +10,9 @@ import typer
 
 from assay.cli.flags import (
     complete_engine,
+    complete_mode,
     complete_model,
+    imply,
     read_duration,
     read_options,
     read_shape,
@@ -77,6 +79,9 @@ def sweep(  # noqa: PLR0913  (a command has as many options as people need)
     ] = None,
     device: Annotated[list[str] | None, typer.Option("--device", "-d", help="cpu, cuda:0, mps ... or auto.")] = None,
     precision: Annotated[list[str] | None, typer.Option("--precision", "-p", help="fp32, bf16, int8 ...")] = None,
+    mode: Annotated[
+        str | None, typer.Option("--mode", help="inference, training or data.", autocompletion=complete_mode)
+    ] = None,
     batch: Annotated[
         int | None, typer.Option("--batch", "-b", min=1, help="Batch, where something else grows. Default: 1.")
     ] = None,
@@ -133,7 +138,8 @@ def sweep(  # noqa: PLR0913  (a command has as many options as people need)
     _refuse_both(axis, batch, threads, others)
     entry: dict[str, Any] = {
         "model": split_values(model), "engine": split_values(engine), "device": split_values(device),
-        "precision": split_values(precision), "batch": [batch or 1], "threads": [threads] if threads else [],
+        "precision": split_values(precision), "mode": [mode] if mode else [],
+        "batch": [batch or 1], "threads": [threads] if threads else [],
         "shape": others, "options": read_options(option),
     }  # fmt: skip
     content: dict[str, Any] = {
@@ -142,7 +148,7 @@ def sweep(  # noqa: PLR0913  (a command has as many options as people need)
         "launch_limit_s": None if launch_limit is None else read_duration("launch-limit", launch_limit),
         "seed": seed,
         "timing": {key: value for key, value in (("min_time_s", min_time), ("max_time_s", max_time)) if value},
-        "cases": [_lay_over({key: value for key, value in entry.items() if value}, axis.suite_keys(sizes))],
+        "cases": [_lay_over(imply({key: value for key, value in entry.items() if value}), axis.suite_keys(sizes))],
     }
     suite = build_suite({key: value for key, value in content.items() if value is not None}, positions=FlagPositions())
     opened = Store.open(store)

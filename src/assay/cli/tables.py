@@ -69,6 +69,7 @@ def _columns(results: Sequence[ResultRecord]) -> list[_Column]:
         _Column("95 % CI", _interval, right=True),
         *(_generation_columns() if any(result.case.mode is Mode.GENERATION for result in results) else []),
         _Column("throughput", _throughput, right=True),
+        *_training_columns(results),
         *([_Column("serving", _serving)] if any(result.case.mode is Mode.SERVING for result in results) else []),
         _Column("memory", _memory, right=True),
         *([_Column("model size", _model_size, right=True)] if _any_metric(results, "model_bytes", "max") else []),
@@ -83,6 +84,70 @@ def _generation_columns() -> list[_Column]:
         _Column("first token", functools.partial(_duration, "time_to_first_token_ns"), right=True),
         _Column("per token", functools.partial(_duration, "time_per_output_token_ns"), right=True),
     ]
+
+
+_PARTS = {"data_wait_ns": "data", "forward_ns": "forward", "loss_time_ns": "loss", "backward_ns": "backward",
+          "optimizer_ns": "optimizer", "communication_ns": "communication"}  # fmt: skip
+_LEAST_SHARE = 0.005
+
+
+def _training_columns(results: Sequence[ResultRecord]) -> list[_Column]:
+    """What only training has; a column stands where any result has its number."""
+    columns = (
+        ("forward_ns", _Column("parts of a step", _parts)),
+        ("loss_ratio", _Column("loss", _loss, right=True)),
+        ("time_to_train_ns", _Column("to target", _to_target, right=True)),
+        ("accuracy", _Column("accuracy", _accuracy, right=True)),
+        ("communication_share", _Column("communication", _communication, right=True)),
+        ("read_bytes_per_s", _Column("read", _read_rate, right=True)),
+    )
+    present = {metric.name for result in results for metric in result.metrics}
+    return [column for name, column in columns if name in present]
+
+
+def _parts(result: ResultRecord) -> str:
+    """``forward 33 % · backward 61 % · optimizer 6 %``: shares of the split pass; parts below half a percent go."""
+    known = [(word, _value(result, name)) for name, word in _PARTS.items()]
+    total = sum(value for _, value in known if value is not None)
+    if not total:
+        return MISSING
+    return " · ".join(
+        f"{word} {100 * value / total:.0f} %"
+        for word, value in known
+        if value is not None and value / total > _LEAST_SHARE
+    )
+
+
+def _loss(result: ResultRecord) -> str:
+    ratio = _value(result, "loss_ratio")
+    return MISSING if ratio is None else f"× {format_significant(ratio, 2)}"
+
+
+def _to_target(result: ResultRecord) -> str | Text:
+    found = result.metric("time_to_train_ns")
+    if found is None:
+        return MISSING
+    return Text("missed", style="red") if found.value is None else format_duration_ns(found.value)
+
+
+def _accuracy(result: ResultRecord) -> str:
+    found = result.metric("accuracy", phase="test")
+    return MISSING if found is None or found.value is None else f"{100 * found.value:.1f} %"
+
+
+def _communication(result: ResultRecord) -> str:
+    shares = [one.value for one in result.metrics if one.name == "communication_share" and one.value is not None]
+    return f"{100 * shares[0]:.0f} %" if shares else MISSING
+
+
+def _read_rate(result: ResultRecord) -> str:
+    rate = _value(result, "read_bytes_per_s")
+    return MISSING if rate is None else f"{format_bytes(rate)}/s"
+
+
+def _value(result: ResultRecord, name: str) -> float | None:
+    found = result.metric(name)
+    return found.value if found else None
 
 
 def _duration(name: str, result: ResultRecord) -> str:
@@ -219,6 +284,9 @@ def result_notes(results: Sequence[ResultRecord]) -> list[str]:
         served = next((one for one in result.metrics if one.name in _SERVED and one.value is None), None)
         if served is not None:
             notes.append(f"{result.case.label}: {served.name}: {served.reason}")
+        missed = result.metric("time_to_train_ns")
+        if missed is not None and missed.value is None:
+            notes.append(f"{result.case.label}: target missed: {missed.reason}")
         if result.fidelity is Fidelity.FAILED:
             notes.append(f"{result.case.label}: fidelity failed: {result.fidelity_reason}")
         elif result.fidelity is None and result.fidelity_reason:

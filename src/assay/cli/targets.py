@@ -24,7 +24,7 @@ from assay.cli.output import (
 from assay.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from assay.analysis.targets import Outcome, TargetReport
+    from assay.analysis.targets import GroupScore, Outcome, TargetReport
     from assay.catalog.targets import Target
     from assay.core.records import RunRecord
 
@@ -99,14 +99,14 @@ def _choose(run: RunRecord, written: list[str] | None, file: Path | None) -> tup
 # -- output ------------------------------------------------------------------------------------------------------
 
 COLUMNS = (
-    "target", "case", "hardware", "met", "value", "lo", "hi", "sign", "bound", "unit", "close", "provenance", "reason",
+    "group", "target", "case", "hardware", "met", "value", "lo", "hi", "sign", "bound", "unit", "close", "provenance", "reason",
 )  # fmt: skip
 
 
 def _row(outcome: Outcome) -> dict[str, Any]:
     bound = outcome.bound
     return {
-        "target": outcome.target.label, "case": outcome.case_label, "hardware": outcome.hardware,
+        "group": outcome.target.group or None, "target": outcome.target.label, "case": outcome.case_label, "hardware": outcome.hardware,
         "met": outcome.met.value, "metric": bound.metric, "stat": bound.stat, "value": outcome.value, "lo": outcome.lo,
         "hi": outcome.hi, "sign": bound.sign, "bound": bound.bound, "unit": bound.unit, "close": outcome.is_close,
         "credit": outcome.credit, "weight": outcome.target.weight,
@@ -135,7 +135,8 @@ def _print_table(run: RunRecord, report: TargetReport) -> None:
 
     styles = {Met.PASS: "green", Met.FAIL: "red", Met.UNKNOWN: "yellow"}
     table = new_table(f"targets of {run.suite}, run {short_id(run.run_id)}")
-    for header in ("target", "case", "", "value", "95 % CI", "note"):
+    headers = ("target", "case", "", "value", "95 % CI", "note")
+    for header in ("group", *headers) if report.groups else headers:
         table.add_column(header, overflow="fold", justify="right" if header == "value" else "left")
     for one in sorted(report.outcomes, key=lambda one: (list(Met).index(one.met) != 1, one.met is Met.PASS)):
         interval = MISSING if one.lo is None else f"{_shown(one.lo, one)} .. {_shown(one.hi, one)}"
@@ -143,12 +144,21 @@ def _print_table(run: RunRecord, report: TargetReport) -> None:
         foreign = None if one.provenance in (None, "measured") else str(one.provenance)
         note = "; ".join(filter(None, (close, foreign, one.reason)))
         met = Text(one.met.value, style=styles[one.met])
-        table.add_row(one.target.label, one.case_label, met, _shown(one.value, one), interval, note)
+        row = (one.target.label, one.case_label, met, _shown(one.value, one), interval, note)
+        table.add_row(*((one.target.group, *row) if report.groups else row))
     print_table(table)
+    for group in report.groups:
+        counts = ", ".join(f"{group.met[met]} {met.value}" for met in Met)
+        typer.echo(f"{group.name}: {counts}; {_grade(group)}")
     counts = ", ".join(f"{report.count(met)} {met.value}" for met in Met)
-    grade = MISSING if report.score is None else f"{report.score:.0f} of 100, grade {report.grade}"
     weight = f"{100 * report.known_share:.0f} % of the weight is known"
-    typer.echo(f"{counts}; score {grade} ({weight}; docs/targets.md says how it is made)")
+    typer.echo(f"{counts}; {_grade(report)} ({weight}; docs/targets.md says how it is made)")
+
+
+def _grade(scored: TargetReport | GroupScore) -> str:
+    from assay.core.units import MISSING
+
+    return f"score {MISSING if scored.score is None else f'{scored.score:.0f} of 100, grade {scored.grade}'}"
 
 
 def _shown(value: float | None, outcome: Outcome) -> str:
@@ -161,6 +171,10 @@ def _shown(value: float | None, outcome: Outcome) -> str:
             return format_duration_ns(value)
         case "B":
             return format_bytes(value)
+        case "B/s":
+            return f"{format_bytes(value)}/s"
+        case "1" if outcome.bound.metric == "saving":
+            return f"{100 * value:.0f} %"
         case "1":
             return format_significant(value) + ("x" if outcome.bound.metric == "speedup" else "")
         case "1/s":

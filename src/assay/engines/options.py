@@ -22,8 +22,10 @@ class Option:
     description: str
     choices: tuple[str, ...] = ()
     kind: type[int | float | str] = str
-    mode: Mode | None = None
-    """The mode that the option belongs to, whatever the engine; None where it is the engine's."""
+    modes: tuple[Mode, ...] = ()
+    """The modes that the option belongs to, whatever the engine; none where it is the engine's."""
+    least: int = 1
+    """Smallest value of a whole number."""
     changes_model: bool = False
     """True where the weights or the arithmetic differ, so that the result must be compared with the unchanged model."""
 
@@ -32,23 +34,43 @@ class Option:
         """What a value may be, for messages."""
         if self.choices:
             return f"one of {', '.join(self.choices)}"
-        return {int: "a whole number of at least 1", float: "a number above 0", str: "a text"}[self.kind]
+        return {int: f"a whole number of at least {self.least}", float: "a number above 0", str: "a text"}[self.kind]
 
 
 DEFAULT_NEW_TOKENS = 32
 """Tokens of a generation that says nothing else: enough steps for a steady time per token, short on a CPU."""
 
+_SERVING, _TRAINING, _DATA = (Mode.SERVING,), (Mode.TRAINING,), (Mode.DATA,)
+_FED = (Mode.TRAINING, Mode.DATA)
+
 OPTIONS: dict[str, Option] = {
     option.name: option
     for option in (
+        Option("accumulate", "Micro-batches whose gradients are summed in one step.", kind=int, modes=_TRAINING),
+        Option("checkpointing", "Activations are computed again instead of kept.", ("off", "on"), modes=_TRAINING),
         Option("compile_cache", "Whether compiled kernels of earlier launches are used.", ("warm", "cold")),
         Option("compile_mode", "How hard torch.compile tries.", ("default", "reduce-overhead", "max-autotune")),
-        Option("hint", "What OpenVINO is configured for.", ("latency", "throughput")),
         Option(
-            "latency_target_ms", "Server scenario: the latency that a rate must hold.", kind=float, mode=Mode.SERVING
+            "dataset",
+            "What is learned or read: a registered data set, NAME or NAME:WHERE; without it, the workload's own.",
+            modes=_FED,
         ),
-        Option("new_tokens", "Tokens that a generation makes after its prompt.", kind=int, mode=Mode.GENERATION),
-        Option("profile", "How long a serving scenario is run.", ("assay", "mlperf-like"), mode=Mode.SERVING),
+        Option("epochs", "Most passes over the data before a target counts as missed.", kind=int, modes=_TRAINING),
+        Option("hint", "What OpenVINO is configured for.", ("latency", "throughput")),
+        Option("latency_target_ms", "Server scenario: the latency that a rate must hold.", kind=float, modes=_SERVING),
+        Option("learning_rate", "Peak learning rate; without it, the workload's own.", kind=float, modes=_TRAINING),
+        Option("new_tokens", "Tokens that a generation makes after its prompt.", kind=int, modes=(Mode.GENERATION,)),
+        Option("optimizer", "What updates the weights.", ("adamw", "sgd", "adafactor", "adamw-8bit"), modes=_TRAINING),
+        Option("overlap", "Whether gradients are exchanged while others are computed.", ("on", "off"), modes=_TRAINING),
+        Option("pin", "Whether batches are made in page-locked memory.", ("off", "on"), modes=_FED),
+        Option("prefetch", "Batches that each loading process makes ahead.", kind=int, modes=_FED),
+        Option(
+            "probe_steps",
+            "Contrastive: steps of training, after those that are timed, before a linear probe of the encoder.",
+            kind=int,
+            modes=_TRAINING,
+        ),
+        Option("profile", "How long a serving scenario is run.", ("assay", "mlperf-like"), modes=_SERVING),
         Option("provider", "Execution provider of ONNX Runtime, by its own name."),
         Option("prune", "Weights taken away before measuring: magnitude:0.5 or structured:0.3.", changes_model=True),
         Option(
@@ -58,13 +80,33 @@ OPTIONS: dict[str, Option] = {
             "rate_per_s",
             "Server scenario: the rate of arrivals, instead of a search for the highest.",
             kind=float,
-            mode=Mode.SERVING,
+            modes=_SERVING,
         ),
+        Option("ranks", "Processes that train together, each on its own batch.", kind=int, modes=_TRAINING),
         Option("samples", "Inputs that a static quantization is calibrated on.", kind=int),
         Option(
-            "scenario", "How queries arrive.", ("single-stream", "multi-stream", "server", "offline"), mode=Mode.SERVING
+            "scenario", "How queries arrive.", ("single-stream", "multi-stream", "server", "offline"), modes=_SERVING
+        ),
+        Option("schedule", "How the learning rate goes.", ("constant", "linear", "cosine"), modes=_TRAINING),
+        Option(
+            "strategy",
+            "How ranks share the work.",
+            ("ddp", "fsdp2", "tensor", "pipeline"),
+            modes=_TRAINING,
+        ),
+        Option("storage", "What samples are read from.", ("memory", "h5", "parquet", "memmap"), modes=_DATA),
+        Option(
+            "target", "Accuracy at which training is over: time to accuracy is measured.", kind=float, modes=_TRAINING
         ),
         Option("threads", "CPU threads that the engine may use.", kind=int),
+        Option(
+            "tune",
+            "What is trained: all, the head only, or low-rank adapters.",
+            ("full", "frozen", "lora"),
+            modes=_TRAINING,
+        ),
+        Option("windowing", "Where windows are cut.", ("sequential", "random", "even"), modes=_DATA),
+        Option("workers", "Processes that load data; 0 is the training process itself.", kind=int, modes=_FED, least=0),
     )
 }
 
@@ -91,7 +133,8 @@ def read_option(name: str, value: object) -> Scalar:
     try:
         number = float(value)
     except ValueError:
-        number = 0.0
-    if not 0 < number < math.inf or (option.kind is int and not number.is_integer()):
+        number = math.nan
+    is_whole = option.kind is int
+    if not math.isfinite(number) or (not number.is_integer() or number < option.least if is_whole else number <= 0):
         raise UsageError(f"got {value!r} for the option {name!r}, expected {option.expected}.")
     return int(number) if option.kind is int else number

@@ -74,7 +74,7 @@ class TorchCompile:
         packages=("torch", "transformers", "torchao", "triton"),
         install_hint=INSTALL_HINT,
         options=("compile_cache", "compile_mode", "prune", "quantization"),
-        modes=(Mode.INFERENCE, Mode.SERVING),
+        modes=(Mode.INFERENCE, Mode.SERVING, Mode.TRAINING),
         reads_outputs=True,
     )
 
@@ -98,37 +98,21 @@ class TorchCompile:
         """Build and place the model as eager mode does, compile it, and leave no compiler process behind."""
         import torch
 
-        mode, cache = _read_options(request)
+        mode, _cache = _read_options(request)
         loaded = load_model(_LABEL, request)
         forward, module = request.workload.family.forward, loaded.module
 
         def call(inputs: Any) -> Any:
             return forward(module, inputs)
 
-        compiled = torch.compile(call, mode=mode)
-        infer = functools.partial(compiled, loaded.inputs)
-        synchronize = find_synchronizer(loaded.device) or _do_nothing
+        infer = functools.partial(torch.compile(call, mode=mode), loaded.inputs)
+        guard = contextlib.ExitStack()
         with contextlib.ExitStack() as opening:
-            if cache == _COLD:
-                opening.enter_context(_fresh_cache())
-            opening.callback(torch.compiler.reset)
-            opening.callback(_end_compile_workers)
-            opening.enter_context(torch.inference_mode())
-            before = _read_counts()
-            least = 1 if mode == "default" or loaded.device.type != "cuda" else _GRAPH_CAPTURE_CALLS
-            compile_ns = _compile(request.workload.name, infer, synchronize, least)
-            # Nothing is left to compile: whatever would still run beside the measurement ends here.
-            _end_compile_workers()
-            counts = _read_counts().since(before)
-            if not counts.graphs:
-                raise EngineError(
-                    f"torch.compile compiled nothing of {request.workload.name}: all of it would run in eager mode.",
-                    hint="Use the engine torch.",
-                )
-            guard = opening.pop_all()
-        cost = "compile_cached" if cache == _WARM and counts.cache_hits else "compile"
-        facts = {"compile_mode": mode, "compile_cache": counts.describe_cache(cache), **counts.describe()}
-        return open_session(loaded, infer, guard=guard, facts=facts, costs_ns={cost: compile_ns})
+            opening.callback(guard.close)
+            guard.enter_context(torch.inference_mode())
+            costs_ns, facts = settle_compiler(request, infer, loaded.device, guard)
+            opening.pop_all()
+        return open_session(loaded, infer, guard=guard, facts=facts, costs_ns=costs_ns)
 
     def is_out_of_memory(self, error: BaseException) -> bool:
         """Recognise torch's errors."""
@@ -136,6 +120,44 @@ class TorchCompile:
 
 
 engines.add("torch-compile", TorchCompile())
+
+
+def compile_in_place(module: Any, request: LoadRequest) -> None:
+    """Have the module compiled when it is first called, as the case's options say. Raises UnsupportedError."""
+    mode, _cache = _read_options(request)
+    module.compile(mode=mode)
+
+
+def settle_compiler(
+    request: LoadRequest, call: Callable[[], Any], device: Any, guard: contextlib.ExitStack
+) -> tuple[dict[str, int], dict[str, str]]:
+    """Call until nothing is compiled any more; what that took, in ns, and what came of it in words.
+
+    The compiler's state is given back when ``guard`` closes; no process of it is left when this returns. Raises
+    EngineError where nothing was compiled, or the compiler failed.
+    """
+    import torch
+
+    mode, cache = _read_options(request)
+    name = request.workload.name
+    if cache == _COLD:
+        guard.enter_context(_fresh_cache())
+    guard.callback(torch.compiler.reset)
+    guard.callback(_end_compile_workers)
+    before = _read_counts()
+    least = 1 if mode == "default" or device.type != "cuda" else _GRAPH_CAPTURE_CALLS
+    compile_ns = _compile(name, call, find_synchronizer(device) or _do_nothing, least)
+    # Nothing is left to compile: whatever would still run beside the measurement ends here.
+    _end_compile_workers()
+    counts = _read_counts().since(before)
+    if not counts.graphs:
+        raise EngineError(
+            f"torch.compile compiled nothing of {name}: all of it would run in eager mode.",
+            hint="Use the engine torch.",
+        )
+    cost = "compile_cached" if cache == _WARM and counts.cache_hits else "compile"
+    facts = {"compile_mode": mode, "compile_cache": counts.describe_cache(cache), **counts.describe()}
+    return {cost: compile_ns}, facts
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ class TorchEager:
         packages=("torch", "transformers", "torchao"),
         install_hint=INSTALL_HINT,
         options=("prune", "quantization"),
-        modes=(Mode.INFERENCE, Mode.GENERATION, Mode.SERVING),
+        modes=(Mode.INFERENCE, Mode.GENERATION, Mode.SERVING, Mode.TRAINING),
         reads_outputs=True,
     )
 

@@ -18,6 +18,7 @@ from assay.core.words import Fidelity, Mode, Status, Verdict
 from assay.runner.generate_summary import summarise_generation
 from assay.runner.modes import merge_launch_metrics
 from assay.runner.plan import PlannedCase, is_own_reference
+from assay.runner.training_summary import summarise_training
 from assay.stats.fidelity import TOLERANCES, judge_fidelity
 from assay.stats.summary import (
     PERCENTILE_MINIMUM_N,
@@ -97,7 +98,12 @@ def _judge_status(
 
 
 def _judge_fidelity(planned: PlannedCase, launches: Sequence[LaunchRecord]) -> tuple[Fidelity | None, str | None]:
-    """METHOD 4: the worst launch decides. None where no launch was compared, with the reason."""
+    """METHOD 4: the worst launch decides. None where no launch was compared, with the reason.
+
+    Training has a gate of its own, in the launch (a model that does not learn fails); data has no answers.
+    """
+    if planned.case.mode in (Mode.TRAINING, Mode.DATA):
+        return None, None
     compared = [launch.fidelity for launch in launches if launch.fidelity]
     if not compared:
         reason = next((launch.fidelity_reason for launch in launches if launch.fidelity_reason), None)
@@ -164,7 +170,8 @@ def _summarise(planned: PlannedCase, launches: Sequence[LaunchRecord]) -> Iterab
             ci_hi=per_ns / lo if lo else None,
             n=n,  # in the registry's unit, which the store's column has; what is counted is the result's unit of work
         )
-    yield from merge_launch_metrics([launch.metrics for launch in launches])
+    merge = summarise_training if planned.case.mode is Mode.TRAINING else merge_launch_metrics
+    yield from merge([launch.metrics for launch in launches])
     if planned.case.mode is Mode.GENERATION:
         prompt = count_prompt_tokens(planned.workload, dict(planned.case.shape))
         yield from summarise_generation(

@@ -102,15 +102,18 @@ def take_samples(
     timing: Timing,
     *,
     call_ns: int,
+    least_calls: int = 1,
     clock: Clock = time.perf_counter_ns,
     report: Callable[[Progress], None] = lambda _progress: None,
 ) -> Timed:
     """Take samples until the median is known well enough or the time is up.
 
-    ``call_ns`` is the warm call's duration, from which blocking and the length of a chunk follow. Garbage
-    collection runs between chunks only.
+    ``call_ns`` is the warm call's duration, from which blocking and the length of a chunk follow. A sample spans at
+    least ``least_calls``, and a multiple of that, where calls come in bursts of so many. Garbage collection runs between
+    chunks only.
     """
     per_sample = 1 if call_ns >= _SHORTEST_SAMPLE_NS else -(-_SHORTEST_SAMPLE_NS // max(1, call_ns))
+    per_sample = -(-per_sample // least_calls) * least_calls
     count = max(1, min(1000, _CHUNK_NS // max(1, call_ns * per_sample)))
     fewest = _FEWEST_LONG_SAMPLES if call_ns > _LONG_CALL_NS else timing.min_samples
     values: list[int] = []

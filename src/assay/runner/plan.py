@@ -23,6 +23,7 @@ from assay.core.words import Mode, Precision, Status
 from assay.engines.base import Engine, LoadRequest, device_kind, engines
 from assay.engines.generation import plan_generation
 from assay.engines.options import DEFAULT_NEW_TOKENS, OPTIONS
+from assay.engines.training_plan import plan_training
 from assay.probes.cgroup import read_cpu_quota
 from assay.probes.devices import Device
 from assay.runner.serving_mode import plan_serving
@@ -59,10 +60,15 @@ class PlannedCase:
 
     @property
     def units_per_call(self) -> float:
-        """Units of work in one call; of a generation, the tokens it makes."""
+        """Units of work in one call; of a generation, the tokens it makes; of training, those of a whole step."""
         if self.case.mode is Mode.GENERATION:
             return float(self.case.batch * self.new_tokens)
-        return self.workload.units_per_call(self.case.batch, dict(self.case.shape))
+        units = self.workload.units_per_call(self.case.batch, dict(self.case.shape))
+        if self.case.mode is Mode.TRAINING:
+            # A step takes a batch on every rank, as often as gradients are summed.
+            options = dict(self.case.options)
+            return units * int(options.get("accumulate", 1)) * int(options.get("ranks", 1))
+        return units
 
     @property
     def unit_of_work(self) -> str:
@@ -182,7 +188,7 @@ def _options_for(engine: Engine, mode: Mode, precision: Precision, asked: Mappin
     return {
         name: value
         for name, value in asked.items()
-        if (name in engine.capabilities.options or OPTIONS[name].mode is mode)
+        if (name in engine.capabilities.options or mode in OPTIONS[name].modes)
         and (name != "quantization" or precision in _QUANTIZED)
     }
 
@@ -232,6 +238,11 @@ def load_request(planned: PlannedCase, seed: int) -> LoadRequest:
     )
 
 
+def seed_of_launch(planned: PlannedCase, seed: int, ordinal: int) -> int:
+    """The suite's seed, or one of the launch's own where how training goes is what is measured, not how fast."""
+    return seed + ordinal if "target" in dict(planned.case.options) else seed
+
+
 def is_own_reference(planned: PlannedCase) -> bool:
     """True for float32 eager on the CPU, unchanged: what everything else is compared with."""
     case = planned.case
@@ -270,6 +281,8 @@ def _check_artefacts(planned: PlannedCase, engine: Engine, seed: int) -> Obstacl
             plan_generation(engine.name, request, new_tokens=planned.new_tokens)
         if planned.case.mode is Mode.SERVING:
             plan_serving(request.options, batch=request.batch)
+        if planned.case.mode is Mode.TRAINING:
+            plan_training(engine.name, request)
         refuse_batch(planned.workload, planned.case.batch)
         requests = engine.plan_artefacts(request)
     except (UnsupportedError, UsageError) as error:

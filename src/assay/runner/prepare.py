@@ -106,7 +106,7 @@ def _find_reference(
     planned: PlannedCase, seed: int, workshop: Workshop, on_message: Callable[[str, Message | None], None]
 ) -> tuple[Path | None, str | None]:
     """Return the reference's folder, or why there is none; neither where none is called for."""
-    if is_own_reference(planned):
+    if is_own_reference(planned) or planned.case.mode in (Mode.TRAINING, Mode.DATA):
         return None, None
     if not engines.get(planned.case.engine).capabilities.reads_outputs:
         return None, f"engine {planned.case.engine} does not give its outputs back"

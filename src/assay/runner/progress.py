@@ -22,7 +22,7 @@ from assay.core.words import RunStatus, Status
 from assay.probes.environment import hardware_class, source_hash
 from assay.runner.collect import CaseIdentity, summarise_case
 from assay.runner.meters import ENERGY_PASS_S, Meters, Watch, read_witnesses, telemetry_series
-from assay.runner.plan import PlannedCase
+from assay.runner.plan import PlannedCase, seed_of_launch
 from assay.runner.prepare import Preparation, describe_recipe, open_workshop, prepare_case
 from assay.runner.protocol import Job, Measured
 from assay.runner.record import describe_preparation, record_launch
@@ -203,7 +203,7 @@ class RunInProgress:
                 case=planned.case,
                 shape=dict(planned.case.shape),
                 threads=planned.threads,
-                seed=suite.seed,
+                seed=seed_of_launch(planned, suite.seed, scheduled.ordinal),
                 timing=suite.timing,
                 spawned_ns=perf_counter_ns(),  # once the sensors are open: what opening them takes is not the worker's
                 artefacts={recipe: str(made.folder) for recipe, made in preparation.artefacts.items()},

@@ -215,7 +215,8 @@ def _expand(faults: Faults, where: DataPath, entry: _Entry) -> CaseMatrix | None
         "threads": values.get("threads"),
         "options": tuple(sorted(values.get("options", ()))),
     }
-    return CaseMatrix(models=models, **{key: value for key, value in optional.items() if value})
+    is_quick = all(values.get("quick", ()))
+    return CaseMatrix(models=models, is_quick=is_quick, **{key: value for key, value in optional.items() if value})
 
 
 def _select_models(faults: Faults, where: DataPath, entry: _Entry) -> tuple[str, ...] | None:
@@ -254,6 +255,8 @@ def _list_sizes(faults: Faults, where: DataPath, entry: _Entry, tiers: tuple[Tie
             family: Family = families.get(name)
         except AssayError as error:
             faults.refuse(place, str(error))
+            continue
+        if not (named or family.is_general):
             continue
         sizes = [(label, size.tier) for label, size in family.sizes.items() if size.tier in tiers]
         if named and not sizes:

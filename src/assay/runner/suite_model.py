@@ -37,7 +37,8 @@ class CaseMatrix:
     ``batches`` None means each workload's own default batches; ``threads`` None means the planner's choice.
     ``shape`` has one ``(dimension, sizes)`` pair for each dimension given, sorted by name, each of which at least one
     of the models has (a reference may have any); a model varies the dimensions that it has. ``options`` has one
-    ``(name, values)`` pair for each option given, sorted by name.
+    ``(name, values)`` pair for each option given, sorted by name. ``is_quick`` is False for an entry that
+    `assay.runner.quick` leaves out.
     """
 
     models: tuple[str, ...]
@@ -49,6 +50,7 @@ class CaseMatrix:
     shape: tuple[tuple[str, tuple[int, ...]], ...] = ()
     threads: tuple[int, ...] | None = None
     options: tuple[tuple[str, tuple[Scalar, ...]], ...] = ()
+    is_quick: bool = True
 
     @property
     def combinations(self) -> int:
@@ -64,7 +66,8 @@ class CaseMatrix:
 class Suite:
     """A validated suite. ``cases[i]`` is the i-th entry of the file; ``launch_limit_s`` is in seconds.
 
-    Equality ignores where the suite came from.
+    ``entry_numbers`` are the places in the file of what is left of its entries, empty where all are. Equality ignores
+    where the suite came from.
     """
 
     name: str
@@ -78,6 +81,7 @@ class Suite:
     energy: bool = False
     targets: tuple[Target, ...] = ()
     positions: Positions = field(default_factory=lambda: Positions("command line"), compare=False, repr=False)
+    entry_numbers: tuple[int, ...] = field(default=(), compare=False, repr=False)
 
     def position_of(self, matrix_index: int, key: str, item: int | str | None = None) -> str:
         """Say where a case key was written, as ``file:line:column``: in the entry, else under ``defaults``.
@@ -87,6 +91,7 @@ class Suite:
         came from no file gives the name of its source.
         """
         tail = () if item is None else (item,)
+        matrix_index = self.entry_numbers[matrix_index] if self.entry_numbers else matrix_index
         for path in (("cases", matrix_index, key), ("defaults", key)):
             if path in self.positions.values:
                 return self.positions.locate((*path, *tail))
@@ -180,7 +185,8 @@ def _matrix_to_dict(matrix: CaseMatrix) -> dict[str, Any]:
         "threads": matrix.threads and list(matrix.threads),
         "options": {name: list(values) for name, values in matrix.options},
     }
-    return content | {key: value for key, value in optional.items() if value}
+    content |= {key: value for key, value in optional.items() if value}
+    return content if matrix.is_quick else content | {"quick": False}
 
 
 def _read_text(path: Path) -> str:

@@ -331,6 +331,7 @@ class EntryForm(Form):
     options: Options = Field(
         default_factory=dict, description="What else changes the computation, by name; an engine takes those it has."
     )
+    quick: Flag = Field(default=True, description="Whether the entry is part of a quick look (assay run --quick).")
 
 
 class SuiteForm(Form):

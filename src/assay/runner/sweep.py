@@ -25,7 +25,7 @@ from assay.stats.scaling import Point
 BATCH, THREADS = "batch", "threads"
 _MOST_POINTS = 64
 _SIDES = ("image", "height", "width")
-_RANGES = {BATCH: (1, 256), "seq": (32, 1024), "image": (64, 512)}
+_RANGES = {BATCH: (1, 256), "seq": (32, 1024), "image": (64, 512), "window": (256, 8192)}
 """Where a sweep goes when it is not told; sizes of other dimensions have to be given."""
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from assay.core.errors import AssayError, EngineError
 from assay.core.words import Mode
 from assay.runner.child import Speaker, become_child, describe_failure
-from assay.runner.launch_modes import Loaded, load_for_mode
+from assay.runner.launch_modes import Loaded, Window, import_for_mode, load_for_mode
 from assay.runner.protocol import Job, Measured
 
 if TYPE_CHECKING:
@@ -43,15 +43,20 @@ def main() -> None:
 def run_job(job: Job, speaker: Speaker, hello_ns: int) -> Measured:
     """All of METHOD 2 and the memory pass of METHOD 3."""
     from assay.engines.base import engines
+    from assay.engines.distributed_plan import is_distributed
     from assay.probes.memory import rss_bytes
     from assay.workloads.resolve import resolve_workload
 
+    if is_distributed(job.case):
+        from assay.runner.distributed import run_distributed
+
+        return run_distributed(job, speaker, hello_ns)
     clock = time.perf_counter_ns
     costs = {"spawn": hello_ns - job.spawned_ns}
     speaker.begin("import")
     engine = engines.get(job.case.engine)
     workload = resolve_workload(job.case.workload)
-    costs["import"] = _timed(lambda: engine.import_libraries(workload), clock)
+    costs["import"] = _timed(lambda: import_for_mode(engine, workload, job.case.mode), clock)
     # Ours, before the baseline: neither charged to the model, nor looked for once its folder is on the path.
     import assay.probes.noise
     import assay.runner.measure  # noqa: F401
@@ -117,12 +122,15 @@ def _measure(
         marks["measure_begin"] = time.perf_counter_ns()
         snapshots.append(take_snapshot())
 
-    timed = loaded.time(job, speaker, before_measuring)
-    after = take_snapshot()
-    marks["measure_end"] = time.perf_counter_ns()
-    witnesses = measure_noise(
-        snapshots[-1], after, samples=timed.readings, threads=session.threads, cpus=os.cpu_count() or 1
-    )
+    def after_measuring() -> None:
+        if "measure_end" not in marks:
+            snapshots.append(take_snapshot())
+            marks["measure_end"] = time.perf_counter_ns()
+
+    timed = loaded.time(job, speaker, Window(before_measuring, after_measuring))
+    after_measuring()
+    before, after = snapshots[0], snapshots[-1]
+    witnesses = measure_noise(before, after, samples=timed.readings, threads=session.threads, cpus=os.cpu_count() or 1)
     costs |= {"warmup": timed.warmup_ns, "measure": timed.wall_ns}
 
     speaker.begin("memory")

@@ -122,7 +122,9 @@ class Family:
     bring: Bring | None = None
     """For models of the user's own, which come with weights and inputs: used instead of ``build`` and ``inputs``."""
     format: str = "torch"
-    """What its model is: a torch module, or a file in onnx, openvino or torch-export form."""
+    """What its model is: a torch module, a file in onnx, openvino or torch-export form, or ``data``: no model."""
+    is_general: bool = True
+    """True where ``families: all`` means it too; False for those of one subject (vibration, data pipelines)."""
 
 
 families: Registry[Family] = Registry("workload")

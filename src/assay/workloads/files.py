@@ -29,12 +29,14 @@ _READERS: Mapping[str, Callable[[str, Path], FileSignature]] = {
 }
 _CALLED = {
     "torch": "a PyTorch module", ONNX: "an ONNX file", OPENVINO: "an OpenVINO file", EXPORTED: "a torch.export file",
+    "data": "a data pipeline",
 }  # fmt: skip
 _RUN_BY = {
     "torch": "torch",
     ONNX: "onnxruntime or openvino",
     OPENVINO: "openvino",
     EXPORTED: "torch or torch-compile",
+    "data": "loader",
 }
 _SEED = 0
 

@@ -1,0 +1,1 @@
+"""How each family is trained: its head, its loss, and batches that can be learned."""

@@ -1,0 +1,502 @@
+"""Every family learns its own task, on models small enough for a test; and the task can be read from its inputs."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from assay.core.errors import WorkloadError
+from assay.workloads.base import Size, Workload, families, find_workload
+from assay.workloads.datasets.base import DataTask
+from assay.workloads.trainables import patterns
+from assay.workloads.trainables.base import Head, Trainable, trainables
+
+torch = pytest.importorskip("torch", reason="training needs torch: pip install 'assay[torch]'")
+pytest.importorskip("transformers", reason="training needs transformers: pip install 'assay[torch]'")
+
+PAGE = Path(__file__).parents[2] / "docs" / "training-objectives.md"
+FAMILIES = tuple(name for name in trainables.names() if families.get(name).is_general)
+LEARNED = 0.9
+"""What the last tenth of the losses must be below, as a share of the first tenth: the rule of docs/training.md."""
+
+BATCHES = {"clip": 4, "clap": 4, "xclip": 4, "bert": 8}
+SHAPES: dict[str, dict[str, int]] = {
+    "bert": {"seq": 16},
+    "clap": {"seq": 8},
+    "clip": {"seq": 8},
+    "detr": {"image": 64},
+    "llama": {"seq": 16},
+    "qwen2": {"seq": 16},
+    "resnet": {"image": 64},
+    "t5": {"seq": 8, "target": 8},
+    "unet": {"image": 32},
+    "wav2vec2": {"seconds": 1},
+    "xclip": {"seq": 8},
+}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Tiny models gain nothing from two threads, and on a busy machine their barriers cost most of the time."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def shrink(name: str) -> Size:
+    """The tiny size, with less of what a test would wait for: pixels, frames, words and the width behind them."""
+    size = find_workload(name).size
+    config, constants = dict(size.config), dict(size.constants)
+    match name:
+        case "vit":
+            config.update(image_size=64, num_hidden_layers=4)
+        case "clip" | "xclip":
+            config["vision"] = {**config["vision"], "image_size": 64}
+        case "clap":
+            audio = {"spec_size": 128, "window_size": 4, "depths": [1, 1, 1, 1], "num_attention_heads": [1, 2, 4, 8]}
+            config["audio_config"] = {
+                **config["audio_config"], **audio, "patch_embeds_hidden_size": 16, "hidden_size": 128
+            }  # fmt: skip
+            config["text_config"] = {**config["text_config"], "vocab_size": 64}
+            constants.update(frames=101)
+        case "whisper":
+            heads = {"encoder_attention_heads": 2, "decoder_attention_heads": 2}
+            config.update(heads, d_model=128, max_source_positions=100, encoder_layers=2, decoder_layers=2)
+            constants.update(frames=200)
+        case "wav2vec2":
+            config.update(num_hidden_layers=2, conv_dim=(64,) * 7)
+        case "llama" | "qwen2":
+            config.update(vocab_size=256, hidden_size=192, num_attention_heads=6, num_hidden_layers=2, head_dim=32)
+        case "t5":
+            config.update(vocab_size=512)
+        case "bert":
+            config.update(vocab_size=1080)
+            constants.update(vocab=1080)
+    return dataclasses.replace(size, config=config, constants=constants)
+
+
+def make_pool(name: str, *, count: int, seed: int = 0) -> list[dict[str, Any]]:
+    trainable, size = trainables.get(name), shrink(name)
+    shape = Workload(name, families.get(name), size).resolve_shape(SHAPES.get(name, {}))
+    generator = np.random.default_rng(seed)
+    made = [trainable.make_batch(size, BATCHES.get(name, 2), shape, generator) for _ in range(count)]
+    return [{field: torch.from_numpy(array) for field, array in batch.items()} for batch in made]
+
+
+def build(name: str, head: Head | None = None) -> Any:
+    torch.manual_seed(0)
+    return trainables.get(name).build(shrink(name), head).train()
+
+
+def train(trainable: Trainable, model: Any, pool: list[dict[str, Any]], steps: int) -> list[float]:
+    """A plain loop of AdamW; the losses of its steps."""
+    optimizer = torch.optim.AdamW(
+        [parameter for parameter in model.parameters() if parameter.requires_grad], lr=trainable.learning_rate
+    )
+    losses = []
+    for step in range(steps):
+        batch = pool[step % len(pool)]
+        optimizer.zero_grad()
+        loss = trainable.loss(trainable.forward(model, batch), batch)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+def ratio(losses: list[float]) -> float:
+    tenth = max(1, len(losses) // 10)
+    return statistics.median(losses[-tenth:]) / statistics.median(losses[:tenth])
+
+
+# -- learning --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_learns_within_its_steps(name: str) -> None:
+    trainable = trainables.get(name)
+    losses = train(trainable, build(name), make_pool(name, count=trainable.pool), trainable.steps_to_learn)
+    assert all(np.isfinite(losses))
+    assert ratio(losses) < LEARNED, losses
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_same_seed_gives_the_same_losses(name: str) -> None:
+    pool = make_pool(name, count=1)
+    first, again = (train(trainables.get(name), build(name), pool, 2) for _ in range(2))
+    assert first == again
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_trained_parameter_gets_a_gradient(name: str) -> None:
+    # DistributedDataParallel waits for each of them.
+    trainable, model, (batch,) = trainables.get(name), build(name), make_pool(name, count=1)
+    trainable.loss(trainable.forward(model, batch), batch).backward()
+    trained = {key: parameter for key, parameter in model.named_parameters() if parameter.requires_grad}
+    assert [key for key, parameter in trained.items() if parameter.grad is None] == []
+    assert all(bool(torch.isfinite(parameter.grad).all()) for parameter in trained.values())
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_under_autocast_the_loss_is_still_float32(name: str) -> None:
+    trainable, model, (batch,) = trainables.get(name), build(name), make_pool(name, count=1)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        outputs = trainable.forward(model, batch)
+    loss = trainable.loss(outputs, batch)
+    assert (loss.dtype, loss.ndim) == (torch.float32, 0)
+    assert bool(torch.isfinite(loss))
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_batches_come_from_the_generator_alone(name: str) -> None:
+    (first,), (again,), (other,) = (make_pool(name, count=1, seed=seed) for seed in (3, 3, 4))
+    assert first.keys() == again.keys()
+    assert all(torch.equal(first[field], again[field]) for field in first)
+    assert not all(torch.equal(first[field], other[field]) for field in first)
+    assert {tensor.dtype for tensor in first.values()} <= {torch.float32, torch.int64}
+    assert {len(tensor) for tensor in first.values()} == {BATCHES.get(name, 2)}
+
+
+# -- names of layers -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_head_and_the_adapted_layers_are_there_in_every_size(name: str) -> None:
+    trainable = trainables.get(name)
+    for size in families.get(name).sizes.values():
+        with torch.device("meta"):
+            model = trainable.build(size, None)
+        heads = [
+            key for key, _ in model.named_parameters() if key.startswith(tuple(f"{one}." for one in trainable.head))
+        ]
+        heads += [key for key, _ in model.named_parameters() if key in trainable.head]
+        assert heads
+        linear = [key for key, module in model.named_modules() if isinstance(module, torch.nn.Linear)]
+        for end in trainable.lora:
+            assert any(key.endswith(f".{end}") for key in linear), end
+
+
+def test_what_is_not_reached_is_not_trained() -> None:
+    llava, following = build("llava"), build("llava_next")
+    assert not any(parameter.requires_grad for parameter in llava.model.vision_tower.parameters())
+    layers = following.model.vision_tower.encoder.layers
+    assert [any(parameter.requires_grad for parameter in layer.parameters()) for layer in layers] == [True, True, False]
+
+
+def test_attention_of_t5_is_scaled_once() -> None:
+    # The initial query weights hold 1/sqrt(d_kv); the family's factor would be a second one.
+    from transformers.models.t5.modeling_t5 import T5Attention
+
+    scales = {module.scaling for module in build("t5").modules() if isinstance(module, T5Attention)}
+    assert scales == {1.0}
+
+
+def test_listing_imports_no_framework() -> None:
+    code = (
+        "import sys; from assay.workloads.trainables.base import trainables; "
+        f"[trainables.get(name) for name in {FAMILIES!r}]; "
+        "print(sorted({'torch', 'transformers', 'scipy', 'numpy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
+
+
+# -- heads for data sets ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("side", "channels"), [(8, 1), (32, 3), (96, 3)])
+@pytest.mark.parametrize("name", ["resnet", "vit"])
+def test_images_of_any_size_and_colour_are_classified(name: str, side: int, channels: int) -> None:
+    trainable = trainables.get(name)
+    model = build(name, Head(10, {"image": side, "channels": channels}))
+    batch = {"pixel_values": torch.randn(2, channels, side, side), "labels": torch.tensor([0, 9])}
+    outputs = trainable.forward(model, batch)
+    assert trainable.scores is not None
+    assert trainable.scores(outputs, batch).shape == (2, 10)
+    trainable.loss(outputs, batch).backward()
+
+
+def test_a_small_image_keeps_its_pixels_in_the_stem_of_resnet() -> None:
+    model = build("resnet", Head(10, {"image": 32}))
+    assert model.resnet.embedder(torch.zeros(1, 3, 32, 32)).shape[-2:] == (32, 32)
+    published = build("resnet", Head(10, {"image": 224}))
+    assert published.resnet.embedder(torch.zeros(1, 3, 224, 224)).shape[-2:] == (56, 56)
+
+
+def test_patches_of_vit_fit_the_image() -> None:
+    from assay.workloads.trainables.vit import choose_patch
+
+    chosen = {side: choose_patch(side, 16) for side in (8, 16, 28, 32, 64, 96, 128, 144, 224)}
+    assert chosen == {8: 2, 16: 2, 28: 4, 32: 4, 64: 8, 96: 12, 128: 16, 144: 16, 224: 16}
+
+
+def test_unet_and_bert_take_the_classes_and_words_of_a_data_set() -> None:
+    unet = trainables.get("unet")
+    model = build("unet", Head(5, {"image": 32, "channels": 1}))
+    batch = {"pixel_values": torch.randn(2, 1, 32, 32), "labels": torch.zeros(2, 32, 32, dtype=torch.int64)}
+    scores = unet.forward(model, batch)
+    assert unet.scores is not None
+    assert unet.scores(scores, batch).shape == (2, 5, 32, 32)
+    bert, size = trainables.get("bert"), find_workload("bert").size
+    asked: tuple[dict[str, int], ...] = ({"seq": 600, "vocab": 40_000}, {"seq": 32, "vocab": 2_000})
+    configs = [bert.build(size, Head(3, shape)).config for shape in asked]
+    sizes = [(config.vocab_size, config.max_position_embeddings, config.num_labels) for config in configs]
+    assert sizes == [(40_000, 600, 3), (30_522, 512, 3)]
+
+
+def test_what_can_be_learned_is_said() -> None:
+    able = {name: trainables.get(name).tasks for name in FAMILIES if trainables.get(name).tasks}
+    assert able == {
+        "bert": (DataTask.TEXTS,),
+        "resnet": (DataTask.IMAGES,),
+        "unet": (DataTask.SEGMENTATION,),
+        "vit": (DataTask.IMAGES,),
+    }
+    assert all(trainables.get(name).scores is not None for name in able)
+
+
+def test_handwritten_digits_are_told_apart_better_than_by_chance() -> None:
+    sklearn = pytest.importorskip(
+        "sklearn.datasets", reason="digits come with scikit-learn: pip install 'assay[training]'"
+    )
+    digits = sklearn.load_digits()
+    pixels = torch.from_numpy((digits.images / 8 - 1).astype(np.float32))[:, None].expand(-1, 3, -1, -1)
+    labels = torch.from_numpy(digits.target.astype(np.int64))
+    order = np.random.default_rng(0).permutation(len(labels))
+    rows, unseen = torch.from_numpy(order[:640].reshape(20, 32)), torch.from_numpy(order[-200:])
+    trainable, model = trainables.get("resnet"), build("resnet", Head(10, {"image": 8, "channels": 3}))
+    train(trainable, model, [{"pixel_values": pixels[row], "labels": labels[row]} for row in rows], 20)
+    batch = {"pixel_values": pixels[unseen], "labels": labels[unseen]}
+    assert trainable.scores is not None
+    with torch.no_grad():
+        found = trainable.scores(trainable.forward(model.eval(), batch), batch).argmax(dim=1)
+    assert (found == batch["labels"]).float().mean() > 0.3
+
+
+# -- what is refused -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["clip", "clap", "xclip"])
+def test_a_contrast_needs_something_to_differ_from(name: str) -> None:
+    size = find_workload(name).size
+    with pytest.raises(WorkloadError, match="has no others"):
+        trainables.get(name).make_batch(size, 1, {"seq": 8}, np.random.default_rng(0))
+
+
+def test_batch_norm_needs_two_values() -> None:
+    resnet = trainables.get("resnet")
+    size = find_workload("resnet").size
+    with pytest.raises(WorkloadError, match="no variance"):
+        resnet.make_batch(size, 1, {"image": 32}, np.random.default_rng(0))
+    assert resnet.make_batch(size, 1, {"image": 33}, np.random.default_rng(0))["labels"].shape == (1,)
+
+
+def test_marked_texts_need_their_words() -> None:
+    with pytest.raises(WorkloadError, match="needs 1080 token ids; the vocabulary has 1079"):
+        patterns.draw_texts(np.array([0, 1]), 4, 1000, 1079, np.random.default_rng(0))
+
+
+# -- the answer is in the input --------------------------------------------------------------------------------
+
+
+def sign_kind(colour: Any) -> Any:
+    """Read a kind from the signs of red, green and blue: (..., 3) -> (...)."""
+    return (np.asarray(colour) > 0) @ np.array([4, 2, 1])
+
+
+def test_the_colour_and_the_direction_of_stripes_tell_their_kind() -> None:
+    generator = np.random.default_rng(1)
+    kinds = np.repeat(np.arange(8), 4)
+    pixels = patterns.draw_gratings(kinds, 64, generator)
+    assert pixels.dtype == np.float32
+    assert pixels.shape == (32, 3, 64, 64)
+    assert (sign_kind(pixels.mean(axis=(2, 3))) == kinds).all()
+    grey = pixels.mean(axis=1) - pixels.mean(axis=(1, 2, 3))[:, None, None]
+    power = np.abs(np.fft.fft2(grey)) ** 2
+    row, column = np.unravel_index(power[:, :32].reshape(len(kinds), -1).argmax(axis=1), (32, 64))
+    angle = np.arctan2(row, np.where(column > 32, column - 64, column))
+    assert (np.abs(np.angle(np.exp(2j * (angle - np.pi * kinds / 8)))) < np.pi / 8).all()
+
+
+def test_objects_lie_in_their_boxes_and_have_the_colour_of_their_kind() -> None:
+    generator = np.random.default_rng(2)
+    kinds = generator.integers(8, size=(6, 1))
+    pixels, boxes = patterns.draw_objects(kinds, 64, generator)
+    for image, box, kind in zip(pixels, boxes[:, 0], kinds[:, 0], strict=True):
+        (left, top), (right, bottom) = (box[:2] - box[2:] / 2) * 64, (box[:2] + box[2:] / 2) * 64
+        inside = image[:, round(top) + 1 : round(bottom) - 1, round(left) + 1 : round(right) - 1]
+        assert sign_kind(inside.mean(axis=(1, 2))) == kind
+        assert np.abs(inside).mean() > 1.5
+        assert np.abs(np.delete(image, np.s_[int(top) : int(bottom) + 1], axis=1)).mean() < 0.5
+    assert boxes.min() >= 0
+    assert boxes.max() <= 1
+
+
+def test_a_disc_is_where_its_mask_is() -> None:
+    pixels, mask = patterns.draw_discs(16, 4, 48, np.random.default_rng(3))
+    assert (pixels.shape, mask.shape) == ((16, 3, 48, 48), (16, 48, 48))
+    assert mask.dtype == np.int64
+    assert set(np.unique(mask)) == {0, 1, 2, 3}
+    found = np.abs(pixels).min(axis=1) > 1
+    assert (found == (mask > 0)).mean() > 0.99
+    assert 0.05 < (mask > 0).mean() < 0.25
+
+
+def test_three_words_of_four_belong_to_the_label() -> None:
+    labels = np.array([0, 1, 2, 1])
+    texts = patterns.draw_texts(labels, 400, 10, 1000, np.random.default_rng(4))
+    owner = np.where(texts < 74, -1, (texts - 74) // 8)
+    assert all(set(row) == {-1, label} for row, label in zip(owner, labels, strict=True))
+    assert (owner[:, 0] == labels).all()
+    assert (owner >= 0).mean() == pytest.approx(0.75, abs=0.05)
+
+
+def test_each_word_of_a_walk_fixes_the_next() -> None:
+    walks = patterns.draw_walks(5, 61, 3, np.random.default_rng(5)) - 3
+    assert (walks[:, 1:] == 2 * walks[:, :-1] % 61).all()
+    assert all(sorted(walk[:60]) == list(range(1, 61)) for walk in walks)
+
+
+def test_an_identity_is_what_its_picture_sound_and_name_say() -> None:
+    generator = np.random.default_rng(6)
+    identities = patterns.draw_identities(512, generator)
+    assert len(np.unique(identities, axis=0)) == 512
+    assert len(patterns.draw_identities(600, generator)) == 600
+    some = identities[:9]
+    levels = patterns.scale_levels(some)
+    assert np.abs(patterns.paint_identities(some, 32, generator).mean(axis=(2, 3)) - levels).max() < 0.1
+    sound = patterns.sound_identities(some, 50, 60, generator)[:, 0].reshape(9, 50, 3, 20)
+    assert np.abs(sound.mean(axis=(1, 3)) - levels).max() < 0.1
+    words = patterns.name_identities(some, 7, 100)
+    assert words.shape == (9, 7)
+    assert ((words[:, :3] - 100 - np.array([0, 8, 16])) == some).all()
+    assert (words[:, 3:6] == words[:, :3]).all()
+
+
+def test_tones_have_the_pitch_of_their_kind() -> None:
+    generator = np.random.default_rng(7)
+    kinds = np.array([[0, 3, 7, 4], [5, 5, 1, 2]])
+    clips = patterns.sound_tones(kinds, 16_000, 16_000, generator).reshape(2, 4, 4000)
+    peak_hz = np.abs(np.fft.rfft(clips)).argmax(axis=2) * 4
+    assert np.abs(np.log2(peak_hz / 200) * 2 - kinds).max() < 0.2
+    bands = patterns.draw_tones(kinds, 40, 80, generator).reshape(2, 8, 10, 4, 10).mean(axis=(2, 4))
+    assert (bands.argmax(axis=1) == kinds).all()
+
+
+# -- the set loss of DETR --------------------------------------------------------------------------------------
+
+
+def test_generalised_iou_is_what_the_paper_says() -> None:
+    from assay.workloads.trainables.detr import generalised_iou
+
+    box = torch.tensor([0.5, 0.5, 0.2, 0.2])
+    beside = torch.tensor([0.8, 0.5, 0.2, 0.2])  # a gap of 0.1: nothing in common, 0.02 of 0.1 x 1.0 not covered
+    half = torch.tensor([0.45, 0.5, 0.1, 0.2])
+    found = [float(generalised_iou(box, other)) for other in (box, beside, half)]
+    assert found == pytest.approx([1.0, -0.2, 0.5], abs=1e-5)
+
+
+def perfect_outputs(batch: Mapping[str, Any], queries: int, classes: int, order: Any) -> Any:
+    """Outputs that are right and sure, the objects at the queries of ``order``."""
+    from types import SimpleNamespace
+
+    images, objects = batch["labels"].shape
+    logits = torch.zeros(images, queries, classes + 1)
+    logits[:, :, -1] = 20.0
+    boxes = torch.full((images, queries, 4), 0.9)
+    for image in range(images):
+        for thing in range(objects):
+            logits[image, order[thing], -1] = 0.0
+            logits[image, order[thing], batch["labels"][image, thing]] = 20.0
+            boxes[image, order[thing]] = batch["boxes"][image, thing]
+    return SimpleNamespace(logits=logits, pred_boxes=boxes)
+
+
+def test_queries_are_matched_with_the_objects_that_they_found() -> None:
+    from assay.workloads.trainables.detr import loss, match_queries
+
+    (batch,) = make_pool("detr", count=1)
+    outputs = perfect_outputs(batch, 10, 91, [7, 2, 4])
+    matched = match_queries(outputs.logits, outputs.pred_boxes, batch["labels"], batch["boxes"])
+    assert matched.tolist() == [[7, 2, 4], [7, 2, 4]]
+    assert float(loss(outputs, batch)) == pytest.approx(0.0, abs=1e-4)
+
+
+def test_the_set_loss_is_that_of_transformers() -> None:
+    losses = pytest.importorskip("transformers.loss.loss_for_object_detection", reason="the loss to compare with")
+    from assay.workloads.trainables.detr import loss
+
+    trainable, model, (batch,) = trainables.get("detr"), build("detr"), make_pool("detr", count=1)
+    with torch.no_grad():
+        outputs = trainable.forward(model, batch)
+    labels = [
+        {"class_labels": kinds, "boxes": boxes} for kinds, boxes in zip(batch["labels"], batch["boxes"], strict=True)
+    ]
+    try:
+        theirs, parts, _ = losses.ForObjectDetectionLoss(
+            outputs.logits, labels, torch.device("cpu"), outputs.pred_boxes, model.config
+        )
+    except (ImportError, NameError) as error:
+        pytest.skip(f"the loss of transformers cannot be computed here: {error}")
+    assert float(loss(outputs, batch)) == pytest.approx(float(theirs), rel=1e-5), parts
+
+
+def test_a_model_that_diverged_has_no_loss_and_raises_nothing() -> None:
+    from assay.workloads.trainables.detr import loss
+
+    (batch,) = make_pool("detr", count=1)
+    outputs = perfect_outputs(batch, 10, 91, [0, 1, 2])
+    outputs.pred_boxes[:] = float("nan")
+    assert torch.isnan(loss(outputs, batch))
+
+
+# -- the page --------------------------------------------------------------------------------------------------
+
+
+def fill_page(text: str) -> str:
+    """Write the tables of the page anew from the registry."""
+    for mark, lines in (("objectives", objective_rows()), ("settings", setting_rows())):
+        begin, end = f"<!-- {mark} -->\n", f"<!-- end of {mark} -->"
+        before, rest = text.split(begin)
+        text = before + begin + "".join(f"{line}\n" for line in lines) + end + rest.partition(end)[2]
+    return text
+
+
+def objective_rows() -> Iterator[str]:
+    yield "| family | what is minimised | its own task | data sets |"
+    yield "|---|---|---|---|"
+    for name in trainables.names():
+        trainable = trainables.get(name)
+        task = (trainable.make_batch.__doc__ or "").partition(". ")[0].partition("\n")[0].strip().rstrip(".")
+        task = task.removeprefix("Make ")
+        task = task[:1].upper() + task[1:]
+        tasks = ", ".join(trainable.tasks)
+        yield f"| `{name}` | {trainable.objective} | {task} | {tasks} |"
+
+
+def setting_rows() -> Iterator[str]:
+    yield "| family | rate of AdamW | batches | steps | head | adapters beside |"
+    yield "|---|---|---|---|---|---|"
+    for name in trainables.names():
+        trainable = trainables.get(name)
+        head, lora = (", ".join(f"`{one}`" for one in names) for names in (trainable.head, trainable.lora))
+        settings = f"{trainable.learning_rate:g} | {trainable.pool} | {trainable.steps_to_learn}"
+        yield f"| `{name}` | {settings} | {head} | {lora} |"
+
+
+def test_the_tables_of_the_page_are_those_of_the_registry() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert text == fill_page(text), "refresh with: python tests/workloads/test_trainables.py"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(fill_page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
