@@ -51,6 +51,8 @@ class Tally:
     seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     errors: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     received_bytes: int = 0
+    ages_s: list[float] = field(default_factory=list)
+    """Of answers from a state that the store had left meanwhile: how old, as they said."""
 
 
 def main() -> int:
@@ -137,6 +139,8 @@ async def _ask(client: httpx.AsyncClient, routes: Sequence[str], deadline: float
         try:
             answer = await client.get(route)
             tally.received_bytes += len(answer.content)
+            if "x-assay-as-of" in answer.headers:
+                tally.ages_s.append(float(answer.headers["age"]))
             if answer.status_code != 200:
                 tally.errors[f"{kind}: {answer.status_code}"] += 1
         except httpx.HTTPError as error:
@@ -187,6 +191,8 @@ def _print(
         f"p50 {_at(every, 0.5):.0f} ms, p99 {_at(every, 0.99):.0f} ms, {tally.received_bytes / 1e6:.1f} MB received, "
         f"server {cpu_s / elapsed_s:.0%} of a core"
     )
+    if tally.ages_s:
+        print(f"{len(tally.ages_s)} answers were of a state of some seconds ago, at most {max(tally.ages_s):.0f} s")
     for error, count in sorted(tally.errors.items()):
         print(f"  error {error}: {count}")
     print(f"\n{'route':<28}{'requests':>9}{'p50 ms':>9}{'p99 ms':>9}")

@@ -185,3 +185,107 @@ def test_credit_falls_with_the_distance_and_never_leaves_its_range(latency_ms: f
     assert outcome.credit is not None
     assert 0 <= outcome.credit <= 1
     assert (outcome.credit == 1) == (outcome.met is Met.PASS)
+
+
+# -- over several results ----------------------------------------------------------------------------------------
+
+
+def with_memory(precision: str, gib: float, **changes: Any) -> ResultRecord:
+    record = result(precision=precision, **changes)
+    peak = MetricValue("memory_peak_bytes", gib * 2.0**30, "B", stat="max", n=3)
+    return dataclasses.replace(record, metrics=(*record.metrics, peak))
+
+
+def test_a_saving_is_of_the_peak() -> None:
+    sides = [with_memory("fp32", 4.0), with_memory("fp16", 1.5)]
+    kept, missed = judge(sides, "saving(fp16/fp32) >= 50 %", "saving(fp16/fp32) >= 70 %")
+    assert (kept.met, kept.value, kept.reason) == (Met.PASS, 0.625, "of memory_peak_bytes")
+    assert missed.met is Met.FAIL
+    [more] = judge([with_memory("fp32", 1.0), with_memory("fp16", 2.0)], "saving(fp16/fp32) >= 10 %")
+    assert (more.met, more.value, more.credit) == (Met.FAIL, -1.0, 0.0)
+
+
+def test_a_device_says_what_its_own_memory_saves() -> None:
+    sides = []
+    for precision, on_host, on_device in (("fp32", 1.0, 8.0), ("fp16", 1.0, 4.0)):
+        record = with_memory(precision, on_host, device="cuda:0")
+        allocated = MetricValue("device_memory_peak_bytes", on_device * 2.0**30, "B", stat="max")
+        sides.append(dataclasses.replace(record, metrics=(*record.metrics, allocated)))
+    [outcome] = judge(sides, "saving(fp16/fp32) >= 50 %")
+    assert (outcome.met, outcome.value) == (Met.PASS, 0.5)
+
+
+def test_neighbours_do_not_change_how_much_memory_is_taken() -> None:
+    sides = [with_memory("fp32", 4.0, verdict=Verdict.CONTAMINATED), with_memory("fp16", 1.0)]
+    assert judge(sides, "saving(fp16/fp32) >= 50 %")[0].met is Met.PASS
+    [unknown] = judge([result(), result(precision="fp16")], "saving(fp16/fp32) >= 50 %")
+    assert (unknown.met, unknown.reason) == (Met.UNKNOWN, "no memory on both sides")
+
+
+def sized(*sizes: tuple[int, Status]) -> list[ResultRecord]:
+    return [
+        result(batch=batch, status=status, reason=None if status is Status.OK else "killed") for batch, status in sizes
+    ]
+
+
+OK = Status.OK
+LARGEST = [
+    (((32, OK), (128, OK)), Met.PASS, 128.0, None),
+    (((32, OK), (128, Status.OOM)), Met.FAIL, 32.0, "batch 128: failed: out of memory: killed"),
+    (((128, OK), (256, Status.TIMEOUT)), Met.PASS, 128.0, "batch 256: failed: time limit: killed"),
+    (((32, OK), (64, OK)), Met.UNKNOWN, None, "nothing above batch 64 was tried"),
+    (((64, Status.OOM), (256, Status.SKIPPED)), Met.FAIL, 0.0, "batch 64: failed: out of memory: killed"),
+    (((64, Status.UNSUPPORTED),), Met.UNKNOWN, None, "unsupported: killed"),
+]
+
+
+@pytest.mark.parametrize(("sizes", "met", "value", "reason"), LARGEST)
+def test_the_largest_that_ran_fails_only_where_a_larger_one_gave_way(
+    sizes: tuple[tuple[int, Status], ...], met: Met, value: float | None, reason: str | None
+) -> None:
+    [outcome] = judge(sized(*sizes), "largest(batch) >= 128")
+    assert (outcome.met, outcome.value, outcome.reason) == (met, value, reason)
+
+
+def test_the_largest_is_told_device_by_device_where_something_was_tried() -> None:
+    cpu, gpu = result(batch=64), result(batch=256, device="cuda:0", hardware="NVIDIA H100")
+    absent = result(batch=256, device="mps", status=Status.UNSUPPORTED, reason="none here", hardware="AMD EPYC 2c")
+    outcomes = judge([cpu, gpu, absent], "largest(batch) >= 128")
+    assert [(one.hardware, one.met) for one in outcomes] == [("AMD EPYC 2c", Met.UNKNOWN), ("NVIDIA H100", Met.PASS)]
+    [none] = judge([cpu], "largest(window) >= 4096")
+    assert none.reason == "no result has a size 'window'"
+
+
+def test_groups_have_scores_of_their_own() -> None:
+    targets = [
+        {"target": "latency_ms <= 11", "group": "speed"},
+        {"target": "latency_ms <= 8", "group": "speed"},
+        {"target": "memory_peak <= 1 GB", "group": "memory"},
+        "throughput >= 1",
+    ]
+    report = judge_targets([result(10.0)], [parse_target(one) for one in targets])
+    speed, memory = report.groups
+    assert (speed.name, memory.name) == ("speed", "memory")
+    assert speed.score == pytest.approx(100 * (1 + 0.678) / 2, abs=0.1)
+    assert (speed.grade, memory.grade, memory.score, memory.known_share) == ("C", None, None, 0.0)
+    assert speed.met == {Met.PASS: 1, Met.FAIL: 1, Met.UNKNOWN: 0}
+    assert judge_targets([result(10.0)], [parse_target("latency_ms <= 11")]).groups == ()
+
+
+def test_pairs_that_this_machine_has_neither_side_of_are_passed_over_beside_others() -> None:
+    here = [result(), result(5.0, precision="fp16")]
+    absent: dict[str, Any] = {"device": "cuda", "status": Status.UNSUPPORTED, "reason": "no device 'cuda' here"}
+    nowhere = [result(**absent), result(precision="fp16", **absent)]
+    [outcome] = judge([*here, *nowhere], "speedup(fp16/fp32) >= 1.2")
+    assert (outcome.met, outcome.value) == (Met.PASS, 2.0)
+    [unknown] = judge(nowhere, "speedup(fp16/fp32) >= 1.2")
+    assert unknown.reason == "unsupported: no device 'cuda' here"
+    assert judge([*here, *nowhere], "speedup(cuda/cpu) >= 5")[0].met is Met.UNKNOWN
+
+
+def test_right_answers_stay_right_on_a_busy_machine() -> None:
+    answers = MetricValue("probe_accuracy", 0.4, "1")
+    record = result(verdict=Verdict.CONTAMINATED)
+    record = dataclasses.replace(record, metrics=(*record.metrics, answers))
+    assert judge([record], "probe_accuracy >= 50 %")[0].met is Met.FAIL
+    assert judge([record], "latency <= 5 ms")[0].met is Met.UNKNOWN

@@ -22,7 +22,7 @@ from assay.runner.rank_group import Seat, TorchGroup
 BATCH, WIDTH, HEADS = 4, 16, 4
 
 
-class Block(nn.Module):
+class Block(nn.Module):  # type: ignore[misc]  # torch is not followed by mypy (pyproject)
     """Attention-free, with the names of a LLaMA block's second half."""
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class Block(nn.Module):
         return x + self.down_proj(torch.tanh(self.gate_proj(x)) * self.up_proj(x))
 
 
-class Small(nn.Module):
+class Small(nn.Module):  # type: ignore[misc]  # the same
     def __init__(self, *, has_unused: bool = False) -> None:
         super().__init__()
         torch.manual_seed(3)
@@ -47,7 +47,7 @@ class Small(nn.Module):
         x = self.first(x)
         for layer in self.layers:
             x = layer(x)
-        return self.last(x).squeeze(-1)  # type: ignore[no-any-return]  # torch is not followed by mypy
+        return self.last(x).squeeze(-1)
 
 
 def samples(ranks: int) -> torch.Tensor:
@@ -115,7 +115,9 @@ def main() -> None:
         "tensor": compare(choose_parallel("tensor", place), group),
         "agree": group.agree(40 + seat.rank),
         "gather": group.gather(seat.rank),
-        "messages": {name_size(size): len(times) for size, times in measure_messages(group, place.device, lambda: None)},
+        "messages": {
+            name_size(size): len(times) for size, times in measure_messages(group, place.device, lambda: None)
+        },
         "cuts": find_cut_points(Small(), "llama", 2),
     }
     if seat.rank == 0:

@@ -49,8 +49,8 @@ def advise(rule: str, subjects: Sequence[ResultRecord], *others: ResultRecord, *
 
 def test_every_rule_is_declared_and_silent_where_nothing_was_measured() -> None:
     assert rules.names() == (
-        "batch", "compiling", "energy", "engine", "fidelity", "first-call", "memory", "noise", "precision",
-        "precision-used", "roofline", "threads",
+        "batch", "compiling", "data-wait", "energy", "engine", "fidelity", "first-call", "memory", "noise",
+        "noise-scale", "precision", "precision-used", "roofline", "threads",
     )  # fmt: skip
     for name in rules.names():
         assert list(rules.get(name)(Ground((), ()))) == []

@@ -26,6 +26,7 @@ from assay.report.display import (
     is_number_column,
     number_column_unit,
 )
+from assay.report.marks import shared_reasons, table_footnotes
 from assay.report.values import Cell, Column, Table
 
 NUMBERS = [
@@ -144,3 +145,25 @@ def test_small_words() -> None:
     assert is_number_column([Cell(1), Cell(reason="x"), Cell("")])
     assert not is_number_column([Cell(1), Cell("a")])
     assert not is_number_column([Cell()])
+
+
+@pytest.mark.parametrize(("ratio", "text"), [(1e300, "×1.0e300"), (1e-300, "÷1.0e300"), (5e-324, "–")])
+def test_a_ratio_beyond_all_sense_stays_short(ratio: float, text: str) -> None:
+    assert format_number(ratio, "ratio") == text
+
+
+def test_a_reason_that_many_cells_give_is_told_once() -> None:
+    columns = (Column("device", "device"), Column("power", "power", "W"), Column("each", "each", "1/s"))
+    rows = tuple(
+        (Cell(f"d{place}"), Cell(reason="nobody measured it"), Cell(float(place), reason="derived: a / b"))
+        for place in range(8)
+    )
+    told = shared_reasons(Table("t", "T", columns, rows))
+    assert told == {
+        "nobody measured it": "– without a number under power: nobody measured it.",
+        "derived: a / b": "All under each: derived: a / b.",
+    }
+    assert table_footnotes(Table("t", "T", columns, rows), without=told).texts == ()
+    other = (Cell("d9"), Cell(4.0), Cell(1.0))
+    assert list(shared_reasons(Table("t", "T", columns, (*rows, other)))) == ["nobody measured it"]
+    assert shared_reasons(Table("t", "T", columns, rows[:7])) == {}

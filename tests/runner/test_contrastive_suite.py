@@ -57,7 +57,7 @@ def test_the_targets_are_those_of_the_five_categories(cells: tuple[PlannedCase, 
     assert bounds == {
         "throughput >= 50 samples/s", "latency <= 200 ms", "latency <= 50 ms", "throughput >= 1000 windows/s",
         "read_bytes_per_s >= 100 MB/s", "forward <= 50 ms", "backward <= 100 ms", "loss_time <= 10 ms",
-        "probe_accuracy >= 80 %", "largest(batch) >= 128", "largest(window) >= 4096", "speedup(cuda/cpu) >= 5",
+        "probe_accuracy >= 50 %", "largest(batch) >= 128", "largest(window) >= 4096", "speedup(cuda/cpu) >= 5",
         "speedup(fp16/fp32) >= 1.2", "saving(fp16/fp32) >= 50 %",
     }  # fmt: skip
     for chosen in (cells, make_plan(quicken(load_suite("contrastive")), MACHINE).cases):

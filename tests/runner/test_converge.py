@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from assay.catalog.training_series import EVAL_ACCURACY, EVAL_LOSS, EVAL_STEP, EVAL_WALL, LOSS
 from assay.core.errors import EngineError
 from assay.core.records import MetricValue
 from assay.engines.base import Session
 from assay.engines.training_base import Evaluation, TrainingSession
 from assay.engines.training_plan import TrainingOptions
-from assay.runner.converge import EVAL_ACCURACY, EVAL_LOSS, EVAL_STEP, EVAL_WALL, LOSS, train_to_target
+from assay.runner.converge import train_to_target
+from assay.runner.gradient_noise import keep_weights
 from assay.runner.measure import Progress
 from assay.runner.modes import ModeMeasured, merge_launch_metrics
 from assay.runner.timing import Timing
@@ -331,6 +333,29 @@ def test_looking_for_the_noise_scale_leaves_the_model_as_it_was() -> None:
     after = training.module.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert all(parameter.grad is None for parameter in training.module.parameters())
+
+
+def test_gradients_that_cannot_be_taken_cost_the_noise_scale_and_nothing_else() -> None:
+    torch = pytest.importorskip("torch")
+
+    def run_out(_loss: Any) -> None:
+        raise torch.OutOfMemoryError("no memory for the gradients")
+
+    training = dataclasses.replace(make_real_training(0.1), backward=run_out)
+    measured = train_to_target(training, TrainingOptions(dataset="blobs", target=0.97, epochs=40), Timing())
+    assert measured.stop_reason == "target reached"
+    scale = find(measured.metrics, "gradient_noise_scale")
+    assert scale.value is None
+    assert scale.reason is not None
+    assert scale.reason.endswith("cannot be used: no memory for the gradients")
+
+
+def test_a_frozen_part_is_neither_copied_nor_counted() -> None:
+    training = make_real_training(0.1)
+    training.module[0].weight.requires_grad_(requires_grad=False)
+    assert "0.weight" not in keep_weights(training)
+    measured = train_to_target(training, TrainingOptions(dataset="blobs", target=0.9, epochs=40), Timing())
+    assert find(measured.metrics, "gradient_noise_scale").value is not None
 
 
 def test_a_real_model_with_an_absurd_learning_rate_fails() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter_ns
@@ -26,6 +28,7 @@ from assay.runner.distributed import (
     explain_loss,
     rank_threads,
     run_distributed,
+    sweep_folders,
     torchrun_arguments,
     write_whole,
 )
@@ -38,7 +41,7 @@ from assay.workloads.resolve import resolve_workload
 
 SHORT = Timing(min_time_s=0.05, max_time_s=0.5, min_samples=5, warmup_min_s=0.0, warmup_max_s=0.2)
 ENDLESS = replace(SHORT, min_time_s=100.0, max_time_s=200.0)
-LIMIT_S = 280.0
+LIMIT_S = 200.0
 
 
 def make_job(timing: Timing = SHORT, **options: Any) -> Job:
@@ -112,6 +115,48 @@ def test_a_rank_that_is_killed_midway_is_a_failed_launch_and_leaves_nobody() -> 
     assert len(gone) >= 4, "worker, torchrun and two ranks"
 
 
+@pytest.mark.timeout(300)
+def test_a_worker_that_is_killed_takes_torchrun_and_its_ranks_with_it() -> None:
+    pytest.importorskip("torch", reason="ranks are PyTorch's")
+    seen: list[psutil.Process] = []
+
+    def on_message(message: Message | None) -> None:
+        if isinstance(message, PhaseBegan) and message.phase == "import":
+            seen.extend(descendants())
+            next(one for one in seen if "assay.runner.worker" in one.cmdline()).kill()
+
+    outcome = run_launch(make_job(), limit_s=LIMIT_S, on_message=on_message).outcome
+    assert isinstance(outcome, Failed)
+    assert "the worker was killed by SIGKILL" in outcome.reason
+    gone, alive = psutil.wait_procs(seen, timeout=10)
+    assert alive == []
+    assert len(gone) >= 4, "worker, torchrun and two ranks"
+
+
+@pytest.mark.timeout(300)
+def test_two_machines_meet_where_the_users_launcher_says() -> None:
+    pytest.importorskip("torch", reason="ranks are PyTorch's")
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    environ = {
+        **os.environ, "PET_NNODES": "2", "PET_RDZV_BACKEND": "c10d", "PET_RDZV_ENDPOINT": f"localhost:{port}",
+    }  # fmt: skip
+    job = replace(make_job(threads=1), threads=1)
+    with ThreadPoolExecutor(2) as machines:
+        launches = [machines.submit(run_launch, job, limit_s=LIMIT_S, environ=environ) for _ in range(2)]
+        outcomes = [one.result().outcome for one in launches]
+    found = set()
+    for outcome in outcomes:
+        assert isinstance(outcome, Measured), outcome
+        assert outcome.facts["machines"] == "2"
+        own = next(one for one in outcome.series if one.name == "latency")
+        other = next(one for one in outcome.series if one.name == "rank_latency")
+        assert len(own.values) == len(other.values)
+        found.add((own.rank, other.rank))
+    assert found == {(0, 1), (1, 0)}
+
+
 # -- what is asked of torchrun ---------------------------------------------------------------------------------
 
 
@@ -141,6 +186,15 @@ def test_a_trial_of_another_commit_is_refused(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, TreeFinder(tmp_path, tmp_path)])
     with pytest.raises(WorkloadError, match="another commit"):
         run_distributed(make_job(), None, 0)  # type: ignore[arg-type]  # never spoken to
+
+
+def test_folders_of_workers_that_are_gone_are_removed(tmp_path: Path) -> None:
+    gone = next(pid for pid in range(2**22, 2, -1) if not psutil.pid_exists(pid))
+    names = (f"assay-ranks-{gone}-abc", f"assay-ranks-{os.getpid()}-abc", "assay-ranks-mine", "other")
+    for name in names:
+        (tmp_path / name).mkdir()
+    sweep_folders(tmp_path)
+    assert sorted(one.name for one in tmp_path.iterdir()) == sorted(names[1:])
 
 
 # -- who is to blame -------------------------------------------------------------------------------------------
@@ -217,7 +271,7 @@ def test_what_ranks_cannot_train_is_refused_with_its_reason(monkeypatch: pytest.
     plan(ranks=2)
     plan(ranks=2, strategy="fsdp2")
     plan("bert/tiny", ranks=2, strategy="tensor")
-    for words, asked in (
+    refused: tuple[tuple[str, dict[str, Any]], ...] = (
         ("engine torch only", {"engine": "torch-compile"}),
         ("between mps devices", {"device": "mps"}),
         ("on one rank", {"dataset": "digits", "target": 0.9}),
@@ -225,7 +279,8 @@ def test_what_ranks_cannot_train_is_refused_with_its_reason(monkeypatch: pytest.
         ("as tensor parallel", {"strategy": "tensor"}),
         ("as pipeline parallel", {"strategy": "pipeline"}),
         ("learned under ddp or fsdp2", {"workload": "bert/tiny", "strategy": "tensor", "dataset": "sst2-synthetic"}),
-    ):
+    )
+    for words, asked in refused:
         with pytest.raises(UnsupportedError, match=words):
             plan(**{"ranks": 2, **asked})
     monkeypatch.setenv("PET_NNODES", "2")

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from assay.engines.training_base import TrainingSession
 from assay.runner.rank_exchange import (
     Exchange,
     bus_bandwidth,
+    collectives_ns,
     cover,
     describe_exchange,
     measure_alone,
@@ -186,7 +188,9 @@ def test_a_slow_step_is_taken_at_least_five_times() -> None:
     def run(group: ThreadGroup) -> int:
         fake = Fake(exchange=30_000 * MS)
         training = fake.training()
-        return len(take_steps(training, group, Timing(), Losses(training), step_ns=30_010 * MS, clock=fake.clock).values)
+        return len(
+            take_steps(training, group, Timing(), Losses(training), step_ns=30_010 * MS, clock=fake.clock).values
+        )
 
     assert on_ranks(1, run) == [5]
 
@@ -237,6 +241,21 @@ def test_two_collectives_at_once_count_once() -> None:
     assert cover([]) == 0
 
 
+def test_collectives_are_found_by_name_and_on_a_gpu_by_their_kernels() -> None:
+    def event(name: str, begin: float, end: float, device: str = "DeviceType.CPU") -> Any:
+        return SimpleNamespace(name=name, time_range=SimpleNamespace(start=begin, end=end), device_type=device)
+
+    profile = [
+        event("gloo:all_reduce", 0, 10),
+        event("gloo:all_reduce", 5, 15),
+        event("aten::add", 20, 30),
+        event("nccl:all_reduce", 40, 41),
+        event("ncclDevKernel_AllReduce_Sum_f32_RING_LL", 50, 57, "DeviceType.CUDA"),
+    ]
+    assert collectives_ns(profile[:3], on_device=False) == 15_000
+    assert collectives_ns(profile, on_device=True) == 7_000
+
+
 def test_bus_bandwidth_is_that_of_nccl_tests() -> None:
     assert bus_bandwidth(1_000_000, 1_000_000, 2) == pytest.approx(1e9)
     assert bus_bandwidth(1_000_000, 1_000_000, 4) == pytest.approx(1.5e9)
@@ -261,6 +280,8 @@ def test_communication_below_the_noise_is_null_with_its_reason() -> None:
         if one.name == "all_reduce_bytes_per_s"
     ]
     assert (alone.value, alone.reason) == (None, "one rank sends nothing")
+    few = describe_exchange(Exchange(5 * MS, 5 * MS, 5 * MS), ranks=1, step_ns=MS, silent_reason="")
+    assert {(one.value, one.reason) for one in few} == {(None, "one rank exchanges nothing")}
 
 
 def test_an_exchange_that_does_not_exist_takes_no_time() -> None:

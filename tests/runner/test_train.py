@@ -145,8 +145,8 @@ def test_whole_steps_and_parted_ones_take_turns_and_change_who_is_first() -> Non
 
     training = model.training(session=dataclasses.replace(model.training().session, infer=step))
     split = time_parts(training, TIMING, step_ns=1, clock=model.clock)
-    assert len(split.parts) == len(split.whole) == 10
-    assert wholes == [0, 2, 5, 7, 8, 10, 13, 15, 16, 18]
+    assert len(split.parts) == len(split.whole) == 20
+    assert wholes == [2 * pair + pair // 2 % 2 for pair in range(20)]
 
 
 def test_long_steps_are_split_less_often() -> None:
@@ -160,6 +160,15 @@ def test_a_training_too_short_to_judge_goes_on_untimed() -> None:
     measured = measure_training(model.training(steps_to_learn=200), TIMING, clock=model.clock)
     assert len(model.losses) == 200
     assert values_of(measured)["loss_ratio", "steady"] == pytest.approx(0.99**180, rel=0.01)
+
+
+def test_data_that_is_learned_slowly_gets_the_time_it_takes_and_no_more() -> None:
+    model = Model(falls=0.999)
+    measure_training(model.training(most_steps_to_learn=500), TIMING, clock=model.clock)
+    assert 100 < len(model.losses) < 200
+    hopeless = Model(falls=1.0)
+    with pytest.raises(EngineError, match="in 500 steps"):
+        measure_training(hopeless.training(most_steps_to_learn=500), TIMING, clock=hopeless.clock)
 
 
 @pytest.mark.parametrize("falls", [1.0, 1.001])

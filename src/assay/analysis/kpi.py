@@ -17,7 +17,8 @@ from assay.analysis.device_names import DeviceName, name_device
 from assay.analysis.side_by_side import Subject
 from assay.analysis.usable_numbers import TABLES_READ, NumberWanted, keyed_sql, relevant_sql, usable_sql
 from assay.core.words import Provenance
-from assay.store.query import fetch_arrow, fetch_rows, quote
+from assay.store.query import fetch_arrow, fetch_rows
+from assay.store.view_sql import quote
 
 if TYPE_CHECKING:
     from assay.catalog.hardware.entry import Hardware

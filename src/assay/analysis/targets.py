@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
-from assay.catalog.targets import SPEEDUP, Bound, Target
+from assay.catalog.targets import LARGEST, SAVING, SPEEDUP, Bound, Target
 from assay.core.display import Displayed
 from assay.core.records import MetricValue, ResultRecord
-from assay.core.words import Provenance, Verdict
+from assay.core.words import Provenance, Status, Verdict
 
 GRADES = (("A", 95.0), ("B", 85.0), ("C", 70.0), ("D", 50.0), ("E", 0.0))
 """The least score of each grade. An A also takes that nothing failed."""
@@ -23,6 +23,9 @@ FEWEST_KNOWN_SHARE = 0.5
 """Share of the weight that must be known for a score to be given."""
 _NO_CREDIT_AT = 2.0
 _SIDES = ("device", "engine", "precision", "hardware", "batch")
+_MEMORIES = ("device_memory_peak_bytes", "memory_peak_bytes")
+"""What a saving is of: the device's allocator where both sides have it, else the process."""
+_UNDISTURBED = ("accuracy", "probe_accuracy", "loss", "loss_ratio")
 _DISTURBED = "the launches were disturbed; run it again"
 _NOTES = {Verdict.NOISY: "the launches were noisy", Verdict.CONTAMINATED: "met although the launches were disturbed"}
 _UNITS_OF_WORK = {"sample": "sample", "token": "token", "audio": "s audio"}
@@ -70,13 +73,28 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupScore:
+    """The score of the targets under one heading, made as that of all."""
+
+    name: str
+    score: float | None
+    grade: str | None
+    known_share: float
+    met: Mapping[Met, int]
+
+
+@dataclass(frozen=True, slots=True)
 class TargetReport(Displayed):
-    """Every target on every case that it is for. ``score`` is 0 to 100, None where too little is known."""
+    """Every target on every case that it is for. ``score`` is 0 to 100, None where too little is known.
+
+    ``groups`` are in the order of the targets, and empty where no target has a group.
+    """
 
     outcomes: tuple[Outcome, ...]
     score: float | None
     grade: str | None
     known_share: float
+    groups: tuple[GroupScore, ...] = ()
 
     def count(self, met: Met) -> int:
         """How many outcomes are so."""
@@ -87,7 +105,16 @@ def judge_targets(results: Sequence[ResultRecord], targets: Sequence[Target]) ->
     """Hold results to targets. A target that fits no result is one unknown outcome, so that nothing is overlooked."""
     outcomes = tuple(outcome for target in targets for outcome in _judge_one(target, results))
     score, share = _score(outcomes)
-    return TargetReport(outcomes, score, _grade(score, outcomes), share)
+    named = list(dict.fromkeys(target.group for target in targets if target.group))
+    return TargetReport(
+        outcomes, score, _grade(score, outcomes), share, tuple(_score_group(name, outcomes) for name in named)
+    )
+
+
+def _score_group(name: str, outcomes: Sequence[Outcome]) -> GroupScore:
+    own = [one for one in outcomes if one.target.group == name]
+    score, share = _score(own)
+    return GroupScore(name, score, _grade(score, own), share, {met: sum(one.met is met for one in own) for met in Met})
 
 
 def _judge_one(target: Target, results: Sequence[ResultRecord]) -> Iterator[Outcome]:
@@ -95,8 +122,11 @@ def _judge_one(target: Target, results: Sequence[ResultRecord]) -> Iterator[Outc
     if not chosen:
         yield Outcome(target, target.bound, "no case", None, Met.UNKNOWN, reason="no result is of the cases it is for")
         return
-    if target.bound.metric == SPEEDUP:
-        yield from _judge_speedups(target, chosen)
+    if target.bound.metric in (SPEEDUP, SAVING):
+        yield from _judge_pairs(target, chosen)
+        return
+    if target.bound.metric == LARGEST:
+        yield from _judge_largest(target, chosen)
         return
     for result in chosen:
         bound = target.bound_for(result.hardware)
@@ -113,7 +143,7 @@ def _judge_result(target: Target, bound: Bound, result: ResultRecord) -> Outcome
         missing = "not measured" if metric is None else metric.reason or "no value"
         return _unknown(target, bound, result, f"{bound.metric} {bound.stat}: {missing}")
     is_met = bound.holds(metric.value)
-    if result.verdict is Verdict.CONTAMINATED and not is_met:
+    if result.verdict is Verdict.CONTAMINATED and not is_met and not _is_undisturbed(bound):
         return _unknown(target, bound, result, _DISTURBED)
     return Outcome(
         target, bound, result.case.label, result.hardware, Met.PASS if is_met else Met.FAIL, result.provenance,
@@ -121,6 +151,11 @@ def _judge_result(target: Target, bound: Bound, result: ResultRecord) -> Outcome
         is_close=_straddles(bound.bound, metric.ci_lo, metric.ci_hi),
         reason=_NOTES.get(result.verdict) if result.verdict else None,
     )  # fmt: skip
+
+
+def _is_undisturbed(bound: Bound) -> bool:
+    """True for what other processes on the machine do not change: right answers, and memory of one's own."""
+    return bound.metric in _UNDISTURBED or bound.unit == "B"
 
 
 def _unknown(target: Target, bound: Bound, result: ResultRecord, reason: str) -> Outcome:
@@ -153,10 +188,10 @@ def _counts_otherwise(bound: Bound, result: ResultRecord) -> str | None:
     return None if asked == result.unit_of_work else f"counts {result.unit_of_work}s, not {bound.counted}"
 
 
-# -- speed-ups ---------------------------------------------------------------------------------------------------
+# -- two results held against each other -------------------------------------------------------------------------
 
 
-def _judge_speedups(target: Target, results: Sequence[ResultRecord]) -> Iterator[Outcome]:
+def _judge_pairs(target: Target, results: Sequence[ResultRecord]) -> Iterator[Outcome]:
     new, old = str(target.bound.new), str(target.bound.old)
     field = next((one for one in _SIDES if _has(results, one, new) and _has(results, one, old)), None)
     if field is None:
@@ -165,28 +200,30 @@ def _judge_speedups(target: Target, results: Sequence[ResultRecord]) -> Iterator
         yield Outcome(target, target.bound, f"{new} / {old}", None, Met.UNKNOWN, reason=reason)
         return
     olds = {_key(result, field): result for result in results if _is(result, field, old)}
-    for result in results:
-        if not _is(result, field, new):
-            continue
+    pairs = [(result, olds.get(_key(result, field))) for result in results if _is(result, field, new)]
+    for result, other in [pair for pair in pairs if not _is_absent(pair)] or pairs:
         bound = target.bound_for(result.hardware)
         if bound is None:
             continue
-        other = olds.get(_key(result, field))
         if other is None:
             reason = f"{old} was not measured on this case"
             yield Outcome(target, bound, result.case.label, result.hardware, Met.UNKNOWN, reason=reason)
         else:
-            yield _judge_pair(target, bound, result, other)
+            judge = _judge_saving if bound.metric == SAVING else _judge_speedup
+            yield judge(target, bound, result, other)
 
 
-def _judge_pair(target: Target, bound: Bound, new: ResultRecord, old: ResultRecord) -> Outcome:
+def _is_absent(pair: tuple[ResultRecord, ResultRecord | None]) -> bool:
+    """True where this machine has neither side: a device that is not here, in both precisions."""
+    return all(one is not None and one.status is Status.UNSUPPORTED for one in pair)
+
+
+def _judge_speedup(target: Target, bound: Bound, new: ResultRecord, old: ResultRecord) -> Outcome:
     place = (target, bound, new.case.label, new.hardware)
     ids = (new.result_id, old.result_id)
-    reason = _unusable(new) or _unusable(old)
+    reason = _incomparable(new, old)
     if reason is None and Verdict.CONTAMINATED in (new.verdict, old.verdict):
         reason = _DISTURBED
-    if reason is None and new.provenance is not old.provenance:
-        reason = f"one is {new.provenance}, the other {old.provenance}"
     fast, slow = new.metric("latency_ns"), old.metric("latency_ns")
     if reason is None and (fast is None or slow is None or not fast.value or not slow.value):
         reason = "no latency on both sides"
@@ -197,6 +234,29 @@ def _judge_pair(target: Target, bound: Bound, new: ResultRecord, old: ResultReco
     lo, hi = (None, None) if half is None else (value * math.exp(-half), value * math.exp(half))
     met = Met.PASS if bound.holds(value) else Met.FAIL
     return Outcome(*place, met, new.provenance, ids, value, lo, hi, is_close=_straddles(bound.bound, lo, hi))
+
+
+def _judge_saving(target: Target, bound: Bound, new: ResultRecord, old: ResultRecord) -> Outcome:
+    """Compare peaks of memory, which neighbours on the machine do not move."""
+    place = (target, bound, new.case.label, new.hardware)
+    ids = (new.result_id, old.result_id)
+    reason = _incomparable(new, old)
+    if reason is not None:
+        return Outcome(*place, Met.UNKNOWN, result_ids=ids, reason=reason)
+    for name in _MEMORIES:
+        less, more = new.metric(name, "max"), old.metric(name, "max")
+        if less is not None and more is not None and less.value and more.value:
+            value = 1 - less.value / more.value
+            met = Met.PASS if bound.holds(value) else Met.FAIL
+            return Outcome(*place, met, new.provenance, ids, value, reason=f"of {name}")
+    return Outcome(*place, Met.UNKNOWN, result_ids=ids, reason="no memory on both sides")
+
+
+def _incomparable(new: ResultRecord, old: ResultRecord) -> str | None:
+    reason = _unusable(new) or _unusable(old)
+    if reason is None and new.provenance is not old.provenance:
+        return f"one is {new.provenance}, the other {old.provenance}"
+    return reason
 
 
 def _half_width(*sides: MetricValue) -> float | None:
@@ -231,6 +291,55 @@ def _key(result: ResultRecord, field: str) -> tuple[object, ...]:
     }  # fmt: skip
     left_out = {field} | ({"device", "hardware"} if field in ("device", "hardware") else set())
     return tuple(value for name, value in values.items() if name not in left_out)
+
+
+# -- the largest that ran ----------------------------------------------------------------------------------------
+
+
+def _judge_largest(target: Target, results: Sequence[ResultRecord]) -> Iterator[Outcome]:
+    """One outcome for each device: the largest size that ran there, whatever else the cases differ in."""
+    places: dict[tuple[str | None, str | None], list[tuple[float, ResultRecord]]] = {}
+    for result in results:
+        size = _size(result, str(target.bound.size))
+        if size is not None:
+            places.setdefault((result.hardware, result.case.device), []).append((size, result))
+    if not places:
+        reason = f"no result has a size {target.bound.size!r}"
+        yield Outcome(target, target.bound, "no case", None, Met.UNKNOWN, reason=reason)
+    tried = {
+        key: sized for key, sized in places.items() if any(one.status is not Status.UNSUPPORTED for _, one in sized)
+    }
+    for (hardware, _), sized in (tried or places).items():
+        bound = target.bound_for(hardware)
+        if bound is not None:
+            yield _judge_sizes(target, bound, sized)
+
+
+def _judge_sizes(target: Target, bound: Bound, sized: Sequence[tuple[float, ResultRecord]]) -> Outcome:
+    """Too small is a fail only where a larger size was tried in vain: else nobody knows."""
+    ran = max((one for one in sized if one[1].is_usable), key=lambda one: one[0], default=None)
+    largest = 0.0 if ran is None else ran[0]
+    failed = min((one for one in sized if one[0] > largest and _gave_way(one[1])), key=lambda one: one[0], default=None)
+    shown = ran or failed or sized[0]
+    place = (target, bound, shown[1].case.label, shown[1].hardware)
+    ids = tuple(one[1].result_id for one in (ran, failed) if one is not None)
+    why = None if failed is None else f"{bound.size} {failed[0]:g}: {_unusable(failed[1])}"
+    if not bound.holds(largest) and failed is None:
+        tried = _unusable(shown[1]) if ran is None else f"nothing above {bound.size} {largest:g} was tried"
+        return Outcome(*place, Met.UNKNOWN, shown[1].provenance, ids, reason=tried)
+    met = Met.PASS if bound.holds(largest) else Met.FAIL
+    return Outcome(*place, met, shown[1].provenance, ids, largest, reason=why)
+
+
+def _gave_way(result: ResultRecord) -> bool:
+    return result.status.is_failure or result.status is Status.SKIPPED
+
+
+def _size(result: ResultRecord, name: str) -> float | None:
+    try:
+        return float(_field(result, name) or "")
+    except ValueError:
+        return None
 
 
 # -- which cases, and the score ----------------------------------------------------------------------------------

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from assay.catalog.launch_metrics import usual_stat
 from assay.catalog.metrics import metrics as registry
 from assay.core.words import Direction, Verdict
-from assay.store.query import fetch_rows, quote
+from assay.store.query import fetch_rows
 from assay.store.schema import HEADLINE_PHASE, HEADLINES, RESULTS, headline_columns
 from assay.store.selection import ANY, Selection
+from assay.store.view_sql import quote
 
 if TYPE_CHECKING:
     from assay.store import Store

@@ -1,8 +1,9 @@
 """Targets: what a number must be, written as a person would: ``p99_latency_ms <= 50``, ``speedup(cuda/cpu) >= 5``.
 
 A target names a metric of the registry, a statistic of it and a bound; units may be any of the metric's kind. Three
-are over several results: ``speedup(NEW/OLD)``, ``saving(NEW/OLD)`` of memory, ``largest(SIZE)`` that ran. Read here, because suites hold them; judged in ``assay.analysis.targets``. Grammar and meaning: docs/targets.md. May import:
-core and catalog.metrics.
+are over several results: ``speedup(NEW/OLD)``, ``saving(NEW/OLD)`` of memory, ``largest(SIZE)`` that ran. Read here,
+because suites hold them; judged in ``assay.analysis.targets``. Grammar and meaning: docs/targets.md. May import: core
+and catalog.metrics.
 """
 
 from __future__ import annotations

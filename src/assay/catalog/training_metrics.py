@@ -11,6 +11,7 @@ from assay.core.words import Direction
 _TRAINING = "docs/training.md"
 _DATA = "docs/data-pipelines.md"
 _DISTRIBUTED = "docs/distributed.md"
+_TARGETS = "docs/time-to-accuracy.md"
 _LAUNCHES = "median over launches"
 
 
@@ -45,7 +46,7 @@ DATA_WAIT_TIME = _define(
     "data_wait_ns", "ns", Direction.LOWER, "Time that a training step waits for its batch, bringing it to the device included", _PART
 )  # fmt: skip
 COMMUNICATION_TIME = _define(
-    "communication_ns", "ns", Direction.LOWER, "Time of a step that is spent on exchanging gradients or parameters; the phase tells how it was found", "docs/distributed.md", source=_DISTRIBUTED,
+    "communication_ns", "ns", Direction.LOWER, "Time of a step that is spent on exchanging gradients or parameters; the phase tells how it was found", "exposed: step - step without exchange; alone: the exchange by itself; profiler: time in its operators", source=_DISTRIBUTED,
 )  # fmt: skip
 PARTS_SHARE = _define(
     "parts_share", "1", Direction.NEITHER, "Sum of the parts of a step over the time of a whole step: 1 where nothing is missed", "(data wait + forward + loss + backward + optimizer) / latency",
@@ -56,23 +57,33 @@ DATA_WAIT_SHARE = _define(
 LOSS_DROP = _define(
     "loss_ratio", "1", Direction.LOWER, "Loss at the end over loss at the start: below 1 the model learned", "median loss of the last tenth of the steps / median of the first tenth",
 )  # fmt: skip
-STEPS = _define("steps_to_target", "1", Direction.LOWER, "Optimizer steps until the target quality was first reached")
+STEPS = _define(
+    "steps_to_target",
+    "1",
+    Direction.LOWER,
+    "Optimizer steps until the target quality was first reached",
+    source=_TARGETS,
+)
 TRAINING_ENERGY = _define(
     "energy_to_target_j",
     "J",
     Direction.LOWER,
     "Energy from the start of training until the target was reached, idle draw included",
+    source=_TARGETS,
 )
-BEST_EPOCH = _define("best_epoch", "1", Direction.NEITHER, "Epoch of the best quality on the test split, from 1")
+BEST_EPOCH = _define(
+    "best_epoch", "1", Direction.NEITHER, "Epoch after which the test split was answered best, from 1", source=_TARGETS
+)
 NOISE_SCALE = _define(
-    "gradient_noise_scale", "1", Direction.NEITHER, "Simple noise scale of the gradient, in samples: the batch at which noise and signal are equal", "tr(Sigma) / |G|^2 (McCandlish et al. 2018, arXiv:1812.06162, appendix A)",
+    "gradient_noise_scale", "1", Direction.NEITHER, "Simple noise scale of the gradient, in samples: the batch at which noise and signal are equal", "tr(Sigma) / |G|^2 (McCandlish et al. 2018, arXiv:1812.06162, appendix A)", source=_TARGETS,
 )  # fmt: skip
 SUGGESTED_BATCH = _define(
     "suggested_batch",
     "1",
     Direction.NEITHER,
-    "Batch size that the noise scale suggests, within what fits",
-    "docs/training.md",
+    "Samples in a step that the noise scale suggests, within what the data set has",
+    "the power of two nearest to gradient_noise_scale, at most training samples / 8",
+    source=_TARGETS,
 )
 TRAINABLE = _define(
     "trainable_parameters", "1", Direction.NEITHER, "Parameters that receive gradients", "count of the elements",

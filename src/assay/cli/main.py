@@ -26,6 +26,7 @@ from assay.cli import (
     check,
     ci,
     compare,
+    dataset,
     doctor,
     export,
     imports,
@@ -93,6 +94,7 @@ report.register(app)
 serve.register(app)
 app.add_typer(suite.app, name="suite")
 app.add_typer(ci.app, name="ci")
+app.add_typer(dataset.app, name="dataset")
 states.register(store.app)
 app.add_typer(store.app, name="store")
 cache.register(app)

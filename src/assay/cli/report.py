@@ -87,7 +87,11 @@ def report(  # noqa: PLR0913  (a command has as many options as people need)
     tag: Annotated[str | None, typer.Option("--tag", help="Only results of runs with this tag.")] = None,
     source: Texts = None,
     provenance: Annotated[
-        str | None, typer.Option(help="measured (usual), imported, predicted, or any.", show_default=False)
+        str | None,
+        typer.Option(
+            help="measured, imported, predicted, or any. Usual: measured; any, each marked, of reports that compare.",
+            show_default=False,
+        ),
     ] = None,
     usable: Annotated[bool, typer.Option("--usable", help="Only what rankings may use.")] = False,
     since: Annotated[

@@ -190,8 +190,7 @@ def run(  # noqa: PLR0913  (a command has as many options as people need)
     asked = imply(asked) if suite is None else asked
     if resume is not None:
         others = (suite, compress, max_size, launches, min_time, max_time, launch_limit, seed, skip_fresh)
-        others = (*others, quick or None)
-        _refuse_beside_resume(asked, others)
+        _refuse_beside_resume(asked, (*others, quick or None))
         inheritance, chosen = _inherit(opened, resume, environment)
     else:
         chosen = choose_suite(suite, asked, max_size)

@@ -99,14 +99,16 @@ def _choose(run: RunRecord, written: list[str] | None, file: Path | None) -> tup
 # -- output ------------------------------------------------------------------------------------------------------
 
 COLUMNS = (
-    "group", "target", "case", "hardware", "met", "value", "lo", "hi", "sign", "bound", "unit", "close", "provenance", "reason",
+    "target", "case", "hardware", "met", "value", "lo", "hi", "sign", "bound", "unit", "close", "provenance",
+    "reason", "group",
 )  # fmt: skip
 
 
 def _row(outcome: Outcome) -> dict[str, Any]:
     bound = outcome.bound
     return {
-        "group": outcome.target.group or None, "target": outcome.target.label, "case": outcome.case_label, "hardware": outcome.hardware,
+        "group": outcome.target.group or None, "target": outcome.target.label, "case": outcome.case_label,
+        "hardware": outcome.hardware,
         "met": outcome.met.value, "metric": bound.metric, "stat": bound.stat, "value": outcome.value, "lo": outcome.lo,
         "hi": outcome.hi, "sign": bound.sign, "bound": bound.bound, "unit": bound.unit, "close": outcome.is_close,
         "credit": outcome.credit, "weight": outcome.target.weight,
@@ -166,18 +168,21 @@ def _shown(value: float | None, outcome: Outcome) -> str:
 
     if value is None:
         return MISSING
-    match outcome.bound.unit:
-        case "ns":
-            return format_duration_ns(value)
-        case "B":
-            return format_bytes(value)
-        case "B/s":
-            return f"{format_bytes(value)}/s"
-        case "1" if outcome.bound.metric == "saving":
-            return f"{100 * value:.0f} %"
-        case "1":
-            return format_significant(value) + ("x" if outcome.bound.metric == "speedup" else "")
-        case "1/s":
-            return f"{format_significant(value)}/s"
-        case unit:
-            return f"{format_significant(value)} {unit}"
+    match outcome.bound.unit, outcome.bound.metric:
+        case "ns", _:
+            text = format_duration_ns(value)
+        case "B", _:
+            text = format_bytes(value)
+        case "B/s", _:
+            text = f"{format_bytes(value)}/s"
+        case _, "saving":
+            text = f"{100 * value:.0f} %"
+        case _, "speedup":
+            text = f"{format_significant(value)}x"
+        case "1", _:
+            text = format_significant(value)
+        case "1/s", _:
+            text = f"{format_significant(value)}/s"
+        case unit, _:
+            text = f"{format_significant(value)} {unit}"
+    return text

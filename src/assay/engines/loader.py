@@ -1,7 +1,7 @@
 """Engine ``loader``: batches of a data pipeline through PyTorch's DataLoader. One call is one batch.
 
-Its workers are PyTorch's own, started as PyTorch starts them, because that is what training waits for. May import: core,
-workloads, engines; torch inside functions.
+Its workers are PyTorch's own, started as PyTorch starts them, because that is what training waits for. May import:
+core, workloads, engines; torch inside functions.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Loader:
             raise UnsupportedError(f"{request.workload.name} needs the package {missing[0]!r}.", hint=missing[1])
         if request.options.get("pin") == "on" and not _has_accelerator_build():
             raise UnsupportedError(
-                "Page-locked memory needs a PyTorch that drives an accelerator, and this one is built for the CPU only.",
+                "Page-locked memory needs a PyTorch that drives an accelerator; this one is built for the CPU only.",
                 hint="Leave out pin=on, or install a PyTorch built for your device.",
             )
         return ()

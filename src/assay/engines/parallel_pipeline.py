@@ -58,7 +58,7 @@ def load_pipeline(engine_name: str, request: LoadRequest, place: Place) -> Train
     made = make_optimizer(asked.optimizer, stage.submod.parameters(), rate, request.device)
 
     def loss_of(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        return trainable.loss(SimpleNamespace(logits=logits), {"labels": labels})  # type: ignore[no-any-return]
+        return trainable.loss(SimpleNamespace(logits=logits), {"labels": labels})
 
     schedule_class = Schedule1F1B if asked.accumulate >= place.ranks else ScheduleGPipe
     schedule = schedule_class(stage, n_microbatches=asked.accumulate, loss_fn=loss_of)
@@ -153,7 +153,9 @@ def _cut(module: Any, trainable: Trainable, example: Mapping[str, Any], place: P
     import torch
     from torch.distributed.pipelining import SplitPoint, pipeline
 
-    class Logits(torch.nn.Module):  # what goes from stage to stage is tensors, and a loss is made of them
+    class Logits(torch.nn.Module):  # type: ignore[misc]  # torch is not followed by mypy (pyproject)
+        """What goes from stage to stage is tensors, and of the last the loss is made."""
+
         def __init__(self) -> None:
             super().__init__()
             self.model = module

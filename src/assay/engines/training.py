@@ -34,6 +34,8 @@ Module = Any
 
 _OWN_COURSE = 10
 """A learning rate that falls without a data set does so over this many times the steps that learning takes."""
+_DATASET_PATIENCE = 10
+"""What a data set teaches is not known beforehand, as it is of the own task, so that nothing says how soon it shows."""
 
 
 def import_training(workload: Workload) -> None:
@@ -113,16 +115,21 @@ def load_training(
         steps_per_epoch=feed.steps_per_epoch,
         facts=facts,
         read_losses=loop.read_losses,
+        most_steps_to_learn=made.slow_steps + trainable.steps_to_learn * (1 if dataset is None else _DATASET_PATIENCE),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """What learns, its parameters in all and those that are trained, and what is to be said of it."""
+    """What learns, its parameters in all and those that are trained, and what is to be said of it.
+
+    ``slow_steps`` is how many steps the learning rate takes to rise.
+    """
 
     learner: Learner
     parameters: int
     trained: int
+    slow_steps: int
     facts: Mapping[str, str]
 
 
@@ -156,7 +163,7 @@ def _make_learner(
 ) -> _Made:
     from assay.engines.torch_device import find_device
     from assay.engines.training_loop import Learner
-    from assay.engines.training_optimizers import make_optimizer, make_schedule
+    from assay.engines.training_optimizers import count_warm_up, make_optimizer, make_schedule
     from assay.engines.training_precision import make_precision
 
     trainable, device = trainables.get(request.workload.family.name), find_device(request.device)
@@ -182,7 +189,8 @@ def _make_learner(
         **precision.facts,
         **how,
     }
-    return _Made(Learner(wrapped, trainable, precision, optimizer.optimizer, scheduler), parameters, trained, facts)
+    learner = Learner(wrapped, trainable, precision, optimizer.optimizer, scheduler)
+    return _Made(learner, parameters, trained, count_warm_up(asked.schedule, steps), facts)
 
 
 def _open(asked: TrainingOptions, request: LoadRequest) -> Dataset | None:

@@ -62,3 +62,5 @@ class TrainingSession:
     facts: Mapping[str, str] = field(default_factory=dict)
     read_losses: Callable[[], tuple[float, ...]] | None = None
     """Waits, and returns the loss of every step since loading, in order: warm-up and compiling included."""
+    most_steps_to_learn: int | None = None
+    """How long a training whose loss has not fallen yet goes on, untimed; None is ``steps_to_learn``."""

@@ -85,6 +85,10 @@ def plan_training(engine_name: str, request: LoadRequest) -> TrainingOptions:
     asked = read_training_options(request.options)
     _check_means(asked, request)
     _check_data(asked, request)
+    if asked.ranks > 1 or "strategy" in request.options:
+        from assay.engines.distributed_plan import plan_distributed
+
+        plan_distributed(engine_name, request, asked)
     return asked
 
 

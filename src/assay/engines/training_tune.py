@@ -17,6 +17,9 @@ LORA_SCALE = 2.0
 """alpha / rank, with alpha = 16: the usual choice beside rank 8."""
 
 
+_FEWEST_BLOCKS = 2
+
+
 def choose_trained(module: Any, trainable: Trainable, tune: str, generator: Any) -> str:
     """Freeze what ``tune`` does not train, put adapters in, and say so in words. Raises UnsupportedError."""
     if tune == "full":
@@ -75,7 +78,7 @@ def _adapt(layer: Any, generator: Any) -> None:
 def checkpoint_blocks(module: Any, family: str) -> str:
     """Keep only the inputs of each block, and compute its activations again on the way back; say how.
 
-    The model's own switch where it has one; else every block of every outermost list of at least two blocks. Running
+    The model's own switch where it has one; else every block of every outermost list of at least two. Running
     statistics of batch normalisation then see each batch twice, in every implementation on top of torch's.
     Raises UnsupportedError where there are no blocks.
     """
@@ -98,13 +101,16 @@ def _checkpointed(forward: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _outer_blocks(module: Any) -> Iterator[Any]:
+    """Blocks of the outermost lists. A sequence of single layers is one block: alone, each would keep its input."""
     from torch import nn
 
     for child in module.children():
-        if isinstance(child, (nn.ModuleList, nn.Sequential)) and len(child) > 1:
-            yield from child
-        else:
+        if not isinstance(child, (nn.ModuleList, nn.Sequential)) or len(child) < _FEWEST_BLOCKS:
             yield from _outer_blocks(child)
+        elif isinstance(child, nn.Sequential) and not any(list(block.children()) for block in child):
+            yield child
+        else:
+            yield from child
 
 
 def _begins(name: str, starts: tuple[str, ...]) -> bool:

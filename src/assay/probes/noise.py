@@ -30,7 +30,8 @@ class NoiseSnapshot:
 
     ``busy_ticks`` is CPU time spent on any process or interrupt of the machine, ``total_ticks`` that plus idle
     and stolen time, over ``cpus`` processors. ``throttle_events`` counts thermal limits. ``clock_mhz`` is the
-    fastest core's clock now.
+    fastest core's clock now. ``children_cpu_ns`` is CPU time of the processes that this one has started and their own:
+    they load its data or train beside it, and are nobody else.
     """
 
     wall_ns: int
@@ -48,6 +49,7 @@ class NoiseSnapshot:
     cpus: int | None = None
     clock_mhz: float | None = None
     throttle_events: int | None = None
+    children_cpu_ns: int | None = None
 
 
 def take_snapshot(*, root: Path = _ROOT) -> NoiseSnapshot:
@@ -68,6 +70,7 @@ def take_snapshot(*, root: Path = _ROOT) -> NoiseSnapshot:
         cpus=ticks.get("cpus"),
         clock_mhz=_read_clock_mhz(root),
         throttle_events=_read_throttle_events(root),
+        children_cpu_ns=_read_children_cpu_ns(root),
         # Last, so that the reading itself is not inside a region that starts here.
         process_cpu_ns=time.process_time_ns(),
         wall_ns=time.perf_counter_ns(),
@@ -108,7 +111,8 @@ def measure_noise(
         busy_share = _scale(_rise(before.busy_ticks, after.busy_ticks), 1 / total)
         if busy_share is not None and processors:
             # Ticks are coarser than the process clock, so the difference of an idle machine may fall below zero.
-            other_share = max(0.0, busy_share - process_ns / (wall_ns * processors))
+            own_ns = process_ns + (_rise(before.children_cpu_ns, after.children_cpu_ns) or 0)
+            other_share = max(0.0, busy_share - own_ns / (wall_ns * processors))
             found["other_cpu_share"], found["other_cpus"] = other_share, other_share * processors
     return {name: float(value) for name, value in found.items() if value is not None}
 
@@ -160,6 +164,26 @@ def _read_ticks(root: Path) -> dict[str, int]:
     user, nice, system, idle, iowait, irq, softirq, steal = [*(int(field) for field in lines[0][1:9]), *[0] * 8][:8]
     busy = user + nice + system + irq + softirq
     return {"busy": busy, "steal": steal, "total": busy + idle + iowait + steal, "cpus": len(lines) - 1}
+
+
+def _read_children_cpu_ns(root: Path) -> int | None:
+    """Sum the CPU time of all living descendants; None where the kernel does not list them.
+
+    Source: proc(5): ``/proc/PID/task/TID/children`` and fields 14 and 15 (utime, stime) of ``/proc/PID/stat``.
+    """
+    begin = root / "proc/self"
+    if read_text(begin / f"task/{os.getpid()}/children") is None:
+        return None
+    waiting, ticks = [begin], 0
+    while waiting:
+        folder = waiting.pop()
+        for listed in list_children(folder / "task", "*"):
+            for pid in (read_text(listed / "children") or "").split():
+                waiting.append(root / "proc" / pid)
+                # The name in parentheses may hold blanks, so fields are counted from behind it.
+                fields = (read_text(root / "proc" / pid / "stat") or "").rpartition(")")[2].split()
+                ticks += sum(map(int, fields[11:13]))
+    return ticks * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 
 def _read_clock_mhz(root: Path) -> float | None:

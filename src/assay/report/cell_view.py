@@ -21,7 +21,17 @@ from assay.report.display import (
     is_number,
     is_number_column,
 )
-from assay.report.marks import NOISY, Footnotes, Mark, TableFacts, cell_marks, change_word, table_facts, table_footnotes
+from assay.report.marks import (
+    NOISY,
+    Footnotes,
+    Mark,
+    TableFacts,
+    cell_marks,
+    change_word,
+    shared_reasons,
+    table_facts,
+    table_footnotes,
+)
 from assay.report.values import Cell, Column, Ref, Table
 
 SHORT = 96
@@ -70,7 +80,10 @@ class ColumnView:
 
 @dataclass(frozen=True, slots=True)
 class TableView:
-    """A table with its rows ready to be written, its notes, and what its numbers share."""
+    """A table with its rows ready to be written, its notes, and what its numbers share.
+
+    ``shared`` are reasons that many cells give: they are told once, under the table, and have no sign in each cell.
+    """
 
     columns: tuple[ColumnView, ...]
     rows: tuple[tuple[CellView, ...], ...]
@@ -78,11 +91,13 @@ class TableView:
     facts: TableFacts
     has_row_headings: bool
     described: tuple[Column, ...]
+    shared: tuple[str, ...] = ()
 
 
 def view_table(table: Table) -> TableView:
     """Return a table ready to be written."""
-    facts, notes = table_facts(table), table_footnotes(table)
+    shared = shared_reasons(table)
+    facts, notes = table_facts(table), table_footnotes(table, without=shared)
     numeric = [
         is_number_column((row[index] for row in table.rows), column) for index, column in enumerate(table.columns)
     ]
@@ -104,7 +119,9 @@ def view_table(table: Table) -> TableView:
         for row in table.rows
     )
     described = tuple(column for column in table.columns if column.description)
-    return TableView(columns, rows, notes.texts, facts, bool(columns) and not numeric[0], described)
+    return TableView(
+        columns, rows, notes.texts, facts, bool(columns) and not numeric[0], described, tuple(shared.values())
+    )
 
 
 def view_cell(

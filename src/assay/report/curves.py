@@ -18,13 +18,14 @@ from assay.core.words import Provenance, Verdict
 from assay.report.cells import choose_metric
 from assay.runner.sweep import BATCH, Axis, Curve, read_curves
 from assay.stats.scaling import Point
-from assay.store.query import fetch_rows, quote
+from assay.store.query import fetch_rows
+from assay.store.view_sql import quote
 
 if TYPE_CHECKING:
     from assay.store import Store
     from assay.store.selection import Selection
 
-USUAL_AXES = (BATCH, "threads", "seq", "image")
+USUAL_AXES = (BATCH, "threads", "seq", "image", "window")
 _FEWEST_SIZES = 3
 _SIDES = ("image", "height", "width")
 _UNIT_COLUMNS = ("workload", "engine", "device", "mode", "precision", "hardware", "provenance", "unit_of_work")

@@ -279,12 +279,17 @@ def _format_ratio(ratio: float) -> str:
     if ratio <= 0:
         return MISSING
     if ratio > _READABLE_RATIO:
-        return f"×{format_significant(ratio, 2)}"
+        return f"×{_format_times(ratio)}"
     if ratio < 1 / _READABLE_RATIO:
-        return f"÷{format_significant(1 / ratio, 2)}"
+        return f"÷{_format_times(1 / ratio)}" if math.isfinite(1 / ratio) else MISSING
     percent = 100 * (ratio - 1)
     text = f"{abs(percent):.1f}"
     return f"{'' if float(text) == 0 else '+' if percent > 0 else _MINUS}{text} %"
+
+
+def _format_times(ratio: float) -> str:
+    """A ratio beyond all sense is written with its exponent, and not with hundreds of digits."""
+    return format_significant(ratio, 2) if ratio < _HUGE else format_plain(ratio, 2)
 
 
 def _grouped(digits: str, *, is_negative: bool) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from assay.analysis.targets import FEWEST_KNOWN_SHARE, GRADES, Met, Outcome, TargetReport
-from assay.catalog.targets import SPEEDUP, Bound
+from assay.catalog.targets import LARGEST, OVER_SEVERAL, SAVING, Bound
 from assay.core.words import Direction
 from assay.report.cells import device_cell, metric_title
 from assay.report.display import format_number
@@ -33,6 +33,31 @@ def scorecard_facts(report: TargetReport) -> Facts:
     return Facts("score", "Score", tuple(items))
 
 
+def groups_table(report: TargetReport) -> Table | None:
+    """Score and grade of each group of targets, in the order of the suite; None where there are no groups."""
+    if not report.groups:
+        return None
+    why = f"less than {format_number(FEWEST_KNOWN_SHARE, 'share')} of the weight is known"
+    columns = (
+        Column("group", "group", description="The heading that the targets have in the suite"),
+        Column("score", "score", unit="of 100", direction=Direction.HIGHER),
+        Column("grade", "grade"),
+        *(Column(met.value, _word(met), unit="count") for met in Met),
+        Column("known", "weight known", unit="share"),
+    )
+    rows = tuple(
+        (
+            Cell(one.name),
+            Cell(reason=why) if one.score is None else Cell(one.score),
+            Cell(one.grade, reason=why if one.grade is None else None),
+            *(Cell(one.met[met]) for met in Met),
+            Cell(one.known_share),
+        )
+        for one in report.groups
+    )
+    return Table("groups", "Scores by group", columns, rows)
+
+
 def targets_table(report: TargetReport, *, limit: int | None = None) -> Table:
     """One row for each target on each case, missed ones first; a value in each row's own unit."""
     ordered = sorted(report.outcomes, key=lambda one: (_ORDER.index(one.met), -(1.0 - (one.credit or 0.0))))
@@ -40,7 +65,9 @@ def targets_table(report: TargetReport, *, limit: int | None = None) -> Table:
     left_out = len(ordered) - len(shown)
     has_missed = any(one.met is Met.FAIL for one in shown)
     has_weights = len({one.target.weight for one in shown}) > 1
+    has_groups = bool(report.groups)
     columns = [
+        *([Column("group", "group", description="The heading that it is scored under")] if has_groups else []),
         Column("target", "target", description="As it was written, or its name"),
         Column("case", "case"),
         Column("hardware", "hardware"),
@@ -55,7 +82,13 @@ def targets_table(report: TargetReport, *, limit: int | None = None) -> Table:
     about = "What it gives to the score"
     columns.append(Column("credit", "credit", unit="share", direction=Direction.HIGHER, description=about))
     columns += [Column("weight", "weight", unit="1")] if has_weights else []
-    rows = tuple(_row(one, has_missed=has_missed, has_weights=has_weights) for one in shown)
+    rows = tuple(
+        (
+            *([Cell(one.target.group)] if has_groups else []),
+            *_row(one, has_missed=has_missed, has_weights=has_weights),
+        )
+        for one in shown
+    )
     return Table(
         "targets", "Targets", tuple(columns), rows,
         rows_left_out=left_out, when_empty="There are no targets.",
@@ -85,23 +118,29 @@ def targets_words(report: TargetReport) -> Iterator[Text]:
 
 
 def bound_text(bound: Bound) -> str:
-    """``latency p99 ≤ 50.0 ms``; of a speed-up ``speedup onnxruntime/torch ≥ 1.20``."""
+    """``latency p99 ≤ 50.0 ms``; of several results ``speedup onnxruntime/torch ≥ 1.20``, ``largest batch ≥ 128``."""
     sign = _SIGNS.get(bound.sign, bound.sign)
-    number = format_number(bound.bound, bound.unit)
-    if bound.metric == SPEEDUP:
-        return f"speedup {bound.new}/{bound.old} {sign} {number}"
+    number = format_number(bound.bound, _unit(bound))
+    if bound.metric in OVER_SEVERAL:
+        return f"{bound.metric} {bound.size or f'{bound.new}/{bound.old}'} {sign} {number}"
     counted = f" {bound.counted}" if bound.counted else ""
     return f"{metric_title(bound.metric, bound.stat)} {sign} {number}{counted}"
+
+
+def _unit(bound: Bound) -> str:
+    """What a bound is shown in: of memory saved a percentage, of the largest size a whole number."""
+    return {SAVING: "share", LARGEST: "count"}.get(bound.metric, bound.unit)
 
 
 def _row(one: Outcome, *, has_missed: bool, has_weights: bool) -> tuple[Cell, ...]:
     refs = one.result_ids
     ref = Ref(RefKind.RESULT, refs[0]) if refs else None
     reason = "; ".join(filter(None, ("the bound lies within the interval" if one.is_close else None, one.reason)))
+    unit = _unit(one.bound)
     value = (
         Cell(reason=one.reason or "not known", ref=ref)
         if one.value is None
-        else Cell(one.value, one.provenance, lo=one.lo, hi=one.hi, unit=one.bound.unit, reason=reason or None, ref=ref)
+        else Cell(one.value, one.provenance, lo=one.lo, hi=one.hi, unit=unit, reason=reason or None, ref=ref)
     )
     credit = Cell(reason="not known, so it gives nothing and takes nothing") if one.credit is None else Cell(one.credit)
     return (

@@ -9,7 +9,7 @@ May import: core, report.values, report.display, report.palette.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from assay.core.words import Provenance, Verdict
@@ -80,13 +80,19 @@ def report_cells(report: Report) -> Iterator[Cell]:
             yield from (cell for row in block.heat.cells for cell in row)
 
 
+_MANY = 8
+"""Cells with the same reason, from which on it is told once."""
+_MOST_TITLES = 3
+_LONGEST_SHARED = 200
+
+
 class Footnotes:
     """The reasons of some cells, numbered in the order in which they first occur; equal ones share a number."""
 
-    def __init__(self, cells: Iterable[Cell]) -> None:
+    def __init__(self, cells: Iterable[Cell], without: Collection[str] = ()) -> None:
         self._numbers: dict[str, int] = {}
         for cell in cells:
-            if cell.reason and (reason := clean_line(cell.reason)):
+            if cell.reason and (reason := clean_line(cell.reason)) and reason not in without:
                 self._numbers.setdefault(reason, len(self._numbers) + 1)
 
     @property
@@ -99,9 +105,34 @@ class Footnotes:
         return self._numbers.get(clean_line(cell.reason)) if cell.reason else None
 
 
-def table_footnotes(table: Table) -> Footnotes:
-    """Return the notes of a table, row by row."""
-    return Footnotes(cell for row in table.rows for cell in row)
+def table_footnotes(table: Table, without: Collection[str] = ()) -> Footnotes:
+    """Return the notes of a table, row by row; ``without`` are reasons that are told elsewhere."""
+    return Footnotes((cell for row in table.rows for cell in row), without)
+
+
+def shared_reasons(table: Table) -> dict[str, str]:
+    """Return the reasons that are given so often that a sign at each would be noise, each with one sentence for all.
+
+    Those are reasons of eight or more missing values, and what is said of every value that a column has.
+    """
+    places: dict[str, list[tuple[int, bool]]] = {}
+    for row in table.rows:
+        for place, cell in enumerate(row):
+            if cell.reason and (reason := clean_line(cell.reason)):
+                places.setdefault(reason, []).append((place, is_missing(cell)))
+    known = Counter(place for row in table.rows for place, cell in enumerate(row) if not is_missing(cell))
+    found: dict[str, str] = {}
+    for reason, cells in places.items():
+        columns = list(dict.fromkeys(place for place, _ in cells))
+        if len(cells) < _MANY or len(reason) > _LONGEST_SHARED:
+            continue
+        titles = ", ".join(clean_line(table.columns[place].title) for place in columns)
+        under = f" under {titles}" if len(columns) <= _MOST_TITLES else ""
+        if all(missing for _, missing in cells):
+            found[reason] = f"– without a number{under}: {reason}."
+        elif not any(missing for _, missing in cells) and len(cells) == sum(known[place] for place in columns):
+            found[reason] = f"All{under}: {reason}."
+    return found
 
 
 def facts_footnotes(facts: Facts) -> Footnotes:

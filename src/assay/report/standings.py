@@ -28,7 +28,7 @@ from assay.store.selection import Selection
 if TYPE_CHECKING:
     from assay.store import Store
 
-_HOW_IT_IS_RUN = tuple(name for name, option in OPTIONS.items() if option.mode is None and name != "prune")
+_HOW_IT_IS_RUN = tuple(name for name, option in OPTIONS.items() if not option.modes and name != "prune")
 """Options that change how the same work is done, and not the work."""
 _MOST_GROUPS = 12
 _WIDEST_RANGE = 50.0

@@ -2,7 +2,7 @@
 
 The clock runs from the first step to the end of the evaluation that reached the target, as a person waits for both.
 What a step takes is kept beside it. A missed target is a result without a time; a model that does not learn at all is
-a failed launch. May import: core, engines, runner, stats.
+a failed launch. May import: core, catalog, engines, runner, stats.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from assay.catalog.metrics import metrics as registry
+from assay.catalog.training_series import BILLIONTH, EVAL_ACCURACY, EVAL_LOSS, EVAL_STEP, EVAL_WALL, LOSS
 from assay.core.errors import EngineError
 from assay.core.records import MetricValue, SampleSeries
 from assay.engines.training_base import Evaluation, TrainingSession
@@ -33,12 +34,6 @@ from assay.stats.convergence import (
     standard_error,
 )
 
-EVAL_STEP, EVAL_WALL, EVAL_ACCURACY, EVAL_LOSS = "eval_step", "eval_wall", "eval_accuracy", "eval_loss"
-"""Series of one value an evaluation, the untrained model's first: steps so far, ns since the first step began (the
-evaluation included), accuracy and test loss (both in 1e-9)."""
-LOSS = "loss"
-"""Series: the loss of every step, in 1e-9."""
-BILLIONTH = "1e-9"
 TEST, TRAINING, EVALUATION = "test", "training", "evaluation"
 """Phases: on the test split; on the batches trained on; the part of the time that evaluating took."""
 _TENTHS = 10

@@ -1,7 +1,7 @@
 """Time batches as they come, from one process or from several that work ahead. METHOD 2, with one difference.
 
-Batches of several loading processes come in bursts, one of each and then none for a while, so the median of single waits
-says nothing of the rate. A reading therefore spans a batch of every process. May import: core, engines, runner.
+Batches of several loading processes come in bursts, one of each and then none for a while, so the median of single
+waits says nothing of the rate. A reading therefore spans a batch of every process. May import: core, engines, runner.
 """
 
 from __future__ import annotations

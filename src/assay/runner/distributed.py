@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -31,9 +32,15 @@ from assay.runner.child import Speaker
 from assay.runner.protocol import Failed, Job, Measured, PhaseBegan, SamplesSoFar, decode, make_printable
 from assay.runner.rank_agent import FAILURES
 
+_FOLDER = "assay-ranks-"
+"""How the folder that worker and ranks share begins; then the worker's process follows."""
 JOB, MEASURED = "job.json", "measured.json"
 FAILED, PID = "failed-{rank}.json", "pid-{rank}"
-"""Files of the folder that worker and ranks share."""
+"""Files of that folder."""
+LEAVE = "leave"
+"""What rank 0 says last, as a phase that nobody else hears of."""
+_TICK_S = 1.0
+_PATIENCE_TO_LEAVE_S = 10.0
 _PATIENCE_TO_DIE_S = 5
 _LAST_WORDS = 400
 _STDERR_TAIL = 4000
@@ -49,21 +56,37 @@ def run_distributed(job: Job, speaker: Speaker, hello_ns: int) -> Measured:
     """
     _refuse_moved_tree()
     _refuse_impossible(job)
-    with tempfile.TemporaryDirectory(prefix="assay-ranks-", ignore_cleanup_errors=True) as name:
+    sweep_folders(Path(tempfile.gettempdir()))
+    with tempfile.TemporaryDirectory(prefix=f"{_FOLDER}{os.getpid()}-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         (folder / JOB).write_text(replace(job, spawned_ns=hello_ns).to_line(), encoding="utf-8")
         kills_before = count_memory_kills()
         with _started(job, folder) as agent:
-            listener = threading.Thread(target=_relay, args=(agent.stdout, speaker), daemon=True)
+            said_all = threading.Event()
+            listener = threading.Thread(target=_relay, args=(agent.stdout, speaker, said_all), daemon=True)
             listener.start()
-            agent.wait()
-            listener.join(_PATIENCE_TO_DIE_S)
-        if agent.returncode == 0 and (folder / MEASURED).exists():
+            while not said_all.wait(_TICK_S) and agent.poll() is None:
+                pass  # a process that loads data may hold the pipe open though torchrun is gone
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                agent.wait(_PATIENCE_TO_LEAVE_S)
+            # Torchrun may wait five minutes for that of another machine which has left: what is measured is measured.
+            went_well = agent.poll() in (0, None) and not [*folder.glob(FAILED.format(rank="*"))]
+        if went_well and (folder / MEASURED).exists():
             measured = decode((folder / MEASURED).read_bytes())
             if isinstance(measured, Measured):
                 return replace(measured, costs_ns={"spawn": hello_ns - job.spawned_ns, **measured.costs_ns})
         is_for_memory = count_memory_kills() > kills_before
         raise explain_loss(folder, count_ranks(job.case), speaker.phase, is_for_memory=is_for_memory)
+
+
+def sweep_folders(root: Path) -> None:
+    """Remove what workers left that were killed: the process that a folder names is gone."""
+    import psutil
+
+    for folder in root.glob(f"{_FOLDER}*-*"):
+        owner = folder.name.removeprefix(_FOLDER).partition("-")[0]
+        if owner.isdecimal() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def count_ranks(case: Case) -> int:
@@ -137,20 +160,27 @@ def _end_session(file: Path) -> None:
             os.killpg(group, signal.SIGKILL)
 
 
-def _relay(pipe: IO[bytes] | None, speaker: Speaker) -> None:
-    """Pass on what rank 0 says of its progress; whatever else is printed there is no message."""
-    if pipe is None:
-        return
-    with pipe:
-        for line in pipe:
+def _relay(pipe: IO[bytes] | None, speaker: Speaker, said_all: threading.Event) -> None:
+    """Pass on what rank 0 says of its progress; whatever else is printed there is no message.
+
+    ``said_all`` is set when it leaves, having written all down, and at the end of the pipe.
+    """
+    try:
+        for line in pipe or ():
             try:
                 message = decode(line)
             except ValueError:
                 continue
-            if isinstance(message, PhaseBegan):
+            if isinstance(message, PhaseBegan) and message.phase == LEAVE:
+                said_all.set()
+            elif isinstance(message, PhaseBegan):
                 speaker.begin(message.phase)
             elif isinstance(message, SamplesSoFar):
                 speaker.say(message)
+    finally:
+        said_all.set()
+        if pipe is not None:
+            pipe.close()
 
 
 # -- what went wrong -------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ _TRAIN, _TEST = 600, 300
 
 @dataclass(frozen=True, slots=True)
 class EncoderProbe:
-    """A probe in waiting: what it is scored on, how well the untrained encoder did, and how long it took to find out."""
+    """A probe in waiting: what it is scored on, how well the untrained encoder did, and how long that took."""
 
     training: TrainingSession
     steps: int

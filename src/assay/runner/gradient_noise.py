@@ -34,8 +34,16 @@ class Moment:
 
 
 def keep_weights(training: TrainingSession) -> dict[str, Any]:
-    """Copy what training has changed so far, buffers included, so that gradients can be taken there later."""
-    return {name: value.detach().clone() for name, value in training.module.state_dict().items()}
+    """Copy what training has changed so far, buffers included, so that gradients can be taken there later.
+
+    To the host, since an accelerator may be full; what is frozen is left out.
+    """
+    frozen = {name for name, value in training.module.named_parameters() if not value.requires_grad}
+    return {
+        name: value.detach().to("cpu", copy=True)
+        for name, value in training.module.state_dict().items()
+        if name not in frozen and hasattr(value, "detach")
+    }
 
 
 def measure_noise_scale(
@@ -56,15 +64,15 @@ def measure_noise_scale(
     last = keep_weights(training)
     try:
         for moment in moments:
-            training.module.load_state_dict(last if moment.weights is None else moment.weights)
+            training.module.load_state_dict(last if moment.weights is None else moment.weights, strict=False)
             small, big = _take_gradients(training, batches, deadline=clock() + round(limit_s * _NS), clock=clock)
             used = len(small)
             sizes = {"small_batch": training.batch, "big_batch": training.batch * used}
             found.append(estimate_noise(small, big, **sizes))
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:  # memory ran out, say: what was trained before is not lost by that
         return _unknown(f"the gradients of {moment.name} cannot be used: {error}")
     finally:
-        training.module.load_state_dict(last)
+        training.module.load_state_dict(last, strict=False)
         training.optimizer.zero_grad(set_to_none=True)
     scale = combine_noise(found).scale
     if scale is None:

@@ -109,8 +109,8 @@ def take_samples(
     """Take samples until the median is known well enough or the time is up.
 
     ``call_ns`` is the warm call's duration, from which blocking and the length of a chunk follow. A sample spans at
-    least ``least_calls``, and a multiple of that, where calls come in bursts of so many. Garbage collection runs between
-    chunks only.
+    least ``least_calls``, and a multiple of that, where calls come in bursts of so many. Garbage collection runs
+    between chunks only.
     """
     per_sample = 1 if call_ns >= _SHORTEST_SAMPLE_NS else -(-_SHORTEST_SAMPLE_NS // max(1, call_ns))
     per_sample = -(-per_sample // least_calls) * least_calls

@@ -20,6 +20,7 @@ from assay.probes.telemetry.energy import EnergyResult, can_measure, energy_of, 
 from assay.probes.telemetry.load import EnergyMarks
 from assay.probes.telemetry.sampler import Sampler
 from assay.probes.telemetry.witnesses import telemetry_witnesses
+from assay.runner.converge_energy import measure_energy_to_target
 from assay.runner.protocol import Measured
 
 ENERGY_PASS_S = 7.0
@@ -85,6 +86,7 @@ class Meters:
     ) -> tuple[MetricValue, ...]:
         """Energy and power of the launch; every number that is not known is None with its reason."""
         _, absent = self._sources(device)
+        reached = measure_energy_to_target(measured, watch.telemetry, device=device, absent=absent)
         if measured.energy:
             marks = EnergyMarks.from_dict(measured.energy)
             result = energy_of(
@@ -96,11 +98,12 @@ class Meters:
                 samples=marks.calls * units_per_call,
                 absent=absent,
             )
-            return tuple(_metric(name, result) for name in _METRICS)
+            return (*(_metric(name, result) for name in _METRICS), *reached)
         if self.wants_energy:
             reasons = "; ".join(f"{name}: {why}" for name, why in absent.items())
-            return (_metric("energy_j_per_sample", unknown_energy(reasons or "no source of energy for this device")),)
-        return (_metric("energy_j_per_sample", unknown_energy(_NOT_ASKED)),)
+            why = unknown_energy(reasons or "no source of energy for this device")
+            return (_metric("energy_j_per_sample", why), *reached)
+        return (_metric("energy_j_per_sample", unknown_energy(_NOT_ASKED)), *reached)
 
     def energy_facts(self, measured: Measured, metrics: Sequence[MetricValue]) -> dict[str, str]:
         """Say in the launch's facts whether its energy was read."""

@@ -21,6 +21,7 @@ from assay.core.errors import AssayError, SuiteError, UnsupportedError, UsageErr
 from assay.core.units import format_bytes
 from assay.core.words import Mode, Precision, Status
 from assay.engines.base import Engine, LoadRequest, device_kind, engines
+from assay.engines.distributed_plan import batches_of_a_step
 from assay.engines.generation import plan_generation
 from assay.engines.options import DEFAULT_NEW_TOKENS, OPTIONS
 from assay.engines.training_plan import plan_training
@@ -65,9 +66,10 @@ class PlannedCase:
             return float(self.case.batch * self.new_tokens)
         units = self.workload.units_per_call(self.case.batch, dict(self.case.shape))
         if self.case.mode is Mode.TRAINING:
-            # A step takes a batch on every rank, as often as gradients are summed.
+            # A step takes a batch on every rank that has data of its own, as often as gradients are summed.
             options = dict(self.case.options)
-            return units * int(options.get("accumulate", 1)) * int(options.get("ranks", 1))
+            batches = batches_of_a_step(str(options.get("strategy", "ddp")), int(options.get("ranks", 1)))
+            return units * int(options.get("accumulate", 1)) * batches
         return units
 
     @property

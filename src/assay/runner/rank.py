@@ -13,7 +13,7 @@ import traceback
 from pathlib import Path
 
 from assay.runner.child import Speaker, become_child, describe_failure
-from assay.runner.distributed import FAILED, JOB, MEASURED, PID, rank_threads, write_whole
+from assay.runner.distributed import FAILED, JOB, LEAVE, MEASURED, PID, rank_threads, write_whole
 from assay.runner.protocol import Job, Measured, encode
 from assay.runner.rank_group import Seat, TorchGroup
 
@@ -39,6 +39,7 @@ def main() -> None:
         os._exit(1)
     if seat.local_rank == 0:
         write_whole(folder / MEASURED, encode(measured))
+        speaker.begin(LEAVE)
     sys.stderr.flush()
     # Threads of backends can hold up or crash the interpreter's end; all that is wanted is on disk.
     os._exit(0)

@@ -93,7 +93,7 @@ def _repeat(action: Callable[[], None], wait: Callable[[], None], count: int, cl
     return times
 
 
-def profile_exchange(training: TrainingSession, losses: Losses) -> float | None:
+def profile_exchange(training: TrainingSession, losses: Losses) -> float:
     """Make some steps under torch.profiler; return for how long a collective was under way a step, in ns."""
     from torch.profiler import ProfilerActivity, profile
 
@@ -104,15 +104,24 @@ def profile_exchange(training: TrainingSession, losses: Losses) -> float | None:
     with profile(activities=activities) as profiler:
         for _ in range(_PROFILED_STEPS):
             make_step(training, losses)
-    events = [event for event in profiler.events() if event.name.lower().startswith(_EXCHANGES)]
-    # On a GPU the kernels are the exchange; what the CPU records beside them is only the asking for it.
-    kernels = [event for event in events if _is_on_device(event)]
-    chosen = kernels if on_device else events
-    return 1000 * cover((event.time_range.start, event.time_range.end) for event in chosen) / _PROFILED_STEPS
+    return collectives_ns(profiler.events(), on_device=on_device) / _PROFILED_STEPS
+
+
+def collectives_ns(events: Iterable[Any], *, on_device: bool) -> float:
+    """For how long any collective of a profile was under way, in ns; the profiler's times are in microseconds.
+
+    On a GPU the kernels are the exchange: what the CPU records beside them is only the asking for it.
+    """
+    chosen = (
+        event
+        for event in events
+        if event.name.lower().startswith(_EXCHANGES) and (not on_device or _is_on_device(event))
+    )
+    return 1000 * cover((event.time_range.start, event.time_range.end) for event in chosen)
 
 
 def _is_on_device(event: Any) -> bool:
-    return str(event.device_type).rpartition(".")[2] in ("CUDA", "HIP")
+    return str(event.device_type).rpartition(".")[2] in {"CUDA", "HIP"}
 
 
 def cover(spans: Iterable[tuple[float, float]]) -> float:
@@ -128,25 +137,26 @@ def cover(spans: Iterable[tuple[float, float]]) -> float:
 
 
 def describe_exchange(exchange: Exchange, *, ranks: int, step_ns: float, silent_reason: str) -> list[MetricValue]:
-    """Communication of a step by each way, and its share of the step. ``silent_reason`` is why a way is missing."""
+    """Communication of a step by each way, and its share of the step. ``silent_reason`` is why a way is missing.
+
+    One rank exchanges nothing, whatever its wrapper costs.
+    """
     found = []
     for phase, value in ((EXPOSED, exchange.exposed_ns), (ALONE, exchange.alone_ns), (PROFILER, exchange.profiler_ns)):
-        reason = silent_reason
-        if value is not None and value < 0:
-            reason = f"below the noise: a step with the exchange was {-value / 1e6:.3g} ms faster"
-        is_known = value is not None and value >= 0
+        known, why = value, silent_reason
+        if ranks == 1:
+            known, why = None, "one rank exchanges nothing"
+        elif value is not None and value < 0:
+            known, why = None, f"below the noise: a step with the exchange was {-value / 1e6:.3g} ms faster"
+        share = None if known is None else known / step_ns
+        reason = why if known is None else None
         found += [
-            MetricValue("communication_ns", value, "ns", phase=phase)
-            if is_known
-            else MetricValue("communication_ns", None, "ns", phase=phase, reason=reason),
-            MetricValue("communication_share", value / step_ns, "1", phase=phase)
-            if value is not None and value >= 0
-            else MetricValue("communication_share", None, "1", phase=phase, reason=reason),
+            MetricValue("communication_ns", known, "ns", phase=phase, reason=reason),
+            MetricValue("communication_share", share, "1", phase=phase, reason=reason),
         ]
     for size, times in exchange.messages:
-        rate, reason = bus_bandwidth(size, statistics.median(times), ranks), None
-        if rate is None:
-            reason = "one rank sends nothing"
+        rate = bus_bandwidth(size, statistics.median(times), ranks)
+        reason = "one rank sends nothing" if rate is None else None
         found.append(
             MetricValue("all_reduce_bytes_per_s", rate, "B/s", phase=name_size(size), n=len(times), reason=reason)
         )

@@ -72,6 +72,7 @@ class Ready:
     parallel: Parallel
     losses: Losses
     first_ns: int
+    load_begin_ns: int
     load_ns: int
     left_out: bool
 
@@ -87,7 +88,7 @@ class Passes:
     exchange: Exchange
     energy: Mapping[str, int]
     memory: Mapping[str, int]
-    process_cpu_ns: int
+    cpu_ns: int
     snapshots: tuple[NoiseSnapshot, NoiseSnapshot]
     marks_ns: Mapping[str, int]
 
@@ -140,7 +141,7 @@ def _load_once(setting: Setting, strategy: str, *, overlap: bool, may_leave_out:
     peak = peak_rss_bytes() if peak_is_fresh else None
     if peak is not None and "baseline" in memory:
         memory["load_peak"] = peak - memory["baseline"]
-    return Ready(training, parallel, Losses(training), 0, load_ns, may_leave_out)
+    return Ready(training, parallel, Losses(training), 0, began, load_ns, may_leave_out)
 
 
 def _step_one_by_one(optimizer: Any) -> None:
@@ -162,7 +163,7 @@ def make_passes(setting: Setting, ready: Ready, memory: dict[str, int]) -> Passe
     begin("warmup")
     warm = warm_up_together(training, group, timing, losses)
     begin("measure")
-    marks = {"measure_begin": time.perf_counter_ns()}
+    marks = {"load": ready.load_begin_ns, "measure_begin": time.perf_counter_ns()}
     before = take_snapshot()
     report = throttled_report(setting.speaker)
     timed = take_steps(training, group, timing, losses, step_ns=warm.last_step_ns, report=report)
@@ -195,10 +196,15 @@ def make_passes(setting: Setting, ready: Ready, memory: dict[str, int]) -> Passe
         exchange=exchange,
         energy=energy,
         memory=memory,
-        process_cpu_ns=after.process_cpu_ns - before.process_cpu_ns,
+        cpu_ns=_cpu_ns(after) - _cpu_ns(before),
         snapshots=(before, after),
         marks_ns=marks,
     )
+
+
+def _cpu_ns(snapshot: NoiseSnapshot) -> int:
+    """CPU time of this rank and of the processes that load its data."""
+    return snapshot.process_cpu_ns + (snapshot.children_cpu_ns or 0)
 
 
 def _work_silently(ready: Ready, steps: int) -> tuple[PartTimes | None, PartTimes | None]:

@@ -29,7 +29,7 @@ def sum_up(setting: Setting, ready: Ready, passes: Passes, costs: dict[str, int]
         {
             "steps": passes.timed.values,
             "work_ns": passes.silent.median_ns(*WORK) if passes.silent else None,
-            "cpu_ns": passes.process_cpu_ns,
+            "cpu_ns": passes.cpu_ns,
             "memory": dict(passes.memory),
             "losses": ready.losses.values,
         }
@@ -41,8 +41,9 @@ def sum_up(setting: Setting, ready: Ready, passes: Passes, costs: dict[str, int]
     cpus, cpu_ns = os.cpu_count() or 1, sum(one["cpu_ns"] for one in own)
     before, after = passes.snapshots
     witnesses = measure_noise(
-        before,
-        replace(after, process_cpu_ns=before.process_cpu_ns + cpu_ns),  # what the other ranks take is no disturbance
+        replace(before, children_cpu_ns=None),
+        # What the other ranks take, and the processes that load their data, is no disturbance.
+        replace(after, process_cpu_ns=before.process_cpu_ns + cpu_ns, children_cpu_ns=None),
         samples=len(passes.timed.values),
         threads=threads * setting.seat.local_ranks,
         cpus=cpus,

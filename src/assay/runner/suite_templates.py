@@ -57,13 +57,14 @@ def _write_head(name: str, description: str, *, about: Workload | None = None) -
 
 
 def _write_workload(workload: Workload) -> Iterable[str]:
+    is_data = workload.family.format == "data"
     yield "  - model:"
     for label, size in workload.family.sizes.items():
         name = f"{workload.family.name}/{label}"
         item = f"- {_quote(name)}"
-        facts = f"{format_count(size.parameters)} parameters, tier {size.tier}"
+        facts = size.source if is_data else f"{format_count(size.parameters)} parameters, tier {size.tier}"
         yield _remark(f"      {item}" if name == workload.name else f"      # {item}", facts)
-    yield from _write_common()
+    yield from _write_common(*(("loader", "data") if is_data else ()))
     yield _remark(
         f"    batch: [{', '.join(map(str, workload.batches))}]", "Samples in one call. These are the defaults."
     )
@@ -75,16 +76,17 @@ def _write_workload(workload: Workload) -> Iterable[str]:
 
 
 def _write_all_families() -> Iterable[str]:
-    yield _remark("  - families: all", f"Or a list of: {', '.join(families.names())}.")
+    general = [name for name in families.names() if families.get(name).is_general]
+    yield _remark("  - families: all", f"Or a list of: {', '.join(general)}.")
     yield _remark("    max_size: tiny", "Or small, base, large: sizes up to that tier.")
     yield from _write_common()
     yield _remark("    # batch: [1, 8]", "Samples in one call. Left out, each workload's own.")
 
 
-def _write_common() -> Iterable[str]:
-    yield _remark(f"    engine: {suite_model.DEFAULT_ENGINE}", "What executes the model.")
+def _write_common(engine: str = suite_model.DEFAULT_ENGINE, mode: str = "inference") -> Iterable[str]:
+    yield _remark(f"    engine: {engine}", "What executes the model.")
     yield _remark(f"    device: {suite_model.DEFAULT_DEVICE}", "Or cpu, cuda, cuda:0, mps ...; a list for several.")
-    yield _remark("    mode: inference", "What kind of work is timed.")
+    yield _remark(f"    mode: {mode}", "What kind of work is timed.")
     yield _remark("    precision: fp32", "Or a list: [fp32, bf16].")
 
 

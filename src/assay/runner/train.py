@@ -33,10 +33,11 @@ PARTS_TOLERANCE = 0.05
 LEARNED_BELOW = 0.9
 """A model has learned when the loss at the end is below this share of that at the start."""
 
-_FEWEST_SPLIT_STEPS = 10
+_FEWEST_SPLIT_STEPS = 20
 _FEWEST_LONG_SPLIT_STEPS = 5
 _LONG_STEP_NS = 1_000_000_000
 _MEMORY_STEPS = 3
+_MORE_STEPS = 10
 _FEWEST_LOSSES = 4  # a pool has four batches of different difficulty; fewer steps would compare one with another
 _NS = 1_000_000_000
 _LOSS_SCALE = 1_000_000_000
@@ -121,7 +122,7 @@ def measure_training(
 def time_parts(training: TrainingSession, timing: Timing, *, step_ns: int, clock: Clock) -> SplitSteps:
     """Take whole steps and steps apart in turns, the device waited for around each part, garbage collection off.
 
-    At least 10 of each (5 where a step takes over a second), for half the least time of sampling, never longer than
+    At least 20 of each (5 where a step takes over a second), for half the least time of sampling, never longer than
     half of the most. Who goes first changes every two pairs, or a pool of four batches would give each its own two.
     """
     fewest = _FEWEST_LONG_SPLIT_STEPS if step_ns > _LONG_STEP_NS else _FEWEST_SPLIT_STEPS
@@ -230,13 +231,33 @@ def _find_peak_reader(
 
 
 def learn_on(training: TrainingSession) -> tuple[float, ...]:
-    """Step, untimed, until there were as many steps as learning takes; the loss of every step since loading."""
+    """Step, untimed, as long as learning takes; the loss of every step since loading.
+
+    That is ``steps_to_learn`` in any case, and on to ``most_steps_to_learn`` while the loss has not fallen.
+    """
     if training.read_losses is None:
         raise EngineError("This training keeps no losses, so that nobody could say whether it learns.")
     losses = training.read_losses()
-    for _ in range(training.steps_to_learn - len(losses)):
-        training.session.infer()
-    return training.read_losses()
+    most = training.most_steps_to_learn or training.steps_to_learn
+    wanted = training.steps_to_learn
+    while True:
+        for _ in range(wanted - len(losses)):
+            training.session.infer()
+        losses = training.read_losses()
+        if has_learned(losses, training.steps_to_learn) or len(losses) >= most:
+            return losses
+        wanted = min(most, len(losses) + _MORE_STEPS)
+
+
+def has_learned(losses: Sequence[float], steps_to_learn: int) -> bool:
+    """Whether the loss has fallen, by the rule of `judge_losses`. What is no number any more will not fall either."""
+    first, last = _ends(losses, steps_to_learn)
+    return last < LEARNED_BELOW * first or not all(map(math.isfinite, losses))
+
+
+def _ends(losses: Sequence[float], steps_to_learn: int) -> tuple[float, float]:
+    first = statistics.median(losses[: max(_FEWEST_LOSSES, steps_to_learn // 10)])
+    return first, statistics.median(losses[-max(_FEWEST_LOSSES, len(losses) // 10) :])
 
 
 def judge_losses(losses: Sequence[float], steps_to_learn: int) -> Learned:
@@ -251,8 +272,7 @@ def judge_losses(losses: Sequence[float], steps_to_learn: int) -> Learned:
             f"the model did not learn: its loss was {losses[broken - 1]} at step {broken}.",
             hint="A lower learning rate may help: option learning_rate.",
         )
-    first = statistics.median(losses[: max(_FEWEST_LOSSES, steps_to_learn // 10)])
-    last = statistics.median(losses[-max(_FEWEST_LOSSES, len(losses) // 10) :])
+    first, last = _ends(losses, steps_to_learn)
     learned = Learned(first, last, len(losses))
     if not last < LEARNED_BELOW * first:
         raise EngineError(

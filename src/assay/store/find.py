@@ -9,7 +9,13 @@ from assay.core.errors import NotFoundError, UsageError, nearest_names
 from assay.core.records import RunRecord
 
 _LAST = re.compile(r"last(?:~(\d+))?")
+_FULL = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SHOWN = 8
+
+
+def is_full_id(ref: str) -> bool:
+    """Return whether a reference is a whole id, which is looked up without reading every run."""
+    return _FULL.fullmatch(ref) is not None
 
 
 def find_run(runs: Sequence[RunRecord], ref: str) -> RunRecord:

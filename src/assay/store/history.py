@@ -55,6 +55,14 @@ def read_runs(
     return [run_from_row(row) for row in rows]
 
 
+def read_run(location: str, run_id: str, *, versions: Versions | None = None) -> RunRecord | None:
+    """Return the run of a full id, or None."""
+    if versions is None and not live_files(location, schema.RUNS):
+        return None
+    rows = fetch_rows(location, "SELECT * FROM runs WHERE run_id = ?", [run_id], tables=(), versions=versions)
+    return run_from_row(rows[0]) if rows else None
+
+
 def read_launches(
     location: str, run_id: str, *, with_samples: bool = False, versions: Versions | None = None
 ) -> list[LaunchRecord]:

@@ -15,9 +15,10 @@ from assay.core.records import ResultRecord
 from assay.store.address import is_remote
 from assay.store.latest_cache import CACHE, count_rows_since, write_marker
 from assay.store.log import newest_version
-from assay.store.query import LATEST_VIEW, fetch_rows, quote, read_failure, reading
+from assay.store.query import LATEST_VIEW, fetch_rows, read_failure, reading
 from assay.store.rows import result_from_row
 from assay.store.schema import RESULTS, RUNS
+from assay.store.view_sql import quote
 
 REFRESH_AFTER_ROWS = 200_000
 REFRESH_AFTER_FILES = 400

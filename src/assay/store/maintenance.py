@@ -18,10 +18,11 @@ from assay.store.address import is_remote, list_objects, name_below
 from assay.store.journal import orphaned_journals
 from assay.store.location import JOURNALS, MARKER, WRITING
 from assay.store.marks import dead_writers, living_writers
-from assay.store.query import ALL_TABLES, fetch_rows, quote
+from assay.store.query import ALL_TABLES, fetch_rows
 from assay.store.recovery import UNREADABLE_SUFFIX
 from assay.store.spool import state_folder
 from assay.store.tables import arrow_damage, live_files, open_table
+from assay.store.view_sql import quote
 
 _COUNTED_TABLES = (schema.RESULTS, schema.LAUNCHES, schema.SAMPLES)
 """Those whose rows a ``runs`` row counts: what a run's numbers are made of."""

@@ -18,22 +18,29 @@ from dataclasses import dataclass
 from typing import Any
 
 from assay.core.errors import StoreError
-from assay.core.words import Fidelity, Mark, Status
 from assay.store import remote
 from assay.store.address import is_remote
 from assay.store.latest_cache import LatestCache, read_latest_cache
 from assay.store.schema import (
     DUCKDB_TYPES,
     ENVIRONMENTS,
-    HEADLINE_PHASE,
-    HEADLINES,
     RESULTS,
     RUNS,
     STAMPED,
     TABLES,
-    headline_columns,
+    VISIBLE,
 )
 from assay.store.tables import arrow_dataset, live_files
+from assay.store.view_sql import (
+    ENVIRONMENTS_VIEW,
+    OF_RUNS,
+    RUNS_VIEW,
+    latest_of,
+    metrics_view,
+    quote,
+    visible_results,
+    visible_view,
+)
 
 METRICS_VIEW = "metrics"
 LATEST_VIEW = "latest"
@@ -133,13 +140,13 @@ if hasattr(os, "register_at_fork"):
 
 
 def _prepared(location: str, inputs: _Inputs) -> Any:
-    """Return a cursor on a connection that shows these inputs, made now or earlier."""
+    """Return a cursor on a connection that shows these inputs, made now or earlier; it may show other tables too."""
     key = (location, inputs.tables, inputs.with_latest)
     with _PREPARED_LOCK:
-        known = _PREPARED.get(key)
-        if known is not None and known[0] == inputs:
-            _PREPARED.move_to_end(key)
-            return known[1].cursor()
+        for place, (known, connection) in _PREPARED.items():
+            if place[0] == location and _shows(known, inputs):
+                _PREPARED.move_to_end(place)
+                return connection.cursor()
     connection = _connect(location, inputs, through_arrow=False)
     with _PREPARED_LOCK:
         _PREPARED[key] = (inputs, connection)
@@ -147,6 +154,13 @@ def _prepared(location: str, inputs: _Inputs) -> Any:
         while len(_PREPARED) > _PREPARED_KEPT:
             _PREPARED.popitem(last=False)  # closed once its last cursor is
         return connection.cursor()
+
+
+def _shows(known: _Inputs, wanted: _Inputs) -> bool:
+    """True where what was made of some inputs shows all that is wanted, in the same state."""
+    if wanted.with_latest and (not known.with_latest or known.cache != wanted.cache):
+        return False
+    return all(known.files.get(table) == files for table, files in wanted.files.items())
 
 
 def _connect(location: str, inputs: _Inputs, *, through_arrow: bool) -> Any:
@@ -157,18 +171,24 @@ def _connect(location: str, inputs: _Inputs, *, through_arrow: bool) -> Any:
     connection.execute("CREATE SCHEMA raw")
     for table in inputs.tables:
         _add_raw(connection, location, table, inputs.files[table], through_arrow=through_arrow)
-    _run(connection, _RUNS_VIEW, location)
+    _run(connection, RUNS_VIEW, location)
+    if any(table in STAMPED for table in inputs.tables):
+        # A table and no view: every query of results asks for it, and the runs are in many small files.
+        _run(connection, f"CREATE TABLE {VISIBLE} AS SELECT {OF_RUNS} FROM runs", location)  # noqa: S608  (names of ours)
     for table in inputs.tables:
         if table == RESULTS:
-            _run(connection, f"CREATE VIEW {RESULTS} AS {_visible_results(f'raw.{RESULTS}')}", location)
+            # Asking once whether any attempt is unfinished costs less than asking each row, in every query.
+            is_whole = not through_arrow and not _has_hidden(connection, location)
+            sql = visible_results(f"raw.{RESULTS}", is_whole=is_whole)
+            _run(connection, f"CREATE VIEW {RESULTS} AS {sql}", location)
         elif table in STAMPED:
-            _run(connection, _visible_view(table), location)
+            _run(connection, visible_view(table), location)
         elif table == ENVIRONMENTS:
-            _run(connection, _ENVIRONMENTS_VIEW, location)
+            _run(connection, ENVIRONMENTS_VIEW, location)
         elif table != RUNS:
             _run(connection, f"CREATE VIEW {table} AS SELECT * FROM raw.{table}", location)  # noqa: S608
     if RESULTS in inputs.tables:
-        _run(connection, _metrics_view(), location)
+        _run(connection, metrics_view(), location)
     if inputs.with_latest:
         _add_latest(connection, location, inputs.cache, through_arrow=through_arrow)
     return connection
@@ -216,11 +236,6 @@ def read_failure(location: str, error: BaseException) -> StoreError:
     return StoreError(f"The store {location} could not be read: {' '.join(str(error).split())}", hint=hint)
 
 
-def quote(text: str) -> str:
-    """Write a text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
-
-
 def _run(connection: Any, sql: str, location: str) -> None:
     import duckdb
 
@@ -233,7 +248,7 @@ def _run(connection: Any, sql: str, location: str) -> None:
 def _add_latest(connection: Any, location: str, cache: LatestCache | None, *, through_arrow: bool) -> None:
     """Make the view ``latest``: from the table alone, or from a cache that holds and what came after it."""
     if cache is None or _count_repeated_runs(connection) != cache.repeated_runs:
-        _run(connection, f"CREATE VIEW {LATEST_VIEW} AS {latest_of(RESULTS)}", location)
+        _run(connection, f"CREATE VIEW {LATEST_VIEW} AS {latest_of(RESULTS, is_distinct=True)}", location)
         return
     if through_arrow:
         import pyarrow.dataset
@@ -242,35 +257,22 @@ def _add_latest(connection: Any, location: str, cache: LatestCache | None, *, th
         _add_arrow(connection, "latest_cached", pyarrow.dataset.dataset([cache.file], format="parquet"))
     else:
         cached = f"read_parquet([{quote(cache.file)}])"
-    parts = [f"SELECT * FROM {cached}"]  # noqa: S608  (a path of ours, quoted)
+    fresh = []
+    connection.execute("CREATE SCHEMA IF NOT EXISTS files")
     if cache.added:
-        connection.execute("CREATE SCHEMA IF NOT EXISTS files")
         _add_raw(connection, location, RESULTS, cache.added, through_arrow=through_arrow, name="files.latest_added")
-        parts.append(_visible_results("files.latest_added"))
+        fresh.append(visible_results("files.latest_added"))
     finished = _finished(connection, cache.pending)
     if finished:
-        parts.append(f"SELECT * FROM {RESULTS} WHERE write_id IN ({', '.join(map(quote, finished))})")  # noqa: S608
-    together = " UNION ALL ".join(parts)
-    sql = parts[0] if len(parts) == 1 else latest_of(f"({together})")
+        fresh.append(f"SELECT * FROM {RESULTS} WHERE write_id IN ({', '.join(map(quote, finished))})")  # noqa: S608
+    sql = f"SELECT * FROM {cached}"  # noqa: S608  (a path of ours, quoted)
+    if fresh:
+        _run(connection, f"CREATE VIEW files.latest_fresh AS {' UNION ALL '.join(fresh)}", location)
+        # What has a newer row, or the same one again, is looked at; the rest of the cache is not.
+        touched = "series_id IN (SELECT series_id FROM files.latest_fresh)"
+        together = f"({sql} WHERE {touched} UNION ALL SELECT * FROM files.latest_fresh)"  # noqa: S608  (names of ours)
+        sql = f"{sql} WHERE NOT {touched} UNION ALL {latest_of(together)}"
     _run(connection, f"CREATE VIEW {LATEST_VIEW} AS {sql}", location)
-
-
-def latest_of(source: str) -> str:
-    """Return SQL for the newest row of each series: by ``measured_at`` (nulls are oldest), then by ``result_id``.
-
-    Which rows those are is found on three columns, so that of the others the wide rest is never decoded: over 10M rows
-    3 s of a processor, where a join by two keys, or the source in a WITH (which DuckDB writes out whole), takes 40 s.
-    The window then only meets what is there twice.
-    """
-    return f"""
-    SELECT * FROM (
-      SELECT * FROM {source} WHERE result_id IN (
-        SELECT max({{'at': coalesce(measured_at, '-infinity'::TIMESTAMP), 'id': result_id}}).id
-        FROM {source} GROUP BY series_id
-      )
-    )
-    QUALIFY row_number() OVER (PARTITION BY series_id ORDER BY measured_at DESC NULLS LAST, result_id DESC) = 1
-    """  # noqa: S608  (names of ours)
 
 
 def _count_repeated_runs(connection: Any) -> int:
@@ -283,7 +285,7 @@ def _finished(connection: Any, write_ids: Sequence[str]) -> list[str]:
     if not write_ids:
         return []
     listed = ", ".join(map(quote, write_ids))
-    rows = connection.execute(f"SELECT write_id FROM runs WHERE write_id IN ({listed}) ORDER BY ALL").fetchall()  # noqa: S608
+    rows = connection.execute(f"SELECT write_id FROM {VISIBLE} WHERE write_id IN ({listed}) ORDER BY ALL").fetchall()  # noqa: S608
     return [row[0] for row in rows]
 
 
@@ -328,47 +330,15 @@ def _add_raw(
         raise read_failure(table, error) from error
 
 
-# Should one run ever be appended twice, the earliest attempt counts (write ids sort by time). A run is superseded
-# once a run that resumed it is visible.
-_RUNS_VIEW = """
-CREATE VIEW runs AS
-WITH counted AS (
-  SELECT *, row_number() OVER (PARTITION BY run_id ORDER BY write_id) AS attempt FROM raw.runs
-), visible AS (
-  SELECT * EXCLUDE (attempt) FROM counted WHERE attempt = 1
-)
-SELECT *, run_id IN (SELECT parent_id FROM visible WHERE parent_id IS NOT NULL) AS superseded FROM visible
-"""
+def _has_hidden(connection: Any, location: str) -> bool:
+    """Return whether the table holds rows of attempts that no visible run names."""
+    import duckdb
 
-_ENVIRONMENTS_VIEW = """
-CREATE VIEW environments AS
-SELECT * FROM raw.environments QUALIFY row_number() OVER (PARTITION BY env_id ORDER BY first_seen_at) = 1
-"""
-
-
-def _visible_view(table: str) -> str:
-    return f"CREATE VIEW {table} AS SELECT * FROM raw.{table} WHERE write_id IN (SELECT write_id FROM runs)"  # noqa: S608
-
-
-def _visible_results(source: str) -> str:
-    """``usable`` is ``ResultRecord.is_usable``."""
-    excluding = ", ".join(quote(mark.value) for mark in Mark if mark.excludes)
-    return f"""
-    SELECT *, status = {quote(Status.OK.value)} AND fidelity IS DISTINCT FROM {quote(Fidelity.FAILED.value)}
-              AND NOT list_has_any(map_keys(marks), [{excluding}]) AS usable
-    FROM {source} WHERE write_id IN (SELECT write_id FROM runs)
-    """  # noqa: S608  (words of ours)
-
-
-def _metrics_view() -> str:
-    keys = "run_id, result_id, series_id, case_id, measured_at, provenance"
-    parts = []
-    for name, (stat, unit) in HEADLINES.items():
-        value, low, high, count = headline_columns(name)
-        parts.append(
-            f"SELECT {keys}, {quote(name)} AS name, {quote(HEADLINE_PHASE)} AS phase, {quote(stat)} AS stat, "  # noqa: S608
-            f"{value} AS value, {quote(unit)} AS unit, {low} AS ci_lo, {high} AS ci_hi, {count} AS n, "
-            f"NULL::VARCHAR AS reason FROM results WHERE {value} IS NOT NULL"
-        )
-    parts.append(f"SELECT {keys}, unnest(metrics, recursive := true) FROM results")  # noqa: S608
-    return f"CREATE VIEW {METRICS_VIEW} AS {' UNION ALL BY NAME '.join(parts)}"
+    try:
+        rows = connection.execute(
+            f"SELECT count(*) FROM (SELECT DISTINCT write_id FROM raw.{RESULTS}) "  # noqa: S608  (names of ours)
+            f"WHERE write_id NOT IN (SELECT write_id FROM {VISIBLE})"
+        ).fetchall()
+    except duckdb.Error as error:
+        raise read_failure(location, error) from error
+    return bool(rows[0][0])

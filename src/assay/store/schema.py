@@ -344,6 +344,12 @@ TABLES: dict[str, tuple[Column, ...]] = {
 STAMPED = tuple(name for name, columns in TABLES.items() if _WRITE_ID in columns and name != RUNS)
 """Tables whose rows are visible once a ``runs`` row names their ``write_id``. The others show every row."""
 
+VISIBLE = "raw.visible"
+"""The visible runs in the memory of a reading that shows results: their ids, and what is asked of them often.
+
+Columns: ``run_id, write_id, superseded, suite, provenance, started_at, tags`` (see ``query``).
+"""
+
 
 def arrow_schema(table: str) -> Any:
     """Return the table's ``pyarrow.Schema``, the only one its files are ever written with."""

@@ -15,6 +15,7 @@ from typing import TypedDict
 from assay.core.case import Scalar
 from assay.core.errors import UnknownNameError, UsageError, join_or
 from assay.core.words import Fidelity, Mode, Provenance, Status, Verdict
+from assay.store.schema import VISIBLE
 
 Text = str | Iterable[str]
 """One text or several, any of which will do. ``*``, ``?`` and ``[...]`` stand for what they do in file names."""
@@ -137,7 +138,7 @@ class Selection:
         if self.usable is not None:
             clauses.append("usable" if self.usable else "NOT usable")
         if not self.include_superseded and self.run_id is None:
-            clauses.append("run_id NOT IN (SELECT run_id FROM runs WHERE superseded)")
+            clauses.append(f"run_id NOT IN (SELECT run_id FROM {VISIBLE} WHERE superseded)")  # noqa: S608  (a name of ours)
         return " AND ".join(clauses) or "TRUE", parameters
 
     def _add_provenance(self, clauses: list[str], parameters: list[object]) -> None:

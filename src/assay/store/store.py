@@ -114,7 +114,8 @@ class Store:
 
         Raises NotFoundError, or UsageError listing the candidates where several fit.
         """
-        return find.find_run(self.runs(), ref)
+        known = history.read_run(self.location, ref, versions=self.versions) if find.is_full_id(ref) else None
+        return known or find.find_run(self.runs(), ref)
 
     def results(self, *, limit: int | None = None, **wanted: Unpack[SelectionFields]) -> ResultSet:
         """Return results, oldest first; with ``limit`` the newest so many.

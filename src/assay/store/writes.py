@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from assay.store.query import quote
 from assay.store.tables import MAX_COMMIT_RETRIES, failure, open_table
+from assay.store.view_sql import quote
 
 _ATTEMPTS = 20
 _AT_ONCE = 2000

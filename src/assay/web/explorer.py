@@ -16,8 +16,8 @@ from assay.analysis.kpi import SPECS
 from assay.catalog.metrics import metrics as registry
 from assay.core.words import Direction, Provenance, Verdict
 from assay.report.cells import metric_title, work_unit
-from assay.report.figures._layers import Dot, layers_of
-from assay.report.values import Axis, Cell, Column, Figure, FigureKind, Ref, RefKind, Scale, Shape, Table
+from assay.report.figures.cloud import Dot, draw_cloud
+from assay.report.values import Axis, Cell, Column, Figure, Ref, RefKind, Scale, Table
 from assay.report.wording import plural
 from assay.store.rows import case_from_row
 
@@ -84,15 +84,14 @@ def explore(
     works = {row["unit_of_work"] for row in rows if row["unit_of_work"]}
     if len(works) > 1 and "throughput_per_s" in (x.key, y.key):
         notes.append(f"Throughput counts different work here: {', '.join(sorted(works)[:6])}. Narrow it to compare.")
-    figure = Figure(
-        "explorer",
-        FigureKind.PARETO,
-        f"{y.title.capitalize()} against {x.title}",
-        Axis(x.title, x.unit, Scale.LOG if is_log[0] else Scale.LINEAR, x.direction),
-        Axis(y.title, y.unit, Scale.LOG if is_log[1] else Scale.LINEAR, y.direction),
-        layers=layers_of(ordered, Shape.POINTS),
+    figure = draw_cloud(
+        dots=ordered,
+        x=Axis(x.title, x.unit, Scale.LOG if is_log[0] else Scale.LINEAR, x.direction),
+        y=Axis(y.title, y.unit, Scale.LOG if is_log[1] else Scale.LINEAR, y.direction),
+        title=f"{y.title.capitalize()} against {x.title}",
         alt=f"{plural(len(rows), 'result')}: {y.title} against {x.title}, coloured by {by}.",
-        notes=tuple(notes),
+        key="explorer",
+        notes=notes,
         empty=None if rows else f"No result that fits has both {x.title} and {y.title}.",
     )
     return figure, _table(rows, x, y, by, total), total

@@ -26,7 +26,10 @@ MOST_PAGE_ROWS = 200
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What a page is asked: by whom does not matter. ``ids`` are the variable segments of the path."""
+    """What a page is asked: by whom does not matter. ``ids`` are the variable segments of the path.
+
+    ``state`` is the state of the store's tables.
+    """
 
     store: Store
     settings: ServeSettings
@@ -44,6 +47,15 @@ class Ask:
     def kept(self, name: str, make: Callable[[], T]) -> T:
         """Return what several pages need of the store (the choices of a filter), made once for each state of it."""
         return make() if self.readings is None else self.readings.get(f"part {name}", make, self.state)
+
+    def last_kept(self, name: str) -> Any:
+        """Return what was last kept under a name, of whatever state; None of nothing. What never changes is in it."""
+        return None if self.readings is None else self.readings.last(f"part {name}")
+
+    @property
+    def is_page(self) -> bool:
+        """True of the page and its pictures, False of files of data, which may hold more."""
+        return self.form in (HTML, SVG)
 
     @property
     def size(self) -> int:

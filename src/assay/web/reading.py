@@ -1,18 +1,23 @@
 """Reading the store for pages: what was made from an unchanged store is used again, and a changed one is seen at once.
 
 The state of a store is the version of each of its tables, which costs a look at one folder each and no query. Pages are
-plain functions, so reading happens in the server's threads and never on its event loop. May import: core, store.
+plain functions, so reading happens in the server's threads and never on its event loop. Where a server allows it, what
+takes long to make is answered as it was some seconds ago, and says so, while it is made anew. May import: core, store.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as LateError
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from assay.store.address import is_remote
 from assay.store.log import newest_version
@@ -22,14 +27,23 @@ from assay.store.schema import TABLES
 from assay.store.tables import open_table
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
+
     from assay.store import Store
 
 T = TypeVar("T")
-State = tuple[tuple[str, int], ...]
+State = tuple[tuple[str, int | str], ...]
+"""What something was made from: versions of tables, or what else tells one state of it from another."""
 KEPT = 128
 """Pages that are kept. Each holds at most some hundred rows."""
 _SETTLED_NS = 2_000_000_000
 """A folder whose time of change is older than this shows every later change by another time."""
+_SEEN = 64
+"""States of the tables whose time is kept."""
+MAKERS = 2
+"""Threads that make anew what is answered as it was meanwhile: more would only take the processor from each other."""
+WAIT_S = 0.3
+"""How long an answer of before is held back, for a new one that is nearly made."""
 _REMOTE_S = 3.0
 """How long the state of a store on object storage counts: asking takes a request for each table."""
 
@@ -47,11 +61,23 @@ class StateReader:
         self._clock_ns = clock_ns
         self._known: dict[str, tuple[int, int]] = {}
         self._remote: tuple[float, State] | None = None
+        self._seen: OrderedDict[State, float] = OrderedDict()
+        self._lock = threading.Lock()
 
-    def read(self, *, with_journals: bool = False) -> State:
-        """Return the state now; ``with_journals`` counts what goes on beside the store too. Raises StoreError."""
+    def read(self) -> State:
+        """Return the state of the tables now. Raises StoreError."""
         state = self._tables()
-        return (*state, *self._journals()) if with_journals else state
+        with self._lock:
+            self._seen[state] = time.monotonic()
+            self._seen.move_to_end(state)
+            while len(self._seen) > _SEEN:
+                self._seen.popitem(last=False)
+        return state
+
+    def last_seen(self, state: State) -> float:
+        """Return when the tables were last found in this state (monotonic seconds); minus infinity where never."""
+        with self._lock:
+            return self._seen.get(state, -math.inf)
 
     def _tables(self) -> State:
         if self._store.versions is not None:
@@ -83,7 +109,8 @@ class StateReader:
         self._remote = time.monotonic(), state
         return state
 
-    def _journals(self) -> State:
+    def read_journals(self) -> State:
+        """Return the names and sizes of the journals: what goes on beside the store."""
         found = []
         for path in list_journals(self._store.location):
             try:
@@ -95,11 +122,26 @@ class StateReader:
 
 @dataclass(slots=True)
 class _Kept:
-    """One answer, and the state that it was made from; whoever holds the lock makes it."""
+    """One answer and the state that it was made from. ``store_state`` is what the store was when it last held so.
+
+    ``held_at`` is when that was seen (monotonic seconds); ``making`` is what goes on to make it anew.
+    """
 
     lock: threading.Lock
     state: State | None = None
     value: Any = None
+    store_state: State = ()
+    held_at: float = 0.0
+    making: Future[Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Made(Generic[T]):
+    """An answer, the state that it was made from, and how many seconds ago that was the store's; 0 of the present."""
+
+    value: T
+    state: State
+    age_s: float = 0.0
 
 
 class Readings:
@@ -111,19 +153,53 @@ class Readings:
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._most = kept
         self._lock = threading.Lock()
+        self._makers: ThreadPoolExecutor | None = None
 
-    def get(self, name: str, make: Callable[[], T], state: State) -> T:
+    def get(self, name: str, make: Callable[[], T], state: State, store_state: State | None = None) -> T:
         """Return what was made under this name from this state, or make it.
 
         The state is read before, so that a run that is stored while ``make`` reads only makes the next answer anew.
+        ``store_state`` is the state of the whole store, where ``state`` is of what the answer depends on.
         """
         entry = self._entry(name)
         with entry.lock:
+            seen_at = time.monotonic()
             if entry.state != state:
                 entry.value = make()
                 entry.state = state
+            entry.store_state = state if store_state is None else store_state
+            entry.held_at = seen_at
             found: T = entry.value
             return found
+
+    def get_within(
+        self, name: str, make: Callable[[], T], state: State, store_state: State, *, oldest_s: float
+    ) -> Made[T]:
+        """Return the same, or what was made from a state that was the store's at most so many seconds ago.
+
+        That is given where making it anew takes more than a moment, which goes on meanwhile.
+        """
+        entry = self._entry(name)
+        known, known_state = entry.value, entry.state
+        held_at = max(entry.held_at, self.states.last_seen(entry.store_state))
+        if known_state is None or known_state == state or time.monotonic() - held_at > oldest_s:
+            return Made(self.get(name, make, state, store_state), state)
+        with self._lock:
+            if entry.making is None or entry.making.done():
+                entry.making = self._pool().submit(self.get, name, make, state, store_state)
+            making = entry.making
+        with suppress(LateError):
+            return Made(making.result(WAIT_S), state)
+        return Made(known, known_state, time.monotonic() - held_at)
+
+    def last(self, name: str) -> Any:
+        """Return what was last made under this name, from whatever state; None of nothing."""
+        return self._entry(name).value
+
+    def _pool(self) -> ThreadPoolExecutor:
+        if self._makers is None:
+            self._makers = ThreadPoolExecutor(MAKERS, thread_name_prefix="assay-pages")
+        return self._makers
 
     def _entry(self, name: str) -> _Kept:
         with self._lock:
@@ -134,6 +210,20 @@ class Readings:
             while len(self._kept) > self._most:
                 self._kept.popitem(last=False)
             return entry
+
+
+def readings_of(request: Request) -> Readings:
+    """Return what the application keeps of its store, made with the first request."""
+    state = request.app.state
+    found: Readings | None = getattr(state, "readings", None)
+    if found is None or found.store is not state.store:
+        found = state.readings = Readings(state.store)
+    return found
+
+
+def versions_of(state: State, tables: Collection[str]) -> State:
+    """Return the part of a store's state that is of some tables."""
+    return tuple(entry for entry in state if entry[0] in tables)
 
 
 def count_of(row: Mapping[str, Any], name: str) -> int:

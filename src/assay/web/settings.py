@@ -31,6 +31,8 @@ class ServeSettings:
     upload_bytes: int = 64 << 20
     is_static: bool = False
     """Pages are written to files: they leave out forms, sorting links and whatever else needs a server."""
+    oldest_answer_s: float = 0.0
+    """Of a page that takes long to make: how old the state may be that it is shown from meanwhile. 0: never."""
     sql_rows: int = 10_000
     sql_seconds: float = 10.0
 

@@ -1,13 +1,15 @@
 """From a question in an address to an answer: the page, or the same report as JSON, CSV or a picture.
 
-A page is built once for each address and state of the store; its twins are drawn from the same report, so the same
-numbers stand in all. May import: core, report, store, web.
+A page is built once for each address and state of what it depends on; its twins are drawn from the same report, so the
+same numbers stand in all. May import: core, report, store, web.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -17,10 +19,11 @@ from assay import __version__
 from assay.core.errors import NotFoundError
 from assay.report.base import RenderOptions
 from assay.report.build import render_report
+from assay.store.address import is_remote
 from assay.web.links import root_of
 from assay.web.page import CSV, HTML, JSON, SVG, Ask, BareView, Page, PageView
 from assay.web.query import Query
-from assay.web.reading import Readings, State
+from assay.web.reading import Readings, State, readings_of
 from assay.web.settings import ServeSettings
 from assay.web.static_files import assets_digest
 from assay.web.templating import render
@@ -31,6 +34,14 @@ if TYPE_CHECKING:
 
     from assay.web.problem import Problem
 
+AS_OF = "x-assay-as-of"
+"""The header of an answer from a state that the store has left meanwhile: when that was last its state, in UTC."""
+AS_OF_PLACE = b"<!--as-of-->"
+"""Where a page says the same in words."""
+_OLD = (
+    '<p class="app-as-of" role="note">As of {time} UTC. The store has changed since, and this page is being made '
+    "anew: load it again in a moment.</p>"
+)
 TWINS = {JSON: "application/json", CSV: "text/csv; charset=utf-8", SVG: "image/svg+xml"}
 _OF_TWIN = ("table", "figure", "dark")
 """Values of the address that choose what a twin holds, and change nothing about the page."""
@@ -52,7 +63,9 @@ Build = Callable[[Ask], Page]
 class Route:
     """A page at a path. ``is_live`` pages show runs that go on; ``is_kept`` False makes the page anew each time.
 
-    ``fresh`` is a box of the address with which the page is made anew, as it looks at what has no version.
+    ``fresh`` is a box of the address with which the page is made anew, as it looks at what has no version. ``reads``
+    tells the state of what the page depends on, which changes less often than that of the whole store; None: it
+    depends on all of it. ``is_cut`` pages show the first rows of what their data files hold whole.
     """
 
     path: str
@@ -60,13 +73,15 @@ class Route:
     is_live: bool = False
     is_kept: bool = True
     fresh: str | None = None
+    reads: Callable[[Ask], State] | None = None
+    is_cut: bool = False
 
     def is_kept_for(self, query: Query) -> bool:
         """True where an unchanged store gives the same page. Raises UsageError."""
         return self.is_kept and not (self.fresh is not None and query.flag(self.fresh))
 
 
-def add_page(
+def add_page(  # noqa: PLR0913  (keywords, as a route has them)
     router: APIRouter,
     path: str,
     build: Build,
@@ -75,9 +90,11 @@ def add_page(
     is_live: bool = False,
     is_kept: bool = True,
     fresh: str | None = None,
+    reads: Callable[[Ask], State] | None = None,
+    is_cut: bool = False,
 ) -> None:
     """Put a page and its twins on a router; those of the overview are ``/overview.json`` and so on. See ``Route``."""
-    route = Route(path, build, is_live, is_kept, fresh)
+    route = Route(path, build, is_live, is_kept, fresh, reads, is_cut)
     for form in (*TWINS, HTML):
         twin = "" if form == HTML else f".{form}"
         address = path + twin if path != "/" or form == HTML else f"/overview{twin}"
@@ -96,24 +113,29 @@ def respond(request: Request, route: Route, form: str) -> Response:
         clean = query.encoded()
         return RedirectResponse(f"{root_of(settings)}{path}{'?' if clean else ''}{clean}", 303)
     readings = readings_of(request)
-    state = readings.states.read(with_journals=route.is_live)
-    ask = Ask(request.app.state.store, settings, query, path, dict(request.path_params), form, readings, state)
+    tables = readings.states.read()
+    ask = Ask(request.app.state.store, settings, query, path, dict(request.path_params), form, readings, tables)
     if not route.is_kept_for(query):
         return _response(_draw(ask, route.build(_without_twin(ask))))
+    state = _state_of(ask, route)
     tag = _tag(ask, state)
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers={"etag": tag})
-    answer = readings.get(_name(ask), lambda: _draw(ask, _page(readings, ask, route.build, state)), state)
-    return _response(answer, tag)
+    made = readings.get_within(
+        _name(ask),
+        lambda: _draw(ask, _page(readings, ask, route, state)),
+        state,
+        tables,
+        oldest_s=settings.oldest_answer_s,
+    )
+    return _response(made.value, _tag(ask, made.state), made.age_s)
 
 
-def readings_of(request: Request) -> Readings:
-    """Return what the application keeps of its store, made with the first request."""
-    state = request.app.state
-    found: Readings | None = getattr(state, "readings", None)
-    if found is None or found.store is not state.store:
-        found = state.readings = Readings(state.store)
-    return found
+def _state_of(ask: Ask, route: Route) -> State:
+    """The state of what a page depends on."""
+    reads = route.reads
+    state = ask.state if reads is None else ask.kept(f"reads {ask.path}", lambda: reads(ask))
+    return (*state, *ask.readings.states.read_journals()) if route.is_live and ask.readings is not None else state
 
 
 def render_error(request: Request, problem: Problem) -> str:
@@ -134,10 +156,13 @@ def _endpoint(route: Route, form: str) -> Callable[[Request], Response]:
     return endpoint
 
 
-def _page(readings: Readings, ask: Ask, build: Build, state: State) -> Page:
+def _page(readings: Readings, ask: Ask, route: Route, state: State) -> Page:
     """Build the page, or take the one that its twin was drawn from."""
     own = _without_twin(ask)
-    return readings.get(f"page {own.path}?{own.query.encoded()} {own.size}", lambda: build(own), state)
+    if not is_remote(ask.store.location):
+        ask.rows("SELECT 1")  # makes the views of all tables, which every part of the page then uses
+    kind = "whole" if route.is_cut and not own.is_page else "page"
+    return readings.get(f"{kind} {own.path}?{own.query.encoded()} {own.size}", lambda: route.build(own), state)
 
 
 def _without_twin(ask: Ask) -> Ask:
@@ -166,11 +191,17 @@ def _draw(ask: Ask, page: Page) -> Answer:
     return Answer(render_report(report, SVG, options), TWINS[SVG], f"{_file_name(key)}.svg")
 
 
-def _response(answer: Answer, tag: str | None = None) -> Response:
+def _response(answer: Answer, tag: str | None = None, age_s: float = 0.0) -> Response:
     headers = {} if tag is None else {"etag": tag}
     if answer.name is not None:
         headers["content-disposition"] = f'inline; filename="{answer.name}"'
-    return Response(answer.body, media_type=answer.media_type, headers=headers)
+    body = answer.body
+    if age_s > 0:
+        as_of = datetime.now(UTC) - timedelta(seconds=age_s)
+        headers |= {"age": str(math.ceil(age_s)), AS_OF: f"{as_of:%Y-%m-%dT%H:%M:%SZ}"}
+        if answer.media_type.startswith("text/html"):
+            body = body.replace(AS_OF_PLACE, _OLD.format(time=f"{as_of:%H:%M:%S}").encode(), 1)
+    return Response(body, media_type=answer.media_type, headers=headers)
 
 
 # -- addresses --------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """The encoders that ``families/contrastive.py`` builds, apart from it because a class of torch's needs torch.
 
-Both take any number of channels and any window: a channel is encoded by itself with the same weights and the results are
-averaged, as in PatchTST (Nie et al. 2023, arXiv:2211.14730, "channel independence"), so that one encoder fits rigs with
-different numbers of sensors. May import: core, torch.
+Both take any number of channels and any window: a channel is encoded by itself with the same weights and the results
+are averaged, as in PatchTST (Nie et al. 2023, arXiv:2211.14730, "channel independence"), so that one encoder fits rigs
+with different numbers of sensors. May import: core, torch.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class ContrastiveEncoder(nn.Module):  # type: ignore[misc]  # torch is not follo
         super().__init__()
         self.trunk = trunk
         # Two layers, thrown away after training: Chen et al. 2020 (arXiv:2002.05709), section 4.2. Untrained features
-        # of noise are nearly the same for every window; batch norm takes away what they share, without which hundreds of
-        # steps pass before the loss falls.
+        # of noise are nearly the same for every window; batch norm takes away what they share, without which hundreds
+        # of steps pass before the loss falls.
         self.projector = nn.Sequential(
             nn.BatchNorm1d(features), nn.Linear(features, features), nn.ReLU(), nn.Linear(features, PROJECTED)
         )
@@ -74,7 +74,7 @@ class Residual(nn.Module):  # type: ignore[misc]  # see above
 
 
 class Convolutional(nn.Module):  # type: ignore[misc]  # see above
-    """A strided stem and residual layers. Every second halves the positions, and from the third on doubles the width."""
+    """A strided stem and residual layers; the 1st, 3rd and 5th halve positions, the 3rd and 5th double the width."""
 
     def __init__(self, layers: int, width: int) -> None:
         super().__init__()
@@ -115,7 +115,7 @@ class Attention(nn.Module):  # type: ignore[misc]  # see above
 
 
 class Patches(nn.Module):  # type: ignore[misc]  # see above
-    """Patches of a window as tokens, with sinusoidal positions, which any window has (Vaswani et al. 2017, section 3.5)."""
+    """Patches of a window as tokens, with sinusoidal positions, which any length has (arXiv:1706.03762, 3.5)."""
 
     def __init__(self, layers: int, width: int) -> None:
         super().__init__()
@@ -139,5 +139,5 @@ class Patches(nn.Module):  # type: ignore[misc]  # see above
 
 def build_encoder(*, kind: str, layers: int, width: int) -> ContrastiveEncoder:
     """Build an encoder of ``kind`` convolutional or patch. ``width`` is a multiple of 8."""
-    trunk = {"convolutional": Convolutional, "patch": Patches}[kind](layers, width)
+    trunk = Convolutional(layers, width) if kind == "convolutional" else Patches(layers, width)
     return ContrastiveEncoder(trunk, trunk.features)

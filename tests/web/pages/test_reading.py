@@ -6,16 +6,23 @@ import importlib.util
 import os
 import sys
 import threading
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from assay.core.ids import new_id
+from assay.core.records import RunBundle
 from assay.store import Store
 from assay.store.annotations import annotate
 from assay.web.app import create_app
-from assay.web.reading import Readings, StateReader
+from assay.web.inventory import read_counts
+from assay.web.page import Ask
+from assay.web.query import Query
+from assay.web.reading import Made, Readings, StateReader
 from assay.web.settings import ServeSettings
 from assay.web.sparkline import draw_sparkline
 from assay.web.static_files import static_files
@@ -104,6 +111,122 @@ def test_a_failure_is_not_kept(bare: Store) -> None:
     with pytest.raises(ZeroDivisionError):
         readings.get("page", lambda: 1 // 0, ())
     assert readings.get("page", lambda: 7, ()) == 7
+
+
+def publish_copy(store: Store, run_id: str, hardware: str | None = None) -> RunBundle:
+    """Store a copy of a run under new ids, as somebody who measures meanwhile does; on other hardware where named."""
+    pattern, now = store.find_run(run_id), datetime.now(UTC)
+    results, new = list(store.results(run_id=run_id)), new_id()
+    bundle = RunBundle(
+        replace(pattern, run_id=new, started_at=now, finished_at=now, suite="copied"),
+        store.environment(pattern.env_id),
+        tuple(
+            replace(one, run_id=new, result_id=new_id(), measured_at=now, hardware=hardware or one.hardware)
+            for one in results
+        ),
+        (),
+    )
+    store.append(bundle)
+    return bundle
+
+
+def test_an_answer_of_before_is_given_while_a_new_one_takes_its_time(
+    bare: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readings, gate = Readings(bare), threading.Event()
+    old, new = (("runs", 1),), (("runs", 2),)
+    monkeypatch.setattr("assay.web.reading.WAIT_S", 0.01)
+
+    def slow() -> str:
+        gate.wait(60)
+        return "new"
+
+    assert readings.get_within("page", lambda: "old", old, old, oldest_s=100) == Made("old", old)
+    found = readings.get_within("page", slow, new, new, oldest_s=100)
+    assert (found.value, found.state) == ("old", old)
+    assert 0 < found.age_s < 100
+    gate.set()
+    assert readings.get("page", lambda: "never made", new) == "new"
+    assert readings.get_within("page", lambda: "never made", new, new, oldest_s=100) == Made("new", new)
+
+
+def test_what_is_too_old_is_made_before_it_is_answered(bare: Store) -> None:
+    readings = Readings(bare)
+    readings.get("page", lambda: "old", (("runs", 1),))
+    made = readings.get_within("page", lambda: "new", (("runs", 2),), (("runs", 2),), oldest_s=0)
+    assert made == Made("new", (("runs", 2),))
+
+
+def test_an_old_page_says_so_in_its_header_and_in_words(
+    own: tuple[Store, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, facts = own
+    monkeypatch.setattr("assay.web.reading.WAIT_S", 0.0)
+    settings = ServeSettings(store=store.location, requests_per_minute=10**6, oldest_answer_s=1000)
+    client = TestClient(create_app(settings), base_url="http://localhost:8337")
+    first = client.get("/runs")
+    publish_copy(store, facts.run_id)
+    meanwhile = client.get("/runs")
+    assert "x-assay-as-of" not in first.headers
+    assert meanwhile.headers["etag"] == first.headers["etag"]
+    assert int(meanwhile.headers["age"]) >= 1
+    assert "As of" in meanwhile.text
+    assert "As of" not in first.text
+    fresh = TestClient(create_app(replace(settings, oldest_answer_s=0)), base_url="http://localhost:8337").get("/runs")
+    assert "copied" in fresh.text
+    assert "copied" not in meanwhile.text
+
+
+def test_what_a_new_run_changes_is_made_anew_and_other_pages_are_not(own: tuple[Store, Any]) -> None:
+    store, facts = own
+    client = TestClient(
+        create_app(ServeSettings(store=store.location, requests_per_minute=10**6)), base_url="http://localhost:8337"
+    )
+    series = {one.series_id for one in store.results(run_id=facts.run_id)}
+    others = sorted({one.series_id for one in store.results()} - series)
+    paths = [f"/series/{one}" for one in [*sorted(series)[:1], *others[:1]]]
+    before = {path: client.get(path).headers["etag"] for path in paths}
+    publish_copy(store, facts.run_id)
+    after = {path: client.get(path).headers["etag"] for path in paths}
+    assert before[paths[0]] != after[paths[0]]
+    assert [path for path in paths[1:] if before[path] != after[path]] == []
+
+
+def test_counts_that_grow_by_a_run_are_those_of_a_store_read_afresh(own: tuple[Store, Any]) -> None:
+    store, facts = own
+    settings = ServeSettings(store=store.location)
+    readings = Readings(store)
+
+    def ask_now(kept: Readings) -> Ask:
+        return Ask(store, settings, Query.of(""), "/", {}, readings=kept, state=kept.states.read())
+
+    first = read_counts(ask_now(readings))
+    bundle = publish_copy(store, facts.run_id)
+    grown, fresh = read_counts(ask_now(readings)), read_counts(ask_now(Readings(store)))
+    assert grown == fresh
+    assert grown.runs[bundle.run.run_id] == len(bundle.results)
+    assert sum(grown.runs.values()) == sum(first.runs.values()) + len(bundle.results)
+    assert read_counts(ask_now(readings)) is grown
+
+
+def test_a_long_order_of_devices_begins_with_the_best_and_its_data_has_all(
+    own: tuple[Store, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, facts = own
+    monkeypatch.setattr("assay.web.pages.decide._BEST", 2)
+    for name in ("One", "Two", "Three"):
+        publish_copy(store, facts.run_id, hardware=f"Test Accelerator {name}")
+    client = TestClient(create_app(ServeSettings(store=store.location)), base_url="http://localhost:8337")
+    path = f"/decide?workload={facts.workload}"
+    short = client.get(path).text
+    every = client.get(f"/decide.csv?workload={facts.workload}&table=ranking").text.strip().splitlines()[1:]
+    assert len(every) >= 3
+    assert f"Show all {len(every)} devices" in short
+    whole = client.get(f"{path}&all=1").text
+    names = [f"Test Accelerator {name}</a>" for name in ("One", "Two", "Three")]
+    assert all(name in whole for name in names)
+    assert not all(name in short for name in names)
+    assert "Show all" not in whole
 
 
 def test_static_files_never_change_under_their_address(bare: Store) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from assay.workloads.vibration.bearings import (
     BearingGeometry,
     Fault,
     SignalPlan,
-    draw_plan,
+    draw_machine,
+    draw_recording,
     generate_signal,
 )
 from assay.workloads.vibration.features import crest_factor, fault_peaks, kurtosis
@@ -71,9 +73,8 @@ def test_without_noise_impacts_come_with_the_period_of_the_fault() -> None:
 
 
 def test_an_inner_race_is_louder_in_the_load_zone() -> None:
-    quiet = {"noise": 0.0, "shaft_amplitude": 0.0, "slip": 0.0}
     for fault, least, most in ((Fault.INNER, 3.0, np.inf), (Fault.OUTER, 0.0, 1.5)):
-        plan = dataclasses.replace(_generate(fault), **quiet)
+        plan = dataclasses.replace(_generate(fault, noise=0.0), shaft_amplitude=0.0, slip=0.0)
         signal = np.abs(generate_signal(plan, np.random.default_rng(1))[:, 0])
         each = int(plan.sample_rate_hz / (plan.geometry.defect_frequencies(plan.shaft_hz).of(fault) or 1))
         peaks = signal[: len(signal) // each * each].reshape(-1, each).max(axis=1)
@@ -90,10 +91,9 @@ def test_signals_follow_from_the_seed_and_have_the_shape_asked_for() -> None:
     assert np.isfinite(one).all()
 
 
-def test_machines_are_drawn_alike_for_each_fault() -> None:
-    drawn = [
-        dataclasses.replace(draw_plan(100, 1, fault, np.random.default_rng(5)), fault=Fault.HEALTHY) for fault in Fault
-    ]
+@pytest.mark.parametrize("draw", [draw_recording, draw_machine])
+def test_plans_are_drawn_alike_for_each_fault(draw: Callable[..., SignalPlan]) -> None:
+    drawn = [dataclasses.replace(draw(100, 1, fault, np.random.default_rng(5)), fault=Fault.HEALTHY) for fault in Fault]
     assert all(one == drawn[0] for one in drawn), "something else than the impacts would tell the fault"
     assert drawn[0].shaft_hz in CWRU_SHAFT_HZ
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -15,6 +15,9 @@ from assay.workloads.datasets.base import DatasetRequest, DataTask, datasets
 from assay.workloads.trainables.base import trainables
 from assay.workloads.vibration.bearings import Fault
 from assay.workloads.vibration.probe import chance_accuracy, encoder_of, probe_accuracy
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 torch = pytest.importorskip("torch", reason="encoders need torch: pip install 'assay[torch]'")
 
@@ -90,12 +93,14 @@ def test_any_window_and_number_of_channels_is_encoded(size: str, batch: int, cha
 def test_layers_are_as_many_as_the_sizes_say() -> None:
     found = {size: len([one for one in _build(size).modules() if type(one).__name__ == "Residual"]) for size in SIZES}
     assert found == {"tiny": 2, "small": 2, "medium": 4, "complex": 6, "patch": 0}
-    counts = [find_workload(f"contrastive/{size}").size.parameters or 0 for size in ("tiny", "small", "medium", "complex")]
+    counts = [
+        find_workload(f"contrastive/{size}").size.parameters or 0 for size in ("tiny", "small", "medium", "complex")
+    ]
     assert counts == sorted(counts)
 
 
 def test_a_window_shorter_than_the_stem_is_refused() -> None:
-    with pytest.raises(WorkloadError, match="got a window of 31. Use window=32 or more"):
+    with pytest.raises(WorkloadError, match=r"got a window of 31\. Use window=32 or more"):
         _build("tiny")(torch.zeros(2, 1, 31))
 
 
@@ -148,9 +153,9 @@ def test_the_probe_finds_faults_that_the_untrained_encoder_hides() -> None:
         while True:
             yield {"signal": torch.from_numpy(train["signal"][random.integers(0, len(train["labels"]), 32)])}
 
-    _train(module, batches(), 150)
+    _train(module, batches(), 60)
     after = probe_accuracy(encoder_of(module), train, test)
-    assert after > before + 0.05
+    assert after > before + 0.1
     assert after > 2 * chance
     assert module.training, "the probe left the module in evaluation mode"
 
@@ -158,19 +163,23 @@ def test_the_probe_finds_faults_that_the_untrained_encoder_hides() -> None:
 def test_a_probe_of_features_that_tell_is_right_and_of_noise_is_chance() -> None:
     random = np.random.default_rng(0)
     labels = random.integers(0, 4, 600)
-    samples = {"signal": random.standard_normal((600, 1, 8)).astype(np.float32), "labels": labels}
+    signal = random.standard_normal((600, 1, 8)).astype(np.float32)
+    samples: dict[str, NDArray[Any]] = {"signal": signal, "labels": labels}
     train, test = ({name: array[part] for name, array in samples.items()} for part in (slice(400), slice(400, None)))
     answers = iter((train["labels"], test["labels"]))
 
-    def tell(_signal: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        return np.eye(4)[next(answers)] + 0.01 * random.standard_normal((1, 4))
+    def tell(_signal: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(np.eye(4)[next(answers)] + 0.01 * random.standard_normal((1, 4)))
 
     assert probe_accuracy(tell, train, test) == 1.0
     assert probe_accuracy(lambda signal: signal[:, 0], train, test) == pytest.approx(0.25, abs=0.1)
 
 
 def test_probes_that_show_nothing_are_refused() -> None:
-    one_class = {"signal": np.zeros((4, 1, 8), dtype=np.float32), "labels": np.zeros(4, dtype=np.int64)}
+    one_class: dict[str, NDArray[Any]] = {
+        "signal": np.zeros((4, 1, 8), dtype=np.float32),
+        "labels": np.zeros(4, dtype=np.int64),
+    }
     with pytest.raises(WorkloadError, match="A probe of 1 classes"):
         probe_accuracy(lambda signal: signal[:, 0], one_class, one_class)
     two = {**one_class, "labels": np.array([0, 1, 0, 1])}

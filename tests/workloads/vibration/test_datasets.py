@@ -30,7 +30,7 @@ def _check_batch(dataset: Dataset) -> None:
     assert batch["signal"].dtype == np.float32
     assert batch["labels"].dtype == np.int64
     assert np.array_equal(batch["signal"][0], batch["signal"][2])
-    again = pickle.loads(pickle.dumps(dataset.train)).take([0])
+    again = pickle.loads(pickle.dumps(dataset.train)).take([0])  # noqa: S301  (our own)
     assert np.array_equal(again["signal"][0], batch["signal"][0])
     labels = dataset.test.take(range(len(dataset.test)))["labels"]
     assert set(labels) == set(range(info.classes)) == set(range(len(info.labels)))
@@ -87,6 +87,7 @@ def cwru(tmp_path: Path) -> Path:
     _write_cwru(tmp_path / "faults", 130, Fault.OUTER)
     _write_cwru(tmp_path / "faults", 118, Fault.BALL)
     _write_cwru(tmp_path / "faults", 109, Fault.INNER, rate_hz=48_000.0)
+    _write_cwru(tmp_path / "faults", 278, Fault.INNER)
     return tmp_path
 
 
@@ -95,7 +96,7 @@ def test_matlab_files_of_one_rate_are_taken(cwru: Path) -> None:
     _check_batch(found)
     assert not found.info.is_synthetic
     assert found.info.labels == ("healthy", "inner race", "outer race", "ball")
-    assert found.info.notes[0] == "4 recordings at 12000 Hz, channels DE, FE; 1 files left out"
+    assert found.info.notes[0] == "4 recordings at 12000 Hz of the bearing DE, channels DE, FE; 2 files left out"
     # 4 000 samples each, the healthy one brought down from 16 000: 2 800 for training, 1 200 for testing.
     assert (len(found.train), len(found.test)) == (4 * 10, 4 * 4)
     assert found.info.checksum == _open("cwru", str(cwru), window=64).info.checksum
@@ -105,7 +106,7 @@ def test_matlab_files_of_one_rate_are_taken(cwru: Path) -> None:
 
 def test_other_rates_and_places_can_be_chosen(cwru: Path) -> None:
     found = _open("cwru", f"{cwru}?rate=48000&places=FE", window=128, channels=1)
-    assert found.info.notes[0] == "2 recordings at 48000 Hz, channels FE; 3 files left out"
+    assert found.info.notes[0] == "2 recordings at 48000 Hz of the bearing DE, channels FE; 4 files left out"
 
 
 @pytest.mark.parametrize(
@@ -114,9 +115,10 @@ def test_other_rates_and_places_can_be_chosen(cwru: Path) -> None:
         (None, "no place was given. Such as cwru:/data/cwru"),
         ("{0}/none", "is not there"),
         ("{0}?places=DE", r"1 accelerometer \(DE\) make no 2 channels. Use --shape channels=1"),
-        ("{0}?places=DE,BA", "None of the 5 files"),
+        ("{0}?places=DE,BA", "None of the 6 files"),
         ("{0}?places=DE,XY", "Unknown place of an accelerometer 'XY'"),
         ("{0}?rate=fast", "got rate='fast'"),
+        ("{0}?bearing=middle", "Unknown bearing 'MIDDLE'. Expected one of: DE, FE"),
     ],
 )
 def test_wrong_folders_and_settings(cwru: Path, where: str | None, message: str) -> None:
@@ -140,7 +142,9 @@ def _write_rig(
     signals = {number: random.standard_normal((length, channels)).astype(np.float32) for number in range(len(labels))}
     write_h5(folder / "Rig.h5", signals)
     rows = [
-        Recording(str(number), "Rig", label=label, label_description=f"kind {label}", length=said or length, channels=channels)
+        Recording(
+            str(number), "Rig", label=label, label_description=f"kind {label}", length=said or length, channels=channels
+        )
         for number, label in enumerate(labels)
     ]
     return write_metadata(folder / "metadata.csv", rows)

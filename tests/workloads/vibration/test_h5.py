@@ -19,7 +19,7 @@ SIGNAL = np.random.default_rng(0).standard_normal((1_000, 3)).astype(np.float32)
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return write_h5(tmp_path / "Rig.h5", {7: SIGNAL, "8": SIGNAL[:10, :1].astype(np.float64)})
+    return write_h5(tmp_path / "Rig.h5", [(7, SIGNAL), ("8", SIGNAL[:10, :1].astype(np.float64))])
 
 
 def test_what_is_written_is_read(path: Path) -> None:
@@ -53,7 +53,7 @@ def test_nothing_is_opened_before_it_is_read_and_each_process_opens_for_itself(p
     signals = H5Signals(path)
     assert signals._file is None
     signals.read(7, 0, 1)
-    copy = pickle.loads(pickle.dumps(signals))
+    copy = pickle.loads(pickle.dumps(signals))  # noqa: S301  (our own)
     assert copy._file is None
     assert np.array_equal(copy.read(7, 0, 9), SIGNAL[:9])
 
@@ -115,5 +115,5 @@ def test_other_things_in_a_file_are_refused(tmp_path: Path) -> None:
 
 def test_a_write_that_fails_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(WorkloadError, match=r"Recording 2 has the shape \(5,\)"):
-        write_h5(tmp_path / "Half.h5", {1: SIGNAL, 2: np.zeros(5)})
+        write_h5(tmp_path / "Half.h5", [(1, SIGNAL), (2, np.zeros(5))])
     assert list(tmp_path.iterdir()) == []

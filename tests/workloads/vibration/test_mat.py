@@ -10,7 +10,7 @@ from scipy.io import savemat
 
 from assay.core.errors import WorkloadError
 from assay.workloads.vibration.bearings import Fault
-from assay.workloads.vibration.mat import describe_test, read_cwru
+from assay.workloads.vibration.mat import KnownTest, describe_test, read_cwru
 
 
 def _series(number: int, length: int = 50, places: str = "DE FE") -> dict[str, object]:
@@ -21,7 +21,7 @@ def _series(number: int, length: int = 50, places: str = "DE FE") -> dict[str, o
 def test_a_test_is_read_with_its_fault_and_speed(tmp_path: Path) -> None:
     savemat(tmp_path / "106.mat", {**_series(106, places="DE FE BA"), "ans": "text", "odd": {"a": 1}})
     found = read_cwru(tmp_path / "106.mat")
-    assert (found.number, found.shaft_rpm, found.fault, found.sample_rate_hz) == (106, 1772.0, Fault.INNER, 12_000.0)
+    assert (found.number, found.shaft_rpm, found.known) == (106, 1772.0, KnownTest(Fault.INNER, 12_000.0, "DE"))
     assert list(found.series) == ["DE", "FE", "BA"]
     stacked = found.stack(("FE", "DE"))
     assert stacked.shape == (50, 2)
@@ -49,22 +49,20 @@ def test_series_of_different_length_are_cut_to_the_shortest(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("number", "stem", "expected"),
     [
-        (97, "", (Fault.HEALTHY, 48_000.0)),
-        (130, "", (Fault.OUTER, 12_000.0)),
-        (188, "", (Fault.BALL, 12_000.0)),
-        (109, "", (Fault.INNER, 48_000.0)),
-        (278, "", (Fault.INNER, 12_000.0)),
-        (9, "OR014@6_2", (Fault.OUTER, None)),
-        (9, "12k_DE_IR007_1", (Fault.INNER, None)),
-        (9, "B021_3", (Fault.BALL, None)),
-        (9, "Normal_0", (Fault.HEALTHY, None)),
-        (9, "RB_1", (None, None)),
-        (9, "9", (None, None)),
+        (97, "", KnownTest(Fault.HEALTHY, 48_000.0)),
+        (130, "", KnownTest(Fault.OUTER, 12_000.0, "DE")),
+        (188, "", KnownTest(Fault.BALL, 12_000.0, "DE")),
+        (109, "", KnownTest(Fault.INNER, 48_000.0, "DE")),
+        (278, "", KnownTest(Fault.INNER, 12_000.0, "FE")),
+        (9, "OR014@6_2", KnownTest(Fault.OUTER)),
+        (9, "12k_DE_IR007_1", KnownTest(Fault.INNER)),
+        (9, "B021_3", KnownTest(Fault.BALL)),
+        (9, "Normal_0", KnownTest(Fault.HEALTHY)),
+        (9, "RB_1", KnownTest(None)),
+        (9, "9", KnownTest(None)),
     ],
 )
-def test_tests_are_known_by_number_or_name(
-    number: int, stem: str, expected: tuple[Fault | None, float | None]
-) -> None:
+def test_tests_are_known_by_number_or_name(number: int, stem: str, expected: KnownTest) -> None:
     assert describe_test(number, stem) == expected
 
 

@@ -60,7 +60,7 @@ _HOW = (
     "Import others' results of it: `assay import FILE`.",
     "Nothing is predicted yet, so a device without a result is not guessed at.",
 )
-_MOST_NAMED = 40
+_MOST_NAMED = 16
 _MOST_BARS = 30
 _MOST_BASES = 8
 _MOST_ROWS = 200
@@ -149,7 +149,7 @@ def _ranking_blocks(ranking: Ranking, request: ReportRequest) -> list[Block]:
         _columns(ranking, is_ranked=True),
         tuple(_row(ranking, one, is_ranked=True) for one in kept),
         caption=f"By {objective.value}, best first. {_basis_text(ranking)}",
-        notes=(*say_rows_cut(left, len(ranking.ranked), "devices"), *say_left_out(ranking.left_out)),
+        notes=(*_say_cut(left, len(ranking.ranked), request), *say_left_out(ranking.left_out)),
         rows_left_out=left,
         when_empty="No device meets the limits: the table below says what each of them misses.",
     )
@@ -158,9 +158,14 @@ def _ranking_blocks(ranking: Ranking, request: ReportRequest) -> list[Block]:
         bars=bars, title=f"{ranking.request.objective.value.capitalize()} by device", metric=_title(ranking, objective),
         unit=_unit(ranking, objective), direction=objective.direction, of=(
                 "device"
-            ), key="ranking-bars", limit=_MOST_BARS,
+            ), key="ranking-bars", limit=min(request.limit, _MOST_BARS),
     )  # fmt: skip
     return [figure, drop_idle_columns(table)]
+
+
+def _say_cut(left: int, total: int, request: ReportRequest) -> tuple[str, ...]:
+    """Where no greater limit would show more, what would."""
+    return say_rows_cut(left, total, "devices") if request.limit >= _MOST_ROWS else ()
 
 
 def _columns(ranking: Ranking, *, is_ranked: bool) -> tuple[Column, ...]:
@@ -265,18 +270,20 @@ def _lost_blocks(ranking: Ranking, request: ReportRequest) -> list[Block]:
     table = Table(
         "lost", "Measured, and not in the order", _columns(ranking, is_ranked=False),
         tuple(_row(ranking, one, is_ranked=False) for one in kept),
-        notes=say_rows_cut(left, len(ranking.lost), "devices"), rows_left_out=left,
+        notes=_say_cut(left, len(ranking.lost), request), rows_left_out=left,
         when_empty="Every device with a usable number takes part.",
     )  # fmt: skip
     blocks: list[Block] = [drop_idle_columns(table)]
     if ranking.other_bases:
-        listed = "; ".join(
-            f"{basis.label} ({count_words(count, 'device')})" for basis, count in ranking.other_bases[:_MOST_BASES]
-        )
-        more = f"; and {len(ranking.other_bases) - _MOST_BASES} more" if len(ranking.other_bases) > _MOST_BASES else ""
+        shown, left_out = cut(ranking.other_bases, _MOST_BASES)
         blocks.append(
-            Text((f"Not the same work, and so not in this order: {listed}{more}. Filters and scenario choose.",))
-        )
+            Table(
+                "other-work", "Not the same work, and so not in this order",
+                (Column("basis", "work"), Column("devices", "devices", unit="count")),
+                tuple((Cell(basis.label), Cell(count)) for basis, count in shown),
+                caption="Filters and scenario choose another.", rows_left_out=left_out,
+            )
+        )  # fmt: skip
     if ranking.unmeasured:
         named = ", ".join(ranking.unmeasured[:_MOST_NAMED])
         more = f" and {len(ranking.unmeasured) - _MOST_NAMED} more" if len(ranking.unmeasured) > _MOST_NAMED else ""

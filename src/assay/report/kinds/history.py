@@ -17,6 +17,7 @@ from assay.core.words import Provenance
 from assay.report.base import ReportKind, ReportRequest, report_kinds
 from assay.report.cells import metric_title, run_ref, series_ref
 from assay.report.checked import findings_table
+from assay.report.figures.intervals import read_intervals
 from assay.report.figures.trend import draw_trend
 from assay.report.histories import longest_series, read_last_findings
 from assay.report.how_to_read import how_to_read
@@ -67,7 +68,7 @@ def _sections(store: Store, trends: Sequence[Trend], of: int, limit: int, most_f
         note = f"{plural(of - len(trends), 'series')} with fewer results {agree(of - len(trends), 'is')} not looked at."
         blocks.append(Text((f"{note} Narrow the selection, or say --option series=N.",)))
     sections = [Section("changes", "What changed", tuple(blocks))]
-    pictures = _figures(trends, most_figures)
+    pictures = _figures(store, trends, most_figures)
     if pictures:
         sections.append(Section("histories", "The most telling histories", pictures))
     findings = read_last_findings(store, [one.series_id for one in trends])
@@ -85,14 +86,15 @@ def _sections(store: Store, trends: Sequence[Trend], of: int, limit: int, most_f
     return sections
 
 
-def _figures(trends: Sequence[Trend], most: int) -> tuple[Block, ...]:
+def _figures(store: Store, trends: Sequence[Trend], most: int) -> tuple[Block, ...]:
     """Pictures of the first series that have a history worth one."""
     worth = [one for one in trends if sum(point.is_used for point in one.points) > 1]
     if not worth:
         return ()
     left_out = len(worth) - most
+    intervals = read_intervals(store, worth[:most])
     drawn: list[Block] = [
-        replace(draw_trend(trend, key=f"trend-{place}"), title=_figure_title(trend))
+        replace(draw_trend(trend, intervals=intervals, key=f"trend-{place}"), title=_figure_title(trend))
         for place, trend in enumerate(worth[:most], start=1)
     ]
     if left_out > 0:

@@ -135,18 +135,18 @@ def _relative_cell(cell: MatrixCell) -> Cell:
 def _table(matrix: Matrix) -> Table:
     columns = (
         Column("workload", "workload"),
-        Column("basis", "the same for the row", description="Kind of work, unit, inputs, options"),
         *(
             Column(f"device{place}", one.label, unit=matrix.unit, direction=matrix.direction,
                    description=one.device.reason or "")
             for place, one in enumerate(matrix.devices)
         ),
+        Column("basis", "the same for the row", description="Kind of work, unit, inputs, options"),
     )  # fmt: skip
     rows = tuple(
         (
             workload_cell(row.workload),
-            Cell(row.basis.label),
             *(matrix_cell(cell, _unit(matrix, row)) for cell in row.cells),
+            Cell(row.basis.label),
         )
         for row in matrix.rows
     )

@@ -33,6 +33,8 @@ from assay.report.results_table import NumberColumn, numbers_table, results_tabl
 from assay.report.run_content import RunContent, read_run, read_run_record
 from assay.report.run_facts import run_facts, where_scope
 from assay.report.run_figures import distribution_section, latency_figure, power_figures, roofline_figure
+from assay.report.training_data import read_trainings
+from assay.report.training_sections import training_sections
 from assay.report.values import Block, Report, Section, Text, Tone
 from assay.report.wording import agree, count_words, name_some, number_words, plural, sentence, short_name
 
@@ -48,12 +50,14 @@ def build(store: Store, request: ReportRequest) -> Report:
     run = read_run_record(store, request.run_ids[0])
     content = read_run(store, run, request)
     explained = () if content.is_imported else explain_known(content.good, content.environment, store)
-    advice = () if content.is_imported else advise(store, content.results, content.environment, explained)
+    is_advised = not content.is_imported and content.tally.total <= MOST_SUBJECTS
+    advice = advise(store, content.results, content.environment, explained) if is_advised else ()
     sections = [
         Section("results", "Results", _result_blocks(content, request)),
         trouble_section(content.results),
         _no_advice(content) or advice_section(advice, limit=_MOST_ADVICE),
         *mode_sections(content.results),
+        *training_sections(read_trainings(store, content.good), limit=request.limit),
     ]
     bounds = bounds_table(explained)
     if bounds is not None:
@@ -92,7 +96,7 @@ def _result_blocks(content: RunContent, request: ReportRequest) -> tuple[Block, 
 
 def _no_advice(content: RunContent) -> Section | None:
     """Why no advice is given, where that is because there is too much to look at."""
-    if content.is_imported or len(content.results) <= MOST_SUBJECTS:
+    if content.is_imported or content.tally.total <= MOST_SUBJECTS:
         return None
     return Section("advice", "Advice", (Text((TOO_MANY,)),))
 

@@ -1,5 +1,7 @@
 """Scaling: what growing one size does to rate, latency and memory, where it bends, which size is enough, where it ends.
 
+Trainings that differ in their number of ranks come first, with the efficiency of weak and strong scaling.
+
 May import: core, store, stats, runner, analysis, report.
 """
 
@@ -31,12 +33,14 @@ from assay.report.kinds._over_many import (
     start_report,
     whole_option,
 )
+from assay.report.kinds._ranks import HOW_RANKS_READ, rank_sections, read_rank_lines, say_ranks
 from assay.report.origins import sources_of
 from assay.report.results_table import verdict_cell
 from assay.report.values import Block, Cell, Column, Report, Section, Table, Text
 from assay.stats.scaling import TOLERANCE, End, Point, Scaling, analyse_scaling
 
 if TYPE_CHECKING:
+    from assay.analysis.rank_scaling import RankLine
     from assay.runner.sweep import Curve
     from assay.store import Store
 
@@ -44,7 +48,7 @@ KIND = "scaling"
 TITLE = "Scaling"
 OPTIONS: Mapping[str, str] = {
     "over": "The size that grows: batch, threads, seq, image, another dimension of the inputs, or an option (users). "
-    "Default: batch, threads, seq and image.",
+    "Default: batch, threads, seq, image and window.",
     "sizes": "How many sizes make a curve. Default: 3.",
     "curves": "How many curves to show: measured before imported, those with most sizes first. Default: 6.",
     "max_latency_ms": "A latency that a size has to meet: what is enough is then the fastest size that does.",
@@ -55,6 +59,7 @@ _HOW = (
         "the curve ends where memory, time or the range does."
     ),
     "Any results that differ in one size make a curve too: `assay run --model bert/tiny --batch 1,2,4,8`.",
+    "`assay run --suite distributed` trains on 1, 2 and 4 ranks, which gives weak and strong scaling.",
 )
 _MOST_NAMED = 4
 
@@ -69,7 +74,8 @@ def build(store: Store, request: ReportRequest) -> Report:
     target_ns = None if target_ms is None else target_ms * 1e6
     selection = selection_of(request)
     found = find_curves(store, selection, axes, fewest=whole_option(request, "sizes", 3, least=2))
-    if not found:
+    lines = read_rank_lines(store, selection)
+    if not found and not lines:
         what = f"No results of this selection differ in {' or '.join(axes)} alone, so there is no curve."
         return empty_report(KIND, TITLE, request, what, _HOW)
     shown = _choose(found, whole_option(request, "curves", 6))
@@ -77,7 +83,9 @@ def build(store: Store, request: ReportRequest) -> Report:
         (curve, _doubt_knee(analyse_scaling(curve.points, tolerance=TOLERANCE, latency_target_ns=target_ns)))
         for curve in load_curves(store, shown)
     ]
-    sections = [Section("curves", "Curves", (drop_idle_columns(_overview(curves, len(found))),))]
+    sections = rank_sections(lines, request.limit)
+    if curves:
+        sections.append(Section("curves", "Curves", (drop_idle_columns(_overview(curves, len(found))),)))
     sections += [_curve_section(number, curve, scaling, target_ns) for number, (curve, scaling) in enumerate(curves, 1)]
     left_out = say_left_out(count_left_out(store, selection))
     if left_out:
@@ -88,11 +96,12 @@ def build(store: Store, request: ReportRequest) -> Report:
         KIND,
         TITLE,
         request,
-        summary=_summary(curves, found),
+        summary=_summary(curves, found, lines),
         sections=sections,
         sources=sources_of(results, store),
         how_to_read=[
             *how_to_read("throughput", "memory"),
+            *(HOW_RANKS_READ if lines else ()),
             (
                 "knee, best, enough",
                 (
@@ -254,7 +263,13 @@ def _end(curve: Curve, scaling: Scaling) -> str:
     return f"{scaling.end} at {curve.axis.name} {scaling.end_x}"
 
 
-def _summary(curves: Sequence[tuple[Curve, Scaling]], found: Sequence[FoundCurve]) -> list[Text]:
+def _summary(
+    curves: Sequence[tuple[Curve, Scaling]], found: Sequence[FoundCurve], lines: Sequence[RankLine]
+) -> list[Text]:
+    """Curves and lines of ranks, the most telling in a sentence each."""
+    said_of_ranks = tuple(say_ranks(lines))
+    if not found:
+        return [Text((f"{count_words(len(lines), 'line')} over the number of ranks.", *said_of_ranks))]
     counts = {word: sum(one.provenance is word for one in found) for word in Provenance}
     kinds = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
     axes = {name: sum(one.axis.name == name for one in found) for name in dict.fromkeys(one.axis.name for one in found)}
@@ -266,7 +281,7 @@ def _summary(curves: Sequence[tuple[Curve, Scaling]], found: Sequence[FoundCurve
             knee = f"knee at {scaling.knee}" if scaling.knee is not None else f"no knee ({scaling.knee_reason})"
             enough = f", enough at {scaling.enough}" if curve.axis.is_chosen and scaling.enough is not None else ""
             said.append(f"{label_curve(curve)}: best at {curve.axis.name} {scaling.best}{enough}, {knee}.")
-    return [Text((first, *said))]
+    return [Text((first, *said_of_ranks, *said))]
 
 
 report_kinds.add(
@@ -274,7 +289,7 @@ report_kinds.add(
     ReportKind(
         name=KIND,
         title=TITLE,
-        description="Curves over batch, threads or input size: knee, best, enough, and where they end",
+        description="Curves over batch, threads or input size: knee, best, enough, end; over ranks: weak and strong",
         build=build,
         options=OPTIONS,
     ),

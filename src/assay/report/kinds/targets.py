@@ -17,7 +17,7 @@ from assay.core.records import ResultRecord, RunRecord
 from assay.report.base import ReportKind, ReportRequest, report_kinds
 from assay.report.cells import run_ref, short_id
 from assay.report.how_to_read import how_to_read
-from assay.report.judged import scorecard_facts, targets_table, targets_words
+from assay.report.judged import groups_table, scorecard_facts, targets_table, targets_words
 from assay.report.origins import environment_facts, sources_of
 from assay.report.run_content import read_run_record
 from assay.report.run_facts import run_facts, where_scope
@@ -74,6 +74,8 @@ def _report(
     store: Store, run: RunRecord, results: Sequence[ResultRecord], judged: TargetReport, request: ReportRequest
 ) -> Report:
     whose = "given with the question" if request.options.get("targets") else f"of suite {run.suite}, as it was run"
+    groups = groups_table(judged)
+    scores = (scorecard_facts(judged), *((groups,) if groups is not None else ()))
     origin = Section(
         "origin",
         "Where the numbers are from",
@@ -87,7 +89,7 @@ def _report(
         summary=tuple(targets_words(judged)),
         scope=(("run", f"{run.suite}, {run.run_id}"), ("targets", whose), *where_scope(request.where)),
         sections=(
-            Section("targets", "Scorecard", (scorecard_facts(judged), targets_table(judged, limit=request.limit))),
+            Section("targets", "Scorecard", (*scores, targets_table(judged, limit=request.limit))),
             origin,
         ),
         sources=sources_of(results, store),

@@ -1,13 +1,14 @@
-"""Training: time to a quality, work per second, and what more accelerators bring of what they could.
+"""Training: time to a quality, curves, parts of a step, work per second, and what more accelerators bring.
 
-May import: core, catalog, store, analysis, report.
+What assay trained itself comes with its curves and parts; published results with what their tables say. May import:
+core, catalog, store, analysis, report.
 """
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assay.analysis.accelerators import ScalingLine, find_lines
 from assay.analysis.side_by_side import Group, label_devices, read_groups_of
@@ -36,6 +37,9 @@ from assay.report.kinds._over_many import (
     unit_of,
     whole_option,
 )
+from assay.report.result_sections import trouble_section
+from assay.report.training_data import Training, newest_each, read_trainings
+from assay.report.training_sections import MOST_CURVES, say_trainings, training_sections
 from assay.report.values import (
     Block,
     Cell,
@@ -48,6 +52,7 @@ from assay.report.values import (
     Text,
 )
 from assay.store.query import fetch_rows
+from assay.store.selection import ANY
 
 if TYPE_CHECKING:
     from assay.store import Store
@@ -57,19 +62,41 @@ KIND = "training"
 TITLE = "Training"
 OPTIONS: Mapping[str, str] = {
     "workloads": "How many workloads to show of each section, those with most results first. Default: 6.",
+    "curves": f"Of how many measured trainings to draw the curves. Default: {MOST_CURVES}.",
 }
 TIME, RATE = "time_to_train_ns", "throughput_per_s"
 _HOW = (
     (
+        "`assay run --mode training --model resnet/tiny` times the steps of a training, and "
+        "`assay run --suite accuracy` trains some models to a quality, with their curves."
+    ),
+    (
         "`assay import FILE` reads published training results: MLPerf Training tables, timm's and Lambda's "
         "training tables."
     ),
-    "Training by assay itself is not built yet; its runs will stand here as measured, with loss and accuracy by step.",
 )
 _NO_CURVES = (
-    "No loss or accuracy by step is stored: published tables say what a training reached, and not how. Training "
-    "by assay itself is not built yet; its runs will keep both, and this section draws them."
+    "No loss or accuracy by step is stored: published tables say what a training reached, and not how. What "
+    "assay trains itself keeps both."
 )
+_HOW_TARGETS_READ = (
+    (
+        "time to accuracy",
+        (
+            "From the first step until the accuracy on the test split was the target, evaluations included. A launch "
+            "is a seed. It is a number of this model, these data, this batch and learning rate: a faster device "
+            "shortens it, and so does a luckier recipe."
+        ),
+    ),
+    (
+        "noise scale",
+        (
+            "Samples in a batch at which the noise of the gradient equals its signal (McCandlish et al. 2018): much "
+            "smaller batches take more steps, much larger ones more samples, for the same loss."
+        ),
+    ),
+)
+_MOST_READ = 500
 _MOST_ROWS = 60
 _MOST_WORKLOADS = 24
 
@@ -79,15 +106,24 @@ def build(store: Store, request: ReportRequest) -> Report:
     selection = selection_of(request, mode=Mode.TRAINING.value)
     read = read_groups_of(store, selection, [NumberWanted.of(TIME, request.stat), NumberWanted.of(RATE, request.stat)])
     times, rates = read[TIME], read[RATE]
-    if not times and not rates:
+    trainings = _read_measured(store, request)
+    if not times and not rates and not trainings:
         what = "No usable training result is in this selection."
         return empty_report(KIND, TITLE, request, what, (*_HOW, *say_left_out(count_left_out(store, selection))))
     most = whole_option(request, "workloads", 6)
     time_lines, rate_lines = find_lines(times, Direction.LOWER), find_lines(rates, Direction.HIGHER)
-    sections = [Section("overview", "What there is", (drop_idle_columns(_overview(times, rates, request.limit)),))]
+    sections = []
+    if any(one.provenance is not Provenance.MEASURED for one in (*times, *rates)):
+        overview = drop_idle_columns(_overview(times, rates, request.limit))
+        sections.append(Section("overview", "What there is", (overview,)))
+    trouble = trouble_section([one.result for one in trainings])
+    sections += [] if trouble is None else [trouble]
+    drawn = whole_option(request, "curves", MOST_CURVES)
+    sections += training_sections(trainings, most_curves=drawn, limit=min(request.limit, _MOST_ROWS))
     sections += _number_sections(times, time_lines, TIME, most, request.limit)
     sections += _number_sections(rates, rate_lines, RATE, most, request.limit)
-    sections.append(_quality_section(store, selection, request.limit))
+    if any(one.provenance is not Provenance.MEASURED for one in (*times, *rates)):
+        sections.append(_quality_section(store, selection, request.limit))
     left_out = say_left_out(count_left_out(store, selection))
     if left_out:
         sections.append(Section("left-out", "What was left out", (Text(left_out),)))
@@ -95,12 +131,13 @@ def build(store: Store, request: ReportRequest) -> Report:
         KIND,
         TITLE,
         request,
-        summary=_summary(times, rates, [*time_lines, *rate_lines]),
+        summary=[*_summary(times, rates, [*time_lines, *rate_lines]), *say_trainings(trainings)],
         sections=sections,
         sources=read_sources(store, selection),
         how_to_read=[
             *how_to_read("throughput"),
             *HOW_GROUPS_READ,
+            *(_HOW_TARGETS_READ if any(one.has_target for one in trainings) else ()),
             (
                 "efficiency",
                 (
@@ -111,6 +148,18 @@ def build(store: Store, request: ReportRequest) -> Report:
             ),
         ],
     )
+
+
+def _read_measured(store: Store, request: ReportRequest) -> list[Training]:
+    """The newest measured training of each case that was asked for. Raises StoreError, UsageError."""
+    where: dict[str, Any] = {name: one for name, one in request.where.items() if one is not None}
+    if where.pop("provenance", ANY) not in (ANY, Provenance.MEASURED.value):
+        return []
+    if request.run_ids:
+        where["run_id"] = tuple(request.run_ids)
+    where |= {"mode": Mode.TRAINING.value, "provenance": Provenance.MEASURED.value}
+    found = store.results(limit=_MOST_READ, **where)
+    return read_trainings(store, newest_each(list(found)))
 
 
 # -- sections --------------------------------------------------------------------------------------------------
@@ -267,13 +316,14 @@ def _per_device_cell(group: Group, metric: str) -> Cell:
 
 
 def _quality_section(store: Store, selection: Selection, limit: int) -> Section:
+    """What published results reached; measured ones have curves, and a table of their own."""
     condition, parameters = usable_sql(selection)
     rows = fetch_rows(
         store.location,
         f"""
         SELECT workload, hardware, device, provenance, result_id, one.name AS name, one.phase AS phase,
                one.stat AS stat, one.value AS value, one.unit AS unit, one.n AS n
-        FROM (SELECT *, unnest(metrics) AS one FROM results WHERE {condition})
+        FROM (SELECT *, unnest(metrics) AS one FROM results WHERE {condition} AND provenance <> '{Provenance.MEASURED}')
         WHERE one.name IN ('accuracy', 'loss', 'epochs') AND one.value IS NOT NULL
         ORDER BY workload, result_id, name, phase LIMIT ?
         """,  # noqa: S608  (words of ours; what is asked is bound or quoted)
@@ -283,7 +333,7 @@ def _quality_section(store: Store, selection: Selection, limit: int) -> Section:
     )
     text = Text((_NO_CURVES,))
     if not rows:
-        return Section("curves", "Loss and accuracy", (text,))
+        return Section("reached", "Loss and accuracy of published results", (text,))
     table = Table(
         "quality",
         "What was reached",
@@ -308,11 +358,13 @@ def _quality_section(store: Store, selection: Selection, limit: int) -> Section:
             for row in rows
         ),
     )  # fmt: skip
-    return Section("curves", "Loss and accuracy", (table, text))
+    return Section("reached", "Loss and accuracy of published results", (table, text))
 
 
 def _summary(times: Sequence[Group], rates: Sequence[Group], lines: Sequence[ScalingLine]) -> list[Text]:
     groups = [*times, *rates]
+    if not groups:
+        return []
     by_word = {word: sum(one.results for one in groups if one.provenance is word) for word in Provenance}
     counted = ", ".join(count_words(count, f"{word} result") for word, count in by_word.items() if count)
     devices = {one.device.label for one in groups}

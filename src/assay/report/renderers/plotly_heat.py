@@ -25,6 +25,12 @@ _LONGEST_LINE = 160
 _DIAGONALS, _FEW_DIAGONALS = (-0.38, -0.27, 0.27, 0.38), (-0.25, 0.25)
 """Where a predicted cell's hatch crosses it: left and right of its number."""
 _FEW_HATCHED = 300
+_LEVEL_NAMES = 8
+"""Columns whose names have room beside each other as plotly lays them out."""
+_SLANT_DEGREES = 55
+_LETTER_PX = 4.2
+"""How much lower a letter of a slanted name ends: its width times the sine of the slant."""
+_LONGEST_NAME = 28
 
 
 def heat_to_plotly(figure: Figure, heat: Heat) -> dict[str, Any]:
@@ -33,7 +39,13 @@ def heat_to_plotly(figure: Figure, heat: Heat) -> dict[str, Any]:
     scale = heat_scale(heat)
     x = PlotAxis.of(figure.x, choose_ticks(figure.x, ()), is_upright=False)
     y = PlotAxis.of(figure.y, top_down(choose_ticks(figure.y, ())), is_upright=True)
-    layout = plain_layout(x.layout(), y.layout(), height=120 + min(60, rows) * _ROW_PX, top=10, is_legend=True)
+    across = x.layout()
+    is_crowded = columns > _LEVEL_NAMES
+    slanted_px = 0
+    if is_crowded:  # many names stand side by side only where they are steep
+        across |= {"tickangle": _SLANT_DEGREES}
+        slanted_px = round(_LETTER_PX * min(_LONGEST_NAME, max(map(len, figure.x.categories), default=0)))
+    layout = plain_layout(across, y.layout(), height=120 + slanted_px + min(60, rows) * _ROW_PX, top=10, is_legend=True)
     places = [[number_in(cell) for cell in row] for row in heat.cells]
     shares = [[None if value is None or scale is None else scale.share(value) for value in row] for row in places]
     texts = [

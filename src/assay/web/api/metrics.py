@@ -21,6 +21,7 @@ from assay.store.rows import case_from_row
 from assay.store.schema import RESULTS
 from assay.web.api.replies import check_names, store_of
 from assay.web.openapi import UNTAGGED
+from assay.web.reading import readings_of
 from assay.web.traffic import BOUNDS_S, Traffic
 
 router = APIRouter(tags=["server"])
@@ -29,6 +30,10 @@ MEDIA_TYPE = "text/plain; version=0.0.4"
 MOST_SERIES = 200
 """A series of a scraper's own for each would cost it more than it is worth: the newest measured ones are enough."""
 _LONGEST_LABEL = 200
+_LABELLED = (
+    'series_id, workload, engine, device, mode, "precision", batch, shape, options, hardware, provenance, verdict, '
+    "latency_ns, throughput_per_s, memory_peak_bytes"
+)
 
 Sample = tuple[str, Mapping[str, str], float]
 
@@ -44,7 +49,16 @@ def get_metrics(request: Request) -> Response:
     """Counts of runs and results, the newest latencies, and the server's own requests and memory."""
     check_names(request)
     traffic: Traffic = request.app.state.traffic
-    families = [*_server(traffic), *_store(store_of(request)), *_latest(store_of(request))]
+    store, readings = store_of(request), readings_of(request)
+    state = readings.states.read()
+    made = readings.get_within(
+        "metrics",
+        lambda: "".join([*_store(store), *_latest(store)]),
+        state,
+        state,
+        oldest_s=request.app.state.settings.oldest_answer_s,
+    )
+    families = [*_server(traffic), made.value]
     return Response("".join(families), media_type=MEDIA_TYPE, headers={"Cache-Control": "no-store"})
 
 
@@ -133,7 +147,8 @@ def _store(store: Store) -> Iterable[str]:
 def _latest(store: Store) -> Iterable[str]:
     rows = _read(
         store,
-        f"SELECT * FROM {LATEST_VIEW} WHERE provenance = '{Provenance.MEASURED}' AND usable AND latency_ns IS NOT NULL "  # noqa: S608
+        f"SELECT {_LABELLED} FROM {LATEST_VIEW} "  # noqa: S608  (words of ours)
+        f"WHERE provenance = '{Provenance.MEASURED}' AND usable AND latency_ns IS NOT NULL "
         f"ORDER BY measured_at DESC NULLS LAST, result_id DESC LIMIT {MOST_SERIES}",
         [RESULTS, LATEST_VIEW],
     )

@@ -14,12 +14,12 @@ from fastapi import APIRouter
 from assay.core.words import Provenance
 from assay.report.base import ReportRequest
 from assay.report.build import build_report
-from assay.report.values import Section, Text
+from assay.report.display import format_number
+from assay.report.values import Section, Table, Text
 from assay.web.forms import Control, Field, Form, select
-from assay.web.inventory import read_workloads
-from assay.web.lists import counted_choices
+from assay.web.inventory import count_choices, read_workloads
 from assay.web.navigation import Place
-from assay.web.page import Ask, Page
+from assay.web.page import MOST_PAGE_ROWS, Ask, Page
 from assay.web.reports import Lesson
 from assay.web.views import add_page
 
@@ -32,6 +32,8 @@ _OBJECTIVES = (
     ("cost", "least cost"),
 )
 _MOST_WORKLOADS = 300
+_BEST = 12
+"""Devices that are shown of a longer order: who chooses looks at the first few, and asks for the rest."""
 _UNPREDICTED = Text(
     (
         (
@@ -70,12 +72,22 @@ def build(ask: Ask) -> Page:
     for name in ("scenario", "price"):
         if (text := query.text(name)) is not None:
             options[name] = text
-    report = build_report(ask.store, "hardware", ReportRequest(where=where, options=options))
+    is_short = ask.is_page and not query.flag("all") and not ask.settings.is_static
+    limit = _BEST if is_short else MOST_PAGE_ROWS
+    report = build_report(ask.store, "hardware", ReportRequest(where=where, options=options, limit=limit))
+    more = {table.key: _more(ask, table) for table in report.tables() if table.rows_left_out} if is_short else {}
     report = replace(
         report, sections=(*report.sections, Section("predictions", "What is not measured", (_UNPREDICTED,)))
     )
     teach = _TEACH if not read_workloads(ask) else ()
-    return Page(report, Place.DECIDE, form=_form(ask, options), parts={"kicker": "Decide", "teach": teach})
+    return Page(
+        report, Place.DECIDE, form=_form(ask, options), parts={"kicker": "Decide", "teach": teach, "more": more}
+    )
+
+
+def _more(ask: Ask, table: Table) -> tuple[str, str]:
+    """What leads to the rows that a table leaves out."""
+    return f"Show all {format_number(len(table.rows) + table.rows_left_out)} devices", f"{ask.here(all=1)}#{table.key}"
 
 
 def _form(ask: Ask, options: dict[str, str]) -> Form:
@@ -95,9 +107,7 @@ def _form(ask: Ask, options: dict[str, str]) -> Form:
         Field(Control.NUMBER, "min_throughput", "Throughput at least", query.text("min_throughput") or "", unit="/s"),
     )
     more = (
-        select(
-            "precision", "Precision", counted_choices(ask, "results", '"precision"', most=60), query.exact("precision")
-        ),
+        select("precision", "Precision", count_choices(ask, "precision", most=60), query.exact("precision")),
         select(
             "provenance",
             "Provenance",
@@ -117,4 +127,4 @@ def _form(ask: Ask, options: dict[str, str]) -> Form:
     return Form(ask.url_of("/decide"), fields, more, submit="Rank", more_title="Conditions and prices", reset=reset)
 
 
-add_page(router, "/decide", build, name="decide")
+add_page(router, "/decide", build, name="decide", is_cut=True)

@@ -25,6 +25,8 @@ from assay.web.views import add_page
 router = APIRouter()
 _MOST_PROBLEMS = 200
 _MOST_SNAPSHOTS = 50
+_MOST_IMPORTS = 20
+"""Imported files that are shown unasked, the newest."""
 
 
 def build(ask: Ask) -> Page:
@@ -39,12 +41,15 @@ def build(ask: Ask) -> Page:
         section("snapshots", "Named states", _snapshots(ask)),
     ]
     report = page_report("store", "Store health", sections)
+    left_out = {table.key: len(table.rows) + table.rows_left_out for table in report.tables() if table.rows_left_out}
+    files = left_out.get("imports")
+    more = {"imports": (f"Show all {files} files", f"{ask.here(all=1)}#imports")} if files else {}
     return Page(
         report,
         Place.STORE,
         template="store.html",
         main="tables",
-        parts={"is_checked": is_checked, "left": sum(not one.is_alive for one in running)},
+        parts={"is_checked": is_checked, "left": sum(not one.is_alive for one in running), "more": more},
     )
 
 
@@ -198,22 +203,24 @@ def _journals(running: tuple[RunningRun, ...]) -> Table:
 def _imports(ask: Ask) -> Table:
     records = ask.store.imports()
     columns = (
-        Column("file", "file"),
+        Column("file", "file", description="Its name, which leads to what was refused of it"),
         Column("format", "read as"),
         Column("imported", "imported"),
         Column("taken", "taken", unit="count", description="Rows that became results"),
         Column("refused", "refused", unit="count", description="Rows that did not, each with its reason"),
         Column("size", "size", unit="B"),
+        Column("folder", "folder", description="Where it lay when it was read"),
     )
-    shown = records[: ask.size]
+    shown = records[:_MOST_IMPORTS] if ask.is_page and not ask.query.flag("all") else records
     rows = tuple(
         (
-            Cell(one.source, ref=Ref(RefKind.IMPORT, one.import_id)),
+            Cell(_split_path(one.source)[1], ref=Ref(RefKind.IMPORT, one.import_id)),
             Cell(one.format),
             Cell(one.imported_at),
             Cell(one.rows_taken),
             Cell(one.rows_refused),
             Cell(one.size_bytes),
+            Cell(_split_path(one.source)[0]),
         )
         for one in shown
     )
@@ -225,6 +232,12 @@ def _imports(ask: Ask) -> Table:
         rows_left_out=len(records) - len(shown),
         when_empty="Nothing was imported yet: `assay import PATH` reads files of other tools.",
     )
+
+
+def _split_path(source: str) -> tuple[str, str]:
+    """The folder of a file and its name; of what is no path, nothing and all of it."""
+    folder, sign, name = source.rpartition("/")
+    return (folder or sign, name) if name else ("", source)
 
 
 def _snapshots(ask: Ask) -> Table:
@@ -256,5 +269,5 @@ def _snapshots(ask: Ask) -> Table:
     )
 
 
-add_page(router, "/store", build, name="store", is_live=True, fresh="check")
+add_page(router, "/store", build, name="store", is_live=True, fresh="check", is_cut=True)
 add_page(router, "/imports", build_import, name="import")

@@ -15,10 +15,10 @@ from assay.report.build import build_report
 from assay.report.values import Table
 from assay.web.explorer import GROUPS, Choice, axes, explore
 from assay.web.forms import Form, search, select
-from assay.web.inventory import read_metrics
-from assay.web.lists import Conditions, counted_choices
+from assay.web.inventory import count_choices, read_metrics
+from assay.web.lists import Conditions
 from assay.web.navigation import Place
-from assay.web.page import HTML, Ask, Page
+from assay.web.page import Ask, Page
 from assay.web.pages.results import metric_sql
 from assay.web.reports import Lesson, page_report, section
 from assay.web.views import add_page
@@ -53,7 +53,7 @@ def build(ask: Ask) -> Page:
         by=query.choice("group", GROUPS, "family"),
         is_log=(scale in ("", "x"), scale in ("", "y")),
     )
-    shown = table if ask.form != HTML else _cut(table)
+    shown = _cut(table) if ask.is_page else table
     report = page_report(
         "kpi",
         "KPI explorer",
@@ -140,13 +140,13 @@ def _form(ask: Ask, choices: dict[str, Choice], x: Choice, y: Choice, scale: str
     )
     more = (
         search(query.text("q"), label="Only what has", hint="words of case or hardware"),
-        select("family", "Family", counted_choices(ask, "results", "family"), query.exact("family")),
-        select("engine", "Engine", counted_choices(ask, "results", "engine"), query.exact("engine")),
-        select("hardware", "Hardware", counted_choices(ask, "results", "hardware"), query.exact("hardware")),
+        select("family", "Family", count_choices(ask, "family"), query.exact("family")),
+        select("engine", "Engine", count_choices(ask, "engine"), query.exact("engine")),
+        select("hardware", "Hardware", count_choices(ask, "hardware"), query.exact("hardware")),
         select("mode", "Mode", [(one.value, one.value) for one in Mode], query.text("mode")),
     )
     reset = ask.url_of("/kpi") if query.values else None
     return Form(ask.url_of("/kpi"), fields, more, submit="Draw", reset=reset)
 
 
-add_page(router, "/kpi", build, name="kpi")
+add_page(router, "/kpi", build, name="kpi", is_cut=True)

@@ -15,7 +15,7 @@ from assay.report.base import ReportRequest
 from assay.report.build import build_report
 from assay.report.cells import metric_title
 from assay.web.forms import Control, Field, Form, select
-from assay.web.lists import counted_choices
+from assay.web.inventory import count_choices
 from assay.web.navigation import Place
 from assay.web.page import Ask, Page
 from assay.web.views import add_page
@@ -68,9 +68,7 @@ def _form(ask: Ask, metric: str, size: str) -> Form:
     numbers = [(name, metric_title(name)) for name in _METRICS if name in registry.names()]
     fields = (
         select("metric", "Number", numbers, metric, any_label=None, default="throughput_per_s"),
-        select(
-            "precision", "Precision", counted_choices(ask, "results", '"precision"', most=60), query.exact("precision")
-        ),
+        select("precision", "Precision", count_choices(ask, "precision", most=60), query.exact("precision")),
         Field(Control.NUMBER, "batch", "Batch", query.text("batch") or ""),
         select("mode", "Mode", [(one.value, one.value) for one in Mode], query.text("mode")),
         select(

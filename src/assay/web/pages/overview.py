@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
 
-from assay.analysis.device_names import name_device
 from assay.analysis.history import NOT_A_TRIAL
 from assay.analysis.trend import find_trends
 from assay.analysis.trend_points import SeriesPoints
@@ -20,14 +19,17 @@ from assay.core.units import format_elapsed
 from assay.core.words import Change, Provenance
 from assay.report.cells import device_cell, run_cell, short_id
 from assay.report.checked import findings_table
+from assay.report.figures.intervals import read_intervals
 from assay.report.figures.trend import draw_trend
 from assay.report.histories import read_last_findings
 from assay.report.values import Cell, Column, Facts, Figure, Section, Table, Text, Tone
 from assay.report.wording import plural
 from assay.store.rows import aware, case_from_row
 from assay.store.running import RunningRun, list_running
+from assay.store.schema import VISIBLE
 from assay.store.selection import Selection
 from assay.web import static_files
+from assay.web.inventory import read_counts, read_devices, read_newest, read_workloads
 from assay.web.navigation import Place
 from assay.web.page import Ask, Page
 from assay.web.pages import search
@@ -44,6 +46,8 @@ router.include_router(search.router)
 _NEWEST_RUNS = 8
 _MOST_FINDINGS = 8
 _MOST_SOURCES = 12
+_MOST_POINTS = 300
+"""Points of the first chart: each is some hundred bytes with its words, and the page of the series has all."""
 _FIRST_STEPS = (
     Lesson(
         "This store is empty. Measure something: the quick suite takes about three minutes on two cores.",
@@ -107,14 +111,11 @@ def _leftovers(left: list[RunningRun]) -> Iterator[Text]:
 def _counts(ask: Ask, held: dict[str, Held]) -> Facts | None:
     if not held:
         return None
-    rows = ask.rows("SELECT DISTINCT hardware, device FROM latest WHERE hardware IS NOT NULL")
-    devices = {name_device(row["hardware"], row["device"]).label for row in rows}
-    workloads = ask.rows("SELECT count(DISTINCT workload) AS n FROM latest")[0]["n"]
     items = [(f"{word} results", Cell(held[word].results)) for word in Provenance if word in held]
     items += [
         ("runs", Cell(sum(one.runs for one in held.values()))),
-        ("workloads", Cell(workloads)),
-        ("devices", Cell(len(devices))),
+        ("workloads", Cell(len(read_workloads(ask)))),
+        ("devices", Cell(len(read_devices(ask)))),
         ("newest run", Cell(aware(max(one.newest for one in held.values())))),
     ]
     return Facts("held", "What this store holds", tuple(items))
@@ -149,9 +150,9 @@ def _first_chart(ask: Ask) -> Figure | None:
     """The trend of the measured series with most results."""
     rows = ask.rows(
         f"""
-        SELECT series_id, any_value(hardware) AS hardware,
-          count(*) FILTER (status = 'ok' AND verdict IS DISTINCT FROM 'contaminated' AND run_id IN (
-            SELECT run_id FROM runs WHERE {NOT_A_TRIAL}
+        SELECT series_id,
+          count(*) FILTER (status = 'ok' AND verdict IS DISTINCT FROM 'contaminated' AND run_id NOT IN (
+            SELECT run_id FROM {VISIBLE} WHERE NOT ({NOT_A_TRIAL})
           )) AS used, count(*) AS n
         FROM results WHERE provenance = 'measured' AND latency_ns IS NOT NULL
         GROUP BY series_id
@@ -161,10 +162,15 @@ def _first_chart(ask: Ask) -> Figure | None:
     if not rows:
         return None
     series_id = rows[0]["series_id"]
-    newest = ask.rows("SELECT * FROM latest WHERE series_id = ?", [series_id])
-    series = SeriesPoints(series_id, case_from_row(newest[0]).label, rows[0]["hardware"])
+    newest = read_newest(ask, series_id)
+    if newest is None:
+        return None  # removed meanwhile
+    series = SeriesPoints(series_id, case_from_row(newest).label, newest["hardware"])
     trends = find_trends(ask.store, Selection(series_id=series_id), series=[series])
-    return draw_trend(trends[0], key="longest") if trends else None
+    if not trends:
+        return None
+    intervals = read_intervals(ask.store, trends[:1])
+    return draw_trend(trends[0], intervals=intervals, key="longest", limit=_MOST_POINTS)
 
 
 def _changes(findings: list[FindingRecord]) -> Section:
@@ -202,12 +208,11 @@ _RUN_COLUMNS = (
 def _newest_runs(ask: Ask) -> Table:
     rows = ask.rows(
         f"""
-        WITH newest AS (SELECT * FROM runs ORDER BY started_at DESC, run_id DESC LIMIT {_NEWEST_RUNS})
-        SELECT newest.*, hardware_class, counted.n FROM newest LEFT JOIN environments USING (env_id) LEFT JOIN (
-          SELECT run_id, count(*) AS n FROM results WHERE run_id IN (SELECT run_id FROM newest) GROUP BY run_id
-        ) AS counted USING (run_id) ORDER BY started_at DESC, run_id DESC
+        SELECT run_id, started_at, suite, status, runs.provenance, hardware_class
+        FROM runs LEFT JOIN environments USING (env_id) ORDER BY started_at DESC, run_id DESC LIMIT {_NEWEST_RUNS}
         """  # noqa: S608  (words of ours; values are bound)
     )
+    counts = read_counts(ask).runs
     return Table(
         "runs",
         "Newest runs",
@@ -218,7 +223,7 @@ def _newest_runs(ask: Ask) -> Table:
                 Cell(aware(row["started_at"])),
                 Cell(row["suite"]),
                 Cell(row["status"]),
-                Cell(row["n"] or 0),
+                Cell(counts.get(row["run_id"], 0)),
                 device_cell(row["hardware_class"])
                 if row["provenance"] == Provenance.MEASURED.value
                 else Cell("imported", reason="measured elsewhere"),
@@ -239,14 +244,24 @@ _SOURCE_COLUMNS = (
 
 def _read_sources(ask: Ask) -> list[dict[str, Any]]:
     """Runs and results by suite (or importer) and provenance, measured ones and those with most results first."""
-    return ask.rows(
-        """
-        WITH counted AS (SELECT run_id, count(*) AS n FROM results GROUP BY run_id)
-        SELECT suite, provenance, count(*) AS runs, coalesce(sum(n), 0)::BIGINT AS results, max(started_at) AS newest
-        FROM runs LEFT JOIN counted USING (run_id)
-        GROUP BY suite, provenance ORDER BY provenance DESC, results DESC, suite
-        """
-    )
+    counts = read_counts(ask).runs
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in ask.rows(f"SELECT run_id, suite, provenance, started_at FROM {VISIBLE}"):  # noqa: S608  (a name of ours)
+        one = found.setdefault(
+            (row["suite"], row["provenance"]),
+            {
+                "suite": row["suite"],
+                "provenance": row["provenance"],
+                "runs": 0,
+                "results": 0,
+                "newest": row["started_at"],
+            },
+        )
+        one["runs"] += 1
+        one["results"] += counts.get(row["run_id"], 0)
+        one["newest"] = max(one["newest"], row["started_at"])
+    by_results = sorted(found.values(), key=lambda one: (-one["results"], one["suite"]))
+    return sorted(by_results, key=lambda one: one["provenance"], reverse=True)
 
 
 def _sum_by_provenance(sources: list[dict[str, Any]]) -> dict[str, Held]:

@@ -20,10 +20,10 @@ from assay.report.values import Cell, Column, Table
 from assay.store.rows import result_from_row
 from assay.store.schema import HEADLINES
 from assay.web.forms import Control, Field, Form, hidden, search, select
-from assay.web.inventory import read_metrics
-from assay.web.lists import Conditions, SortKey, counted_choices, cut_sql, one_of, read_pager, read_sorting
+from assay.web.inventory import count_choices, read_metrics
+from assay.web.lists import Conditions, SortKey, cut_sql, one_of, read_pager, read_sorting
 from assay.web.navigation import Place
-from assay.web.page import Ask, Page
+from assay.web.page import Ask, Page, Pager
 from assay.web.reports import Lesson, page_report, section
 from assay.web.result_report import report_result
 from assay.web.views import add_page
@@ -31,6 +31,8 @@ from assay.web.views import add_page
 router = APIRouter()
 
 ANY = "any"
+_MOST_AT_ONCE = 50
+"""Rows up to which DuckDB finds the places of what is first before it reads it (late_materialization_max_rows)."""
 _WORDS: Mapping[str, Sequence[str]] = {
     "status": [*Status],
     "verdict": [*Verdict],
@@ -69,7 +71,7 @@ def build_list(ask: Ask) -> Page:
     sorting, order = read_sorting(ask, keys, "-measured")
     total = ask.rows(f"SELECT count(*) AS n FROM results WHERE {conditions.where}", conditions.parameters)[0]["n"]  # noqa: S608  (words of ours; values are bound)
     pager = read_pager(ask, total, "result" if total == 1 else "results")
-    records = _read(ask, conditions, order, cut_sql(pager))
+    records = _read(ask, conditions, order, pager)
     table = _table(records, metric, total - len(records), _when_empty(ask))
     scope = [
         (_FILTER_WORDS.get(name, name), ", ".join(ask.query.texts(name))) for name in _FILTERS if ask.query.text(name)
@@ -142,11 +144,16 @@ def metric_sql(metric: str) -> str:
     return f"coalesce({metric}, {entry})" if metric in HEADLINES else entry
 
 
-def _read(ask: Ask, conditions: Conditions, order: str, cut: str) -> list[ResultRecord]:
-    """Find which rows a page shows by few columns, then read those alone: their metrics are wide.
+def _read(ask: Ask, conditions: Conditions, order: str, pager: Pager) -> list[ResultRecord]:
+    """Read the rows that a page shows; their metrics are wide, so no others are to be decoded.
 
-    Their series stand in the condition too, since files are sorted by series: most are then never opened.
+    DuckDB sees to that for few of the first rows. Of others, which they are is found by few columns, then those alone
+    are read. Their series stand in the condition too, since files are sorted by series: most are then never opened.
     """
+    cut = cut_sql(pager)
+    if pager.page * pager.size <= _MOST_AT_ONCE:
+        sql = f"SELECT * FROM results WHERE {conditions.where} ORDER BY {order}, result_id DESC {cut}"  # noqa: S608  (words of ours; values are bound)
+        return [result_from_row(row) for row in ask.rows(sql, conditions.parameters)]
     rows = ask.rows(
         f"SELECT result_id, series_id FROM results WHERE {conditions.where} ORDER BY {order}, result_id DESC {cut}",  # noqa: S608  (words of ours; values are bound)
         conditions.parameters,
@@ -227,7 +234,7 @@ def _form(ask: Ask) -> Form:
         select("hardware", "Hardware", _choices(ask, "hardware"), query.exact("hardware")),
     )
     more = (
-        select("precision", "Precision", _choices(ask, '"precision"'), query.exact("precision")),
+        select("precision", "Precision", _choices(ask, "precision"), query.exact("precision")),
         select("mode", "Mode", [(one.value, one.value) for one in Mode], query.text("mode")),
         select("status", "Status", [(one.value, one.text) for one in Status], query.text("status")),
         select("verdict", "Verdict", [(one.value, one.value) for one in Verdict], query.text("verdict")),
@@ -243,7 +250,7 @@ def _form(ask: Ask) -> Form:
 
 
 def _choices(ask: Ask, column: str) -> list[tuple[str, str, int]]:
-    return counted_choices(ask, "results", column)
+    return count_choices(ask, column)
 
 
 def _metric_choices(ask: Ask) -> list[tuple[str, str]]:

@@ -12,12 +12,15 @@ from fastapi import APIRouter
 
 from assay.core.units import format_elapsed
 from assay.core.words import Provenance, RunStatus
+from assay.report.advice import PROBE_SUITE
 from assay.report.base import ReportRequest
 from assay.report.build import build_report
 from assay.report.cells import device_cell, run_cell
 from assay.report.values import Cell, Column
 from assay.report.wording import count_words
+from assay.store.find import is_full_id
 from assay.store.rows import aware
+from assay.store.schema import ANNOTATIONS, BASELINES, ENVIRONMENTS, IMPORTS, VISIBLE
 from assay.web.forms import Control, Field, Form, boxes, hidden, search, select
 from assay.web.lists import (
     Conditions,
@@ -36,6 +39,7 @@ from assay.web.lists import (
 from assay.web.navigation import Place
 from assay.web.page import Ask, Page
 from assay.web.pages import results
+from assay.web.reading import State, versions_of
 from assay.web.reports import Lesson, page_report, section
 from assay.web.views import add_page
 
@@ -128,6 +132,37 @@ def build_run(ask: Ask) -> Page:
         main="results",
         parts={"kicker": "Run", "ways": _ways(ask, run_id)},
     )
+
+
+_TOLD_IN = (ENVIRONMENTS, IMPORTS, ANNOTATIONS, BASELINES)
+"""Tables that the page of a run depends on, beside its own rows and what advice rests on."""
+
+
+def read_state(ask: Ask) -> State:
+    """What the page of a run depends on.
+
+    That is the run, which never changes, its neighbours, probes, and the results of the same workloads on the same
+    hardware, which advice rests on. A short id may come to mean another run.
+    """
+    run_id = ask.ids["run_id"]
+    if not is_full_id(run_id):
+        return ask.state
+    [row] = ask.rows(
+        f"""
+        WITH mine AS (SELECT DISTINCT workload, hardware FROM results WHERE run_id = ?)
+        SELECT count(*) AS n, coalesce(bit_xor(hash(result_id)), 0)::VARCHAR AS results,
+          (SELECT count(*) FROM {VISIBLE} WHERE superseded) AS superseded,
+          (SELECT count(*) FROM {VISIBLE} WHERE suite = '{PROBE_SUITE}') AS probes
+        FROM results
+        WHERE workload IN (SELECT workload FROM mine) AND hardware IN (SELECT hardware FROM mine) OR run_id = ?
+        """,  # noqa: S608  (words of ours; values are bound)
+        [run_id, run_id],
+    )
+    return (*versions_of(ask.state, _TOLD_IN), *row.items(), ("ways", " ".join(_ways_key(ask, run_id))))
+
+
+def _ways_key(ask: Ask, run_id: str) -> list[str]:
+    return [address for _, address in _ways(ask, run_id)]
 
 
 _FILTERS = ("q", "suite", "status", "host", "tag", "provenance", "since", "until")
@@ -237,12 +272,12 @@ def _optional(text: str | None, reason: str) -> Cell:
 def _ways(ask: Ask, run_id: str) -> list[tuple[str, str]]:
     """Where to go from a run: all its results, and runs of the same suite just before and after it to compare with."""
     rows = ask.rows(
-        """
-        WITH mine AS (SELECT suite, started_at FROM runs WHERE run_id = ?)
-        SELECT run_id, started_at < (SELECT started_at FROM mine) AS is_before FROM runs
+        f"""
+        WITH mine AS (SELECT suite, started_at FROM {VISIBLE} WHERE run_id = ?)
+        SELECT run_id, started_at < (SELECT started_at FROM mine) AS is_before FROM {VISIBLE}
         WHERE suite = (SELECT suite FROM mine) AND run_id <> ? AND provenance = 'measured'
         ORDER BY abs(epoch(started_at) - epoch((SELECT started_at FROM mine))) LIMIT 40
-        """,
+        """,  # noqa: S608  (a name of ours; values are bound)
         [run_id, run_id],
     )
     before = next((row["run_id"] for row in rows if row["is_before"]), None)
@@ -254,4 +289,4 @@ def _ways(ask: Ask, run_id: str) -> list[tuple[str, str]]:
 
 
 add_page(router, "/runs", build_list, name="runs")
-add_page(router, "/runs/{run_id}", build_run, name="run")
+add_page(router, "/runs/{run_id}", build_run, name="run", reads=read_state)

@@ -16,17 +16,28 @@ from markupsafe import Markup
 
 from assay.catalog.metrics import metrics as registry
 from assay.core.errors import NotFoundError
-from assay.core.words import Change, Provenance, Verdict
+from assay.core.words import Change, Provenance
 from assay.report.base import ReportRequest
 from assay.report.build import build_report
 from assay.report.cells import device_cell, headline_cell, metric_title, series_ref
 from assay.report.values import Cell, Column, Report
 from assay.store.rows import aware, case_from_row
-from assay.store.schema import HEADLINES, headline_columns
+from assay.store.schema import (
+    ANNOTATIONS,
+    BASELINES,
+    CALIBRATIONS,
+    ENVIRONMENTS,
+    FINDINGS,
+    HEADLINES,
+    VISIBLE,
+    headline_columns,
+)
 from assay.web.forms import Form, box, hidden, search, select
-from assay.web.lists import Conditions, SortKey, counted_choices, cut_sql, one_of, read_pager, read_sorting, table_of
+from assay.web.inventory import count_choices, read_newest
+from assay.web.lists import Conditions, SortKey, cut_sql, one_of, read_pager, read_sorting, table_of
 from assay.web.navigation import Place
-from assay.web.page import Ask, Page
+from assay.web.page import Ask, Page, Pager
+from assay.web.reading import State, versions_of
 from assay.web.reports import Lesson, page_report, section
 from assay.web.sparkline import MOST_POINTS, draw_sparkline
 from assay.web.views import add_page
@@ -44,6 +55,8 @@ _SORTS = {
 }
 _SEARCHED = ("workload", "engine", "device", "precision", "hardware", "series_id")
 _FILTERS = ("q", "family", "engine", "hardware", "changed", "several")
+_TOLD_IN = (ENVIRONMENTS, ANNOTATIONS, BASELINES, FINDINGS, CALIBRATIONS)
+"""Tables that the page of a series depends on, beside its own results and their runs."""
 _TEACH = (
     Lesson(
         "A series is the same case on the same hardware, run after run. The first run begins one for each case:",
@@ -68,23 +81,19 @@ def build_list(ask: Ask) -> Page:
         f"FROM results WHERE {conditions.where} GROUP BY series_id "
         f"{'HAVING count(*) > 1' if query.flag('several') else ''}"
     )
-    total = ask.rows(f"SELECT count(*) AS n FROM ({series_sql})", conditions.parameters)[0]["n"]  # noqa: S608  (words of ours; values are bound)
-    pager = read_pager(ask, total, "series")
-    chosen = ask.rows(
-        f"SELECT series_id, n FROM ({series_sql}) ORDER BY {order}, series_id {cut_sql(pager)}",  # noqa: S608  (words of ours; values are bound)
-        conditions.parameters,
-    )
+    pager, chosen = _read_chosen(ask, series_sql, conditions, order)
+    total = pager.total
     points = _read_points(ask, [row["series_id"] for row in chosen], metric)
-    cases = _read_cases(ask, [row["series_id"] for row in chosen])
+    newest = _read_newest(ask, list(points), [history[-1]["result_id"] for history in points.values()], metric)
     findings = _read_findings(ask, [row["series_id"] for row in chosen], metric)
     cells, sparks = [], []
     for row in chosen:
         history = points[row["series_id"]]
         cells.append(
-            _cells(history, cases[row["series_id"]], findings.get(row["series_id"]), metric) | {"n": Cell(row["n"])}
+            _cells(newest[row["series_id"]], history, findings.get(row["series_id"]), metric) | {"n": Cell(row["n"])}
         )
         sparks.append(
-            Markup(draw_sparkline([one[metric] for one in history], unused=[not _is_used(one) for one in history]))  # noqa: S704  (made here, of what cannot be markup)
+            Markup(draw_sparkline([one["value"] for one in history], unused=[not one["is_used"] for one in history]))  # noqa: S704  (made here, of what cannot be markup)
         )
     is_empty = total == 0 and not any(query.text(name) for name in _FILTERS)
     table = table_of(
@@ -120,10 +129,10 @@ def build_series(ask: Ask) -> Page:
     Raises NotFoundError, UnknownNameError for a metric.
     """
     series_id = ask.ids["series_id"]
-    rows = ask.rows("SELECT * FROM latest WHERE series_id = ?", [series_id])
-    if not rows:
+    newest = read_newest(ask, series_id)
+    if newest is None:
         raise NotFoundError(f"There is no series {series_id[:60]!r} in this store.", hint="The trends list them.")
-    case, hardware = case_from_row(rows[0]), rows[0]["hardware"]
+    case, hardware = case_from_row(newest), newest["hardware"]
     metric = ask.query.choice("metric", registry.names(), "latency_ns")
     stat = ask.query.text("stat")
     request = ReportRequest(where={"series_id": series_id}, metric=metric, stat=stat, limit=ask.size)
@@ -148,10 +157,23 @@ def build_series(ask: Ask) -> Page:
             "under": hardware,
             "ways": [
                 ("All its results", ask.url_of("/results", series=series_id)),
-                ("Newest result", ask.url_of(f"/results/{rows[0]['result_id']}")),
+                ("Newest result", ask.url_of(f"/results/{newest['result_id']}")),
             ],
         },
     )
+
+
+def read_state(ask: Ask) -> State:
+    """What the page of a series depends on: its own results, and what was said and found. Other runs change nothing."""
+    [row] = ask.rows(
+        f"""
+        SELECT count(*) AS n, coalesce(bit_xor(hash(result_id)), 0)::VARCHAR AS results,
+          (SELECT count(*) FROM {VISIBLE} WHERE superseded) AS superseded
+        FROM results WHERE series_id = ?
+        """,  # noqa: S608  (a name of ours; values are bound)
+        [ask.ids["series_id"]],
+    )
+    return (*versions_of(ask.state, _TOLD_IN), *row.items())
 
 
 def _picture_first(report: Report) -> Report:
@@ -165,7 +187,7 @@ def _conditions(ask: Ask, metric: str) -> Conditions:
     query, conditions = ask.query, Conditions()
     conditions.equal("provenance", Provenance.MEASURED.value)
     conditions.add(f"{metric} IS NOT NULL")
-    conditions.add("run_id NOT IN (SELECT run_id FROM runs WHERE superseded)")
+    conditions.add(f"run_id NOT IN (SELECT run_id FROM {VISIBLE} WHERE superseded)")  # noqa: S608  (a name of ours)
     conditions.search(query.text("q"), _SEARCHED)
     for name in ("family", "engine", "hardware"):
         conditions.equal(name, query.exact(name))
@@ -178,7 +200,6 @@ def _conditions(ask: Ask, metric: str) -> Conditions:
 
 def _form(ask: Ask, metric: str) -> Form:
     query = ask.query
-    measured = f"provenance = '{Provenance.MEASURED}'"
     fields = (
         search(query.text("q"), hint="workload, engine, hardware"),
         select(
@@ -189,11 +210,9 @@ def _form(ask: Ask, metric: str) -> Form:
             any_label=None,
             default="latency_ns",
         ),
-        select("family", "Family", counted_choices(ask, "results", "family", where=measured), query.exact("family")),
-        select("engine", "Engine", counted_choices(ask, "results", "engine", where=measured), query.exact("engine")),
-        select(
-            "hardware", "Hardware", counted_choices(ask, "results", "hardware", where=measured), query.exact("hardware")
-        ),
+        select("family", "Family", count_choices(ask, "family", Provenance.MEASURED), query.exact("family")),
+        select("engine", "Engine", count_choices(ask, "engine", Provenance.MEASURED), query.exact("engine")),
+        select("hardware", "Hardware", count_choices(ask, "hardware", Provenance.MEASURED), query.exact("hardware")),
         box("several", "two results or more", is_ticked=query.flag("several")),
         box("changed", "changed in a check", is_ticked=query.flag("changed")),
         hidden("sort", query.text("sort")),
@@ -202,16 +221,25 @@ def _form(ask: Ask, metric: str) -> Form:
     return Form(ask.url_of("/trends"), fields, reset=reset)
 
 
+def _read_chosen(ask: Ask, series_sql: str, conditions: Conditions, order: str) -> tuple[Pager, list[dict[str, Any]]]:
+    """The series of the page asked for and how many there are, in one pass; of a page beyond the last, the last."""
+    page, size = ask.query.page, ask.size
+    sql = f"SELECT series_id, n, count(*) OVER () AS total FROM ({series_sql}) ORDER BY {order}, series_id "  # noqa: S608  (words of ours; values are bound)
+    rows = ask.rows(sql + cut_sql(Pager(page, size, page * size, "series")), conditions.parameters)
+    if not rows and page > 1:
+        total = ask.rows(f"SELECT count(*) AS n FROM ({series_sql})", conditions.parameters)[0]["n"]  # noqa: S608  (words of ours; values are bound)
+        pager = read_pager(ask, total, "series")
+        return pager, ask.rows(sql + cut_sql(pager), conditions.parameters)
+    return read_pager(ask, rows[0]["total"] if rows else 0, "series"), rows
+
+
 def _read_points(ask: Ask, series_ids: Sequence[str], metric: str) -> dict[str, list[dict[str, Any]]]:
-    """The newest results of some series, oldest first."""
-    columns = ", ".join(dict.fromkeys(headline_columns(metric)))
+    """The newest results of some series, oldest first: when, the number, and whether aggregates may use it."""
     rows = ask.rows(
-        "SELECT series_id, result_id, measured_at, provenance, verdict, usable, status, reason, unit_of_work, "  # noqa: S608  (words of ours; values are bound)
-        f"{columns} "
-        "FROM results "
+        f"SELECT series_id, result_id, measured_at, {metric} AS value, "  # noqa: S608  (words of ours; values are bound)
+        "usable AND verdict IS DISTINCT FROM 'contaminated' AS is_used FROM results "
         f"WHERE {one_of('series_id', series_ids)} AND provenance = 'measured' "
-        "AND run_id NOT IN (SELECT run_id FROM runs WHERE superseded) "
-        f"AND {metric} IS NOT NULL "
+        f"AND run_id NOT IN (SELECT run_id FROM {VISIBLE} WHERE superseded) AND {metric} IS NOT NULL "
         "QUALIFY row_number() OVER (PARTITION BY series_id ORDER BY measured_at DESC NULLS LAST, result_id DESC) "
         f"<= {MOST_POINTS} "
         "ORDER BY measured_at NULLS FIRST, result_id",
@@ -223,12 +251,14 @@ def _read_points(ask: Ask, series_ids: Sequence[str], metric: str) -> dict[str, 
     return found
 
 
-def _read_cases(ask: Ask, series_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """What each series is of: the same in every result of it, so the newest will do."""
+def _read_newest(ask: Ask, series_ids: Sequence[str], result_ids: Sequence[str], metric: str) -> dict[str, Any]:
+    """The newest of those results as their cells show them, by series."""
+    columns = ", ".join(dict.fromkeys(headline_columns(metric)))
     rows = ask.rows(
-        'SELECT series_id, workload, engine, device, mode, "precision", batch, shape, options, hardware, provenance '  # noqa: S608  (words of ours; values are bound)
-        f"FROM latest WHERE {one_of('series_id', series_ids)}",
-        series_ids,
+        "SELECT series_id, result_id, measured_at, provenance, verdict, usable, status, reason, unit_of_work, "  # noqa: S608  (words of ours; values are bound)
+        'workload, engine, device, mode, "precision", batch, shape, options, hardware, '
+        f"{columns} FROM results WHERE {one_of('series_id', series_ids)} AND {one_of('result_id', result_ids)}",
+        [*series_ids, *result_ids],
     )
     return {row["series_id"]: row for row in rows}
 
@@ -270,19 +300,14 @@ def _columns(metric: str, *, has_findings: bool) -> tuple[Column, ...]:
     return columns if has_findings else tuple(column for column in columns if column.key != "check")
 
 
-def _is_used(row: Mapping[str, Any]) -> bool:
-    return bool(row["usable"]) and row["verdict"] != Verdict.CONTAMINATED.value
-
-
 def _cells(
-    history: Sequence[Mapping[str, Any]], case: Mapping[str, Any], finding: Mapping[str, Any] | None, metric: str
+    newest: Mapping[str, Any], history: Sequence[Mapping[str, Any]], finding: Mapping[str, Any] | None, metric: str
 ) -> dict[str, Cell]:
-    newest = history[-1]
     return {
-        "case": Cell(case_from_row(case).label, ref=series_ref(newest["series_id"])),
-        "hardware": device_cell(case["hardware"]),
+        "case": Cell(case_from_row(newest).label, ref=series_ref(newest["series_id"])),
+        "hardware": device_cell(newest["hardware"]),
         "value": headline_cell(newest, metric),
-        "ratio": _ratio(history, metric),
+        "ratio": _ratio(history),
         "check": Cell(reason="no check has judged it")
         if finding is None
         else Cell(finding["change"], change=Change(finding["change"]), reason=f"against {finding['against']}"),
@@ -292,13 +317,15 @@ def _cells(
     }
 
 
-def _ratio(history: Sequence[Mapping[str, Any]], metric: str) -> Cell:
-    before = [row[metric] for row in history[:-1] if _is_used(row)][-_BEFORE:]
+def _ratio(history: Sequence[Mapping[str, Any]]) -> Cell:
+    before = [row["value"] for row in history[:-1] if row["is_used"]][-_BEFORE:]
     if not before:
         return Cell(reason="there is no usable result before it")
     level = statistics.median(before)
-    return Cell(history[-1][metric] / level, Provenance.MEASURED, n=len(before), is_usable=_is_used(history[-1]))
+    return Cell(
+        history[-1]["value"] / level, Provenance.MEASURED, n=len(before), is_usable=bool(history[-1]["is_used"])
+    )
 
 
 add_page(router, "/trends", build_list, name="trends")
-add_page(router, "/series/{series_id}", build_series, name="series")
+add_page(router, "/series/{series_id}", build_series, name="series", reads=read_state)

@@ -112,6 +112,8 @@ class DatasetSource:
     takes_place: str = "no"
     packages: tuple[str, ...] = ()
     install_hint: str | None = None
+    other_tasks: tuple[DataTask, ...] = ()
+    """What it may turn out to be instead, once it is opened: what files of the user's hold is not known before."""
 
 
 datasets: Registry[DatasetSource] = Registry("dataset")

@@ -1,8 +1,9 @@
 """Generated bearings with and without faults: five classes to be told apart by when the impacts come.
 
-Like the other stand-ins it is drawn from a seed of its own and not the launch's. WHERE is the number of training windows
-(``bearings-synthetic:5000``); ``?seed=1`` draws other machines. Training and test windows are of different recordings, so
-a model that knows a machine by its resonance gains nothing. May import: core, workloads; numpy inside functions.
+Like the other stand-ins it is drawn from a seed of its own and not the launch's. WHERE is the number of training
+windows (``bearings-synthetic:5000``); ``?seed=1`` draws others. All are of one rig, as published recordings are;
+training and test windows are of different recordings, so knowing a recording by its resonance gains nothing. May
+import: core, workloads; numpy inside functions.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import math
 
 from assay.workloads.datasets.base import Dataset, DatasetInfo, DatasetRequest, DatasetSource, DataTask, datasets
 from assay.workloads.datasets.places import read_count, read_place
-from assay.workloads.vibration.bearings import Fault, draw_plan, generate_signal
+from assay.workloads.vibration.bearings import Fault, draw_recording, generate_signal
 from assay.workloads.vibration.split import HeldSignals, Windows, WindowSplit, limit_split, read_shape
 from assay.workloads.vibration.windows import WindowPlan, window_starts
 
@@ -51,9 +52,7 @@ def open_bearings(request: DatasetRequest) -> Dataset:
     return Dataset(info, train, test)
 
 
-def _generate_split(
-    split: int, *, recordings: int, each: int, window: int, channels: int, seed: int
-) -> WindowSplit:
+def _generate_split(split: int, *, recordings: int, each: int, window: int, channels: int, seed: int) -> WindowSplit:
     import numpy as np
 
     signals, starts = {}, window_starts(each * window, WindowPlan(window))
@@ -62,7 +61,7 @@ def _generate_split(
         for number in range(recordings):
             generator = np.random.default_rng([seed, split, fault.label, number])
             names.append((f"{fault} {number}", fault.label))
-            plan = draw_plan(each * window, channels, fault, generator)
+            plan = draw_recording(each * window, channels, fault, generator)
             signals[names[-1][0]] = generate_signal(plan, generator)
     held = HeldSignals(signals)
     parts = [Windows(held, name, starts, label) for name, label in names]

@@ -1,15 +1,15 @@
 """The bearing recordings of Case Western Reserve University, from the ``.mat`` files that the user has.
 
-``cwru:FOLDER`` reads every ``.mat`` below a folder; ``?rate=48000`` takes the tests recorded at that rate (12 000 without it;
-healthy recordings, which are at 48 000, are brought down to it), ``&places=DE,FE,BA`` says which accelerometers are the
-channels. There is one recording a test, so the split is by time: of each, the first 70 % are for training. May import: core,
-workloads; numpy and scipy inside functions.
+``cwru:FOLDER`` reads every ``.mat`` below a folder; ``?rate=48000`` takes the tests recorded at that rate (12 000
+without it; healthy recordings, which are at 48 000, are brought down to it), ``&bearing=FE`` those with the fault in
+the fan-end bearing, ``&places=DE,FE,BA`` says which accelerometers are the channels. There is one recording a test, so
+the split is by time: of each, the first 70 % are for training. May import: core, workloads; numpy and scipy inside
+functions.
 """
 
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.core.errors import UnknownNameError, WorkloadError
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _NAME = "cwru"
 _RATE_HZ = 12_000
 _TRAIN_SHARE = 0.7
+_BEARINGS = ("DE", "FE")
 _FAULTS = (Fault.HEALTHY, Fault.INNER, Fault.OUTER, Fault.BALL)
 
 
@@ -35,11 +36,14 @@ def open_cwru(request: DatasetRequest) -> Dataset:
 
     Raises WorkloadError for a folder without such files, or a file that is damaged.
     """
-    place = read_place(_NAME, request.where, ("rate", "places"), example=f"{_NAME}:/data/cwru")
+    place = read_place(_NAME, request.where, ("rate", "places", "bearing"), example=f"{_NAME}:/data/cwru")
     folder = read_folder(_NAME, place)
     rate_hz = place.count("rate") or _RATE_HZ
     window, channels = read_shape(request.shape)
     places = _read_places(place, channels)
+    bearing = place.settings.get("bearing", "DE").upper()
+    if bearing not in _BEARINGS:
+        raise UnknownNameError("bearing", bearing, _BEARINGS)
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() == ".mat")
     if not files:
         raise WorkloadError(
@@ -51,16 +55,17 @@ def open_cwru(request: DatasetRequest) -> Dataset:
     left_out = 0
     for file in files:
         recording = read_cwru(file)
+        known = recording.known
         signal = _resample(recording, places, rate_hz)
-        if signal is None or recording.fault not in _FAULTS:
+        if signal is None or known.fault not in _FAULTS or known.bearing not in (bearing, None):
             left_out += 1
             continue
         name = file.relative_to(folder).as_posix()
         digest.update(file.read_bytes())
-        signals[name], labels[name] = signal, _FAULTS.index(recording.fault)
+        signals[name], labels[name] = signal, _FAULTS.index(known.fault)
     if not signals:
         raise WorkloadError(
-            f"None of the {len(files)} files in {folder} is a test at {rate_hz} samples a second with {', '.join(places)}.",
+            f"None of the {len(files)} files in {folder} is a test at {rate_hz} Hz with {', '.join(places)}.",
             hint="Files are known by the number that the data center gave them, or by names such as IR007_1.mat.",
         )
     train, test = _split_by_time(signals, labels, window, channels)
@@ -77,7 +82,10 @@ def open_cwru(request: DatasetRequest) -> Dataset:
         checksum=digest.hexdigest(),
         labels=tuple(map(str, _FAULTS)),
         notes=(
-            f"{len(signals)} recordings at {rate_hz} Hz, channels {', '.join(places)}; {left_out} files left out",
+            (
+                f"{len(signals)} recordings at {rate_hz} Hz of the bearing {bearing}, channels {', '.join(places)}; "
+                f"{left_out} files left out"
+            ),
             "test: the last 30 % of each recording, so the same bearings as in training",
         ),
     )
@@ -109,10 +117,10 @@ def _resample(recording: MatRecording, places: tuple[str, ...], rate_hz: int) ->
     if any(one not in recording.series for one in places):
         return None
     signal = recording.stack(places)
-    own_hz = recording.sample_rate_hz
+    own_hz = recording.known.sample_rate_hz
     if own_hz is None or own_hz == rate_hz:
         return signal
-    if recording.fault is not Fault.HEALTHY or own_hz % rate_hz:
+    if recording.known.fault is not Fault.HEALTHY or own_hz % rate_hz:
         return None
     from scipy.signal import decimate
 

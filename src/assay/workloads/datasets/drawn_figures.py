@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,48 +22,48 @@ BLOCK = 500
 _CHANNELS = 3
 
 
-def _disc(u: Field, v: Field) -> Field:
+def _disc(u: Field, v: Field) -> Any:
     return np.hypot(u, v) - 1
 
 
-def _ring(u: Field, v: Field) -> Field:
+def _ring(u: Field, v: Field) -> Any:
     return np.abs(np.hypot(u, v) - 0.75) - 0.25
 
 
-def _square(u: Field, v: Field) -> Field:
+def _square(u: Field, v: Field) -> Any:
     return np.maximum(np.abs(u), np.abs(v)) - 0.85
 
 
-def _triangle(u: Field, v: Field) -> Field:
+def _triangle(u: Field, v: Field) -> Any:
     return np.maximum(np.maximum(0.866 * u - 0.5 * v, -0.866 * u - 0.5 * v), v) - 0.55
 
 
-def _cross(u: Field, v: Field) -> Field:
+def _cross(u: Field, v: Field) -> Any:
     wide, narrow = np.maximum(np.abs(u), np.abs(v)), np.minimum(np.abs(u), np.abs(v))
     return np.maximum(wide - 1, narrow - 0.32)
 
 
-def _bars(u: Field, v: Field) -> Field:
+def _bars(u: Field, v: Field) -> Any:
     return np.maximum(np.maximum(np.abs(u), np.abs(v)) - 1, np.abs((v + 1) % 0.8 - 0.2) - 0.2)
 
 
-def _quarters(u: Field, v: Field) -> Field:
+def _quarters(u: Field, v: Field) -> Any:
     return np.maximum(np.maximum(np.abs(u), np.abs(v)) - 0.95, -2 * u * v)
 
 
-def _crescent(u: Field, v: Field) -> Field:
+def _crescent(u: Field, v: Field) -> Any:
     return np.maximum(np.hypot(u, v) - 1, 0.8 - np.hypot(u - 0.5, v))
 
 
-def _pair(u: Field, v: Field) -> Field:
+def _pair(u: Field, v: Field) -> Any:
     return np.hypot(np.abs(u) - 0.6, v) - 0.42
 
 
-def _star(u: Field, v: Field) -> Field:
+def _star(u: Field, v: Field) -> Any:
     return np.hypot(u, v) - 0.65 - 0.35 * np.cos(5 * np.arctan2(v, u))
 
 
-FIGURES: dict[str, Callable[[Field, Field], Field]] = {
+FIGURES: dict[str, Callable[[Field, Field], Any]] = {
     "disc": _disc,
     "ring": _ring,
     "square": _square,
@@ -101,16 +101,16 @@ def draw_figures(count: int, *, side: int, key: tuple[int, ...]) -> tuple[NDArra
     labels = np.empty(count, dtype=np.uint8)
     for start in range(0, count, BLOCK):
         random = np.random.default_rng([*key, start])
-        kinds = random.permutation(np.arange(BLOCK, dtype=np.uint8) % len(FIGURES))
+        kinds = random.permutation(np.arange(BLOCK) % len(FIGURES)).astype(np.uint8)
         ground = _draw_ground(random, BLOCK, side)
-        pose = _draw_pose(random, BLOCK, side, smallest=0.2, largest=0.38)
+        pose = _draw_pose(random, BLOCK, side, radius=(0.26, 0.42), shift=0.08, turn=0.3)
         cover = _cover(pose, kinds, tuple(FIGURES.values()), side)
-        _paint(random, ground, cover, contrast=(0.2, 0.7))
-        # A bar in front of half of the pictures hides a part.
-        bar = _draw_pose(random, BLOCK, side, smallest=0.06, largest=0.12)
-        is_hidden = random.random((BLOCK, 1, 1)) < 0.5  # noqa: PLR2004  (half)
+        _paint(random, ground, cover, contrast=(0.4, 0.9))
+        # A bar in front of a quarter of the pictures hides a part.
+        bar = _draw_pose(random, BLOCK, side, radius=(0.05, 0.1))
+        is_hidden = random.random((BLOCK, 1, 1)) < 0.25  # noqa: PLR2004  (a quarter)
         _paint(random, ground, _cover_bar(bar, side) * is_hidden, contrast=(0.3, 0.7))
-        finished = _finish(random, ground, grain=(0.02, 0.12))
+        finished = _finish(random, ground, grain=(0.02, 0.08))
         kept = slice(start, min(count, start + BLOCK))
         size = kept.stop - kept.start
         pixels[kept], labels[kept] = finished[:size], kinds[:size]
@@ -132,7 +132,7 @@ def draw_scenes(count: int, *, side: int, key: tuple[int, ...]) -> tuple[NDArray
         classes = np.zeros((block, side, side), dtype=np.uint8)
         for _ in range(4):
             kinds = random.integers(0, len(figures), block, dtype=np.uint8)
-            pose = _draw_pose(random, block, side, smallest=0.12, largest=0.26)
+            pose = _draw_pose(random, block, side, radius=(0.12, 0.26))
             cover = _cover(pose, kinds, figures, side)
             _paint(random, ground, cover, contrast=(0.2, 0.7))
             is_here = cover > 0.5  # noqa: PLR2004  (most of the pixel)
@@ -144,13 +144,23 @@ def draw_scenes(count: int, *, side: int, key: tuple[int, ...]) -> tuple[NDArray
     return pixels, labels
 
 
-def _draw_pose(random: np.random.Generator, count: int, side: int, *, smallest: float, largest: float) -> _Pose:
-    x, y, radius, angle, stretch = random.random((5, count, 1, 1), dtype=np.float32)
+def _draw_pose(
+    random: np.random.Generator,
+    count: int,
+    side: int,
+    *,
+    radius: tuple[float, float],
+    shift: float = 0.3,
+    turn: float = np.pi,
+) -> _Pose:
+    """Draw where figures lie: radius and shift from the middle as shares of the side, turned up to ``turn`` radians."""
+    x, y, size, angle, stretch = random.random((5, count, 1, 1), dtype=np.float32)
+    smallest, largest = radius
     return _Pose(
-        x=(x - 0.5) * side * 0.6,
-        y=(y - 0.5) * side * 0.6,
-        radius=(smallest + radius * (largest - smallest)) * side,
-        angle=angle * 2 * np.pi,
+        x=(2 * x - 1) * side * shift,
+        y=(2 * y - 1) * side * shift,
+        radius=(smallest + size * (largest - smallest)) * side,
+        angle=(2 * angle - 1) * turn,
         stretch=0.8 + 0.4 * stretch,
     )
 
@@ -164,7 +174,7 @@ def _turn(pose: _Pose, side: int) -> tuple[Field, Field]:
 
 
 def _cover(
-    pose: _Pose, kinds: NDArray[np.uint8], figures: tuple[Callable[[Field, Field], Field], ...], side: int
+    pose: _Pose, kinds: NDArray[np.uint8], figures: tuple[Callable[[Field, Field], Any], ...], side: int
 ) -> Field:
     """Return how much of each pixel is inside the figure, 0 to 1, so that edges are smooth; (n, side, side)."""
     cover = np.empty((len(kinds), side, side), dtype=np.float32)
@@ -190,16 +200,18 @@ def _draw_ground(random: np.random.Generator, count: int, side: int) -> Field:
 
 
 def _paint(random: np.random.Generator, ground: Field, cover: Field, *, contrast: tuple[float, float]) -> None:
-    """Lay figures over the ground, each lighter or darker than it by ``contrast``, in place."""
+    """Lay figures of one colour each over the ground, in place, lighter or darker than its mean by ``contrast``."""
     count = len(ground)
-    direction = random.normal(0, 1, (count, _CHANNELS, 1, 1)).astype(np.float32)
+    # Mostly lighter or mostly darker, with some colour of its own.
+    brightness = random.choice((-1, 1), (count, 1, 1, 1))
+    direction = (brightness + random.normal(0, 0.4, (count, _CHANNELS, 1, 1))).astype(np.float32)
     direction *= random.uniform(*contrast, (count, 1, 1, 1)).astype(np.float32) / np.sqrt(
         np.mean(direction**2, axis=1, keepdims=True)
     )
     # Towards grey where there is no room: a figure on white that would be whiter still could not be seen.
     middle = np.mean(ground, axis=(2, 3), keepdims=True)
     direction = np.where((middle + direction > 1) | (middle + direction < 0), -direction, direction)
-    ground += cover[:, None] * direction
+    ground += cover[:, None] * (middle + direction - ground)
 
 
 def _finish(random: np.random.Generator, ground: Field, *, grain: tuple[float, float]) -> NDArray[np.uint8]:

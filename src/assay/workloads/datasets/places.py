@@ -1,6 +1,6 @@
-"""What stands behind the colon of ``NAME:WHERE``: a path or a name, and settings as in an address, ``?text=body&label=stars``.
+"""What stands behind the colon of ``NAME:WHERE``: a path or a name, and settings as in an address.
 
-Settings are part of the reference, so they are part of the case. May import: core.
+``?text=body&label=stars``: settings are part of the reference, so they are part of the case. May import: core.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Vibration recordings of the user's in PHM-Vibench's layout: a metadata table, and beside it one ``<Name>.h5`` a data set.
+"""Vibration recordings of the user's in PHM-Vibench's layout: a table, and beside it one ``<Name>.h5`` a data set.
 
-``vibration-h5:FOLDER/metadata.xlsx`` (or the folder, where it holds one table). Settings: ``?name=RM_001_CWRU`` takes one of
-the data sets of the table, ``&windowing=``, ``&stride=``, ``&count=`` and ``&normalisation=`` are those of a window plan.
-Samples are read when a batch needs them. Every fourth recording of a class is for testing; where a class has but one, all
-are split by time instead. May import: core, workloads; numpy and h5py inside functions.
+``vibration-h5:FOLDER/metadata.xlsx`` (or the folder, where it holds one table). Settings: ``?name=RM_001_CWRU`` takes
+one of the data sets of the table, ``&windowing=``, ``&stride=``, ``&count=`` and ``&normalisation=`` are those of a
+window plan. Samples are read when a batch needs them. Every fourth recording of a class is for testing; where a class
+has but one, all are split by time instead. May import: core, workloads; numpy and h5py inside functions.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from assay.core.errors import UnknownNameError, WorkloadError
 from assay.workloads.datasets.base import Dataset, DatasetInfo, DatasetRequest, DatasetSource, DataTask, datasets
-from assay.workloads.datasets.places import Place, read_place
+from assay.workloads.datasets.places import read_place
 from assay.workloads.vibration.h5 import INSTALL_HINT, H5Signals
 from assay.workloads.vibration.metadata import Recording, read_metadata
 from assay.workloads.vibration.split import Windows, WindowSplit, limit_split, need_channels, read_shape
@@ -78,7 +78,9 @@ def open_vibration_h5(request: DatasetRequest) -> Dataset:
 def _find_table(path: Path) -> Path:
     if not path.is_dir():
         return path  # reading it says what is wrong with it
-    tables = sorted(one for one in path.iterdir() if one.suffix.lower() in (".csv", ".xlsx") and one.name[0] not in ".~")
+    tables = sorted(
+        one for one in path.iterdir() if one.suffix.lower() in (".csv", ".xlsx") and one.name[0] not in ".~"
+    )
     if len(tables) != 1:
         found = ", ".join(one.name for one in tables) or "none"
         raise WorkloadError(
@@ -121,9 +123,9 @@ def _split(
     is_by_time = min(counts.values()) < 2  # noqa: PLR2004  (one to learn from, one to be asked about)
     sides: tuple[list[Windows], list[Windows]] = ([], [])
     seen: Counter[int | None] = Counter()
-    for one in rows:
+    for number, one in enumerate(rows):
         length = files[one.name].shape(one.id)[0]
-        generator = np.random.default_rng([_RANDOM_MARK, len(seen), sum(seen.values())])
+        generator = np.random.default_rng([_RANDOM_MARK, number])
         label = classes.index(one.label) if one.label is not None else 0
         seen[one.label] += 1
         if is_by_time:
@@ -131,7 +133,9 @@ def _split(
             reaches = ((0, border), (border, length))
         else:
             # The last of a class too, so that one with fewer than four is asked about as well.
-            is_test = seen[one.label] % _EVERY == 0 or (counts[one.label] < _EVERY and seen[one.label] == counts[one.label])
+            is_test = seen[one.label] % _EVERY == 0 or (
+                counts[one.label] < _EVERY and seen[one.label] == counts[one.label]
+            )
             reaches = ((0, 0), (0, length)) if is_test else ((0, length), (0, 0))
         for side, (first, last) in zip(sides, reaches, strict=True):
             if last - first >= plan.size:
@@ -156,7 +160,9 @@ def _hash(table: Path, files: Sequence[Path]) -> tuple[str, str]:
             while left and (part := opened.read(min(left, 1 << 20))):
                 digest.update(part)
                 left -= len(part)
-    return digest.hexdigest(), "checksum: of table and files" + ("" if each is None else f", the first {each} bytes of each")
+    return digest.hexdigest(), "checksum: of table and files" + (
+        "" if each is None else f", the first {each} bytes of each"
+    )
 
 
 def _say_left_out(rows: int) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 A sentence has one or two statements about a film. The feeling of a statement is that of its word of judgement, turned
 round by a negation; after ``but`` the second statement counts, after ``although`` the second too, after ``and`` both
-agree. Counting kind and unkind words alone is therefore right often, and not always. May import: numpy.
+agree. Counting kind and unkind words alone is therefore right often, and not always. One label in twenty is wrong, in
+both splits, as annotators err: nobody who has not seen the answers is right in more than 95 %. May import: numpy.
 """
 
 from __future__ import annotations
@@ -15,36 +16,45 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _KIND = (
-    "good great fine lovely warm witty clever charming moving gripping honest fresh bright brave gentle rich tender "
-    "funny graceful wise vivid sharp elegant thrilling touching superb splendid delightful inventive assured memorable "
-    "absorbing poignant playful radiant stirring subtle sincere polished original"
-).split()
+    "good", "great", "fine", "lovely", "warm", "witty", "clever", "charming", "moving", "gripping", "honest",
+    "fresh", "bright", "brave", "gentle", "rich", "tender", "funny", "graceful", "wise", "vivid", "sharp",
+    "elegant", "thrilling", "touching", "superb", "splendid", "delightful", "inventive", "assured", "memorable",
+    "absorbing", "poignant", "playful", "radiant", "stirring", "subtle", "sincere", "polished", "original",
+)  # fmt: skip
 _UNKIND = (
-    "bad poor dull cold clumsy tired boring slow dishonest stale bleak timid harsh thin hollow flat silly awkward vague "
-    "blunt crude tedious shallow dreadful awful lazy forgettable muddled bloated grating lifeless tiresome feeble messy "
-    "contrived pointless sour shrill stiff derivative"
-).split()
+    "bad", "poor", "dull", "cold", "clumsy", "tired", "boring", "slow", "dishonest", "stale", "bleak", "timid",
+    "harsh", "thin", "hollow", "flat", "silly", "awkward", "vague", "blunt", "crude", "tedious", "shallow",
+    "dreadful", "awful", "lazy", "forgettable", "muddled", "bloated", "grating", "lifeless", "tiresome", "feeble",
+    "messy", "contrived", "pointless", "sour", "shrill", "stiff", "derivative",
+)  # fmt: skip
 _SUBJECTS = (
-    "film movie plot story script dialogue ending opening cast acting director camera music score pacing humor drama "
-    "romance comedy thriller sequel remake lead villain hero scene narrative cinematography editing soundtrack premise "
-    "twist finale character performance screenplay documentary picture production debut"
-).split()
-_DEGREES = "very quite rather really truly deeply so surprisingly remarkably often mostly simply".split()
+    "film", "movie", "plot", "story", "script", "dialogue", "ending", "opening", "cast", "acting", "director",
+    "camera", "music", "score", "pacing", "humor", "drama", "romance", "comedy", "thriller", "sequel", "remake",
+    "lead", "villain", "hero", "scene", "narrative", "cinematography", "editing", "soundtrack", "premise",
+    "twist", "finale", "character", "performance", "screenplay", "documentary", "picture", "production", "debut",
+)  # fmt: skip
+_DEGREES = (
+    "very", "quite", "rather", "really", "truly", "deeply", "so", "surprisingly", "remarkably", "often", "mostly",
+    "simply",
+)  # fmt: skip
 _NEGATIONS = ("not", "never", "hardly", "far from", "anything but")
 _FILLERS = (
     "at times", "in the end", "from start to finish", "for once", "despite its length", "like few others",
     "as expected", "after all", "on the whole", "in every frame", "all the same", "by any measure",
 )  # fmt: skip
 LABELS = ("negative", "positive")
+_WRONG = 0.05
 
 
 def write_sentences(count: int, *, key: tuple[int, ...]) -> tuple[list[str], list[int]]:
-    """Return ``count`` sentences and whether each is positive (1) or negative (0), half of them each."""
+    """Return ``count`` sentences and whether each is called positive (1) or negative (0), about half of them each."""
     random = np.random.default_rng([*key])
     # One table of uniform numbers: drawing them one by one would take most of the time. A row is a sentence.
     table = random.random((count, 17)).tolist()
     labels = (random.permutation(count) % 2).tolist()
-    return [_write(row, is_positive=bool(label)) for row, label in zip(table, labels, strict=True)], labels
+    texts = [_write(row, is_positive=bool(label)) for row, label in zip(table, labels, strict=True)]
+    is_wrong = (random.random(count) < _WRONG).tolist()
+    return texts, [label ^ wrong for label, wrong in zip(labels, is_wrong, strict=True)]
 
 
 def _write(row: Sequence[float], *, is_positive: bool) -> str:

@@ -58,7 +58,7 @@ class DecodeImages:
         if generator.random() < 0.5:  # noqa: PLR2004  (every other image)
             pixels = pixels[:, :, ::-1]
         mean, deviation = (np.asarray(values, np.float32)[:, None, None] for values in (_MEAN, _DEVIATION))
-        return (pixels - mean) / deviation
+        return ((pixels - mean) / deviation).astype(np.float32, copy=False)
 
 
 def _make_files(side: int, seed: int) -> tuple[bytes, ...]:

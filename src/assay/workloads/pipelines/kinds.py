@@ -13,9 +13,7 @@ from assay.workloads.pipelines.base import Opened, PipelineKind, PipelineRequest
 LOADING = ("workers", "prefetch", "pin", "threads")
 """Options that every pipeline takes: how its batches are loaded, and with how many threads."""
 KINDS: dict[str, PipelineKind] = {
-    kind.name: kind
-    for module in (signals, storage, samples, images, texts)
-    for kind in module.KINDS
+    kind.name: kind for module in (signals, storage, samples, images, texts) for kind in module.KINDS
 }
 
 

@@ -38,7 +38,7 @@ class ReadSamples:
 def _open(request: PipelineRequest) -> Opened:
     reference = request.options.get("dataset")
     if reference is None:
-        raise UnsupportedError("pipeline/dataset needs a data set.", hint="Add the option dataset, such as dataset=digits.")
+        raise UnsupportedError("pipeline/dataset needs a data set.", hint="Add the option dataset: dataset=digits.")
     name, where = split_reference(str(reference))
     # As training opens it: the same data whatever the seed, which orders them.
     opened = datasets.get(name).open(DatasetRequest(where=where))
@@ -56,6 +56,4 @@ def _open(request: PipelineRequest) -> Opened:
     return Opened(ReadSamples(opened.train, request.batch, request.seed), facts)
 
 
-KINDS = (
-    PipelineKind("dataset", "samples of a registered data set (option dataset)", {}, _open, options=("dataset",)),
-)
+KINDS = (PipelineKind("dataset", "samples of a registered data set (option dataset)", {}, _open, options=("dataset",)),)

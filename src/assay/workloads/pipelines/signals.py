@@ -32,10 +32,8 @@ def make_signals(window: int, channels: int, count: int, seed: int) -> tuple[NDA
     import numpy as np
 
     length = window + (_SPARE * count - 1) * _stride(window)
-    return tuple(
-        generate_signal(SignalPlan(length=length, channels=channels, fault=fault), np.random.default_rng((seed, number)))
-        for number, fault in enumerate(Fault)
-    )
+    plans = [SignalPlan(length=length, channels=channels, fault=fault) for fault in Fault]
+    return tuple(generate_signal(plan, np.random.default_rng((seed, number))) for number, plan in enumerate(plans))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +88,7 @@ class PrepareBatch:
     seed: int
 
     def make_batch(self, index: int) -> Batch:
-        """``signal``, and of ``high`` also ``second`` (batch, channels, window) and ``spectrum`` (.., window // 2 + 1)."""
+        """``signal``; of ``high`` also ``second`` (batch, channels, window) and ``spectrum`` (.., window // 2 + 1)."""
         import numpy as np
 
         from assay.workloads.vibration.windows import normalise
@@ -176,12 +174,8 @@ _open_of: dict[str, Callable[[PipelineRequest], Opened]] = {
 }
 
 KINDS = (
-    PipelineKind(
-        "windows", "windows cut from signals in memory", _WINDOW, _open_windows, options=("windowing",)
-    ),
-    PipelineKind(
-        "signals", "vibration signals, generated", {"length": 12_000, "channels": 2}, _open_signals, batch=8
-    ),
+    PipelineKind("windows", "windows cut from signals in memory", _WINDOW, _open_windows, options=("windowing",)),
+    PipelineKind("signals", "vibration signals, generated", {"length": 12_000, "channels": 2}, _open_signals, batch=8),
     *(
         PipelineKind(f"batches-{name}", f"batches prepared from windows in memory: {what}", _WINDOW, _open_of[name])
         for name, what in _COMPLEXITIES.items()

@@ -1,4 +1,4 @@
-"""Pipeline that reads windows from where they are kept: memory, HDF5, Parquet or a memory map. The same windows in each.
+"""Pipeline that reads windows from where they are kept: memory, HDF5, Parquet or a memory map. All hold the same ones.
 
 May import: core, workloads.vibration; numpy inside functions.
 """
@@ -64,6 +64,7 @@ def _open(request: PipelineRequest) -> Opened:
 KINDS = (
     PipelineKind(
         "storage", "windows read by position from memory, HDF5, Parquet or a memory map",
-        {"window": 1024, "channels": 2}, _open, options=("storage",), packages={"h5py": "pip install 'assay[vibration]'"},
+        {"window": 1024, "channels": 2}, _open, options=("storage",),
+        packages={"h5py": "pip install 'assay[vibration]'"},
     ),
 )  # fmt: skip

@@ -66,11 +66,11 @@ trainables.add(
         loss=classify,
         head=("classifier", "bert.pooler"),
         lora=("query", "value"),
-        learning_rate=5e-4,
+        learning_rate=3e-4,
         tasks=(DataTask.TEXTS,),
         scores=read_scores,
         separates_loss=True,
-        pool=3,
+        pool=4,
         steps_to_learn=30,
     ),
 )

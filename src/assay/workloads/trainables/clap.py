@@ -62,7 +62,7 @@ trainables.add(
         lora=("query", "value"),
         learning_rate=2e-4,
         separates_loss=True,
-        pool=3,
+        pool=2,
         steps_to_learn=30,
     ),
 )

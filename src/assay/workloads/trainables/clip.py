@@ -62,7 +62,7 @@ trainables.add(
         lora=("q_proj", "v_proj"),
         learning_rate=5e-4,
         separates_loss=True,
-        pool=3,
+        pool=2,
         steps_to_learn=30,
     ),
 )

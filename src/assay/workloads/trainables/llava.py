@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
+LANGUAGE_LAYERS = ("o_proj", "gate_proj", "up_proj", "down_proj")
+"""Layers that only the language model has by these names. Those called q_proj and v_proj are in the vision tower too,
+whose last layer no gradient reaches."""
+
 _FIRST_WORD = 10
 
 
@@ -67,7 +71,7 @@ trainables.add(
         forward=forward,
         loss=loss,
         head=("model.multi_modal_projector", "lm_head"),
-        lora=("q_proj", "v_proj"),
+        lora=LANGUAGE_LAYERS,
         learning_rate=5e-4,
         separates_loss=True,
         pool=2,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from assay.workloads.base import Size, families
 from assay.workloads.datasets.base import Batch
 from assay.workloads.trainables.base import Head, Trainable, trainables
-from assay.workloads.trainables.llava import forward, loss, make_prompts
+from assay.workloads.trainables.llava import LANGUAGE_LAYERS, forward, loss, make_prompts
 from assay.workloads.trainables.patterns import draw_identities, paint_identities
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ trainables.add(
         forward=forward,
         loss=loss,
         head=("model.multi_modal_projector", "lm_head", "model.image_newline"),
-        lora=("q_proj", "v_proj"),
+        lora=LANGUAGE_LAYERS,
         learning_rate=5e-4,
         separates_loss=True,
         pool=2,

@@ -72,7 +72,7 @@ def draw_objects(
     for image, thing in np.ndindex(images, objects):
         (left, top), (right, bottom) = low[image, thing], high[image, thing]
         pixels[image, :, top:bottom, left:right] += 2 * np.array(_COLOURS)[kinds[image, thing]][:, None, None]
-    return pixels.astype(np.float32), np.concatenate((centre, extent), axis=2).astype(np.float32)
+    return pixels, np.concatenate((centre, extent), axis=2).astype(np.float32)
 
 
 def draw_discs(
@@ -92,8 +92,9 @@ def draw_discs(
     distance = np.hypot(row - centre[:, :1, None], column - centre[:, 1:, None])
     inside = distance < radius
     colour = 2 * np.array(_COLOURS)[::-1][kinds][:, :, None, None]
-    pixels = _noise((images, 3, side, side), generator) + inside[:, None] * colour
-    return pixels.astype(np.float32), np.where(inside, 1 + kinds[:, None, None], 0).astype(np.int64)
+    pixels = _noise((images, 3, side, side), generator)
+    pixels += inside[:, None] * colour
+    return pixels, np.where(inside, 1 + kinds[:, None, None], 0).astype(np.int64)
 
 
 def draw_texts(

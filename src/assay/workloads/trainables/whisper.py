@@ -63,6 +63,6 @@ trainables.add(
         separates_loss=True,
         # An encoder always works on 30 s of audio, which takes seconds on a CPU.
         pool=1,
-        steps_to_learn=10,
+        steps_to_learn=12,
     ),
 )

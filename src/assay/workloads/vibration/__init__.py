@@ -1,1 +1,1 @@
-"""Vibration of rotating machines: generated signals, files of recordings, windows, features, and a probe of encoders."""
+"""Vibration of rotating machines: generated signals, files of recordings, windows, features, a probe of encoders."""

@@ -12,6 +12,7 @@ the vibration produced by a single point defect in a rolling element bearing", J
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from enum import StrEnum
@@ -100,8 +101,8 @@ SKF_6205 = BearingGeometry(balls=9, ball_diameter=0.3126, pitch_diameter=1.537)
 class SignalPlan:
     """What to generate. ``length`` counts samples of each channel.
 
-    ``severity`` scales impacts: their peak in multiples of the deviation of the noise, before the load zone. ``slip`` is
-    the deviation of the interval between impacts as a share of it (1 to 2 % is usual: Randall and Antoni 2011).
+    ``severity`` scales impacts: their peak in multiples of the deviation of the noise, before the load zone. ``slip``
+    is the deviation of the interval between impacts as a share of it (1 to 2 % is usual: Randall and Antoni 2011).
     ``damping`` is the damping ratio of the resonance. Channels are sensors at other places: each hears the same impacts
     through a path of its own (gain, resonance, delay) under noise of its own.
     """
@@ -121,7 +122,9 @@ class SignalPlan:
 
     def __post_init__(self) -> None:
         if self.length < 1 or self.channels < 1:
-            raise WorkloadError(f"A signal of {self.length} samples x {self.channels} channels; expected 1 or more each.")
+            raise WorkloadError(
+                f"A signal of {self.length} samples x {self.channels} channels; expected 1 or more each."
+            )
         if not 0 < self.resonance_hz < self.sample_rate_hz / 2:
             raise WorkloadError(
                 f"A resonance at {self.resonance_hz:g} Hz cannot be sampled at {self.sample_rate_hz:g} Hz.",
@@ -138,8 +141,8 @@ CWRU_SHAFT_HZ = (1797 / 60, 1772 / 60, 1750 / 60, 1730 / 60)
 """Speeds of the Case Western Reserve University rig under 0, 1, 2 and 3 horsepower."""
 
 
-def draw_plan(length: int, channels: int, fault: Fault, generator: np.random.Generator) -> SignalPlan:
-    """Draw a machine to generate: one of four speeds, a housing, an unbalance and a severity, whatever the fault is.
+def draw_recording(length: int, channels: int, fault: Fault, generator: np.random.Generator) -> SignalPlan:
+    """Draw another recording of one rig: its four speeds, a severity, and what mounting a bearing anew changes.
 
     All that is drawn has the same distribution for each fault, so that nothing but the impacts tells which it is.
     """
@@ -148,7 +151,16 @@ def draw_plan(length: int, channels: int, fault: Fault, generator: np.random.Gen
         channels=channels,
         fault=fault,
         shaft_hz=float(generator.choice(CWRU_SHAFT_HZ)),
-        severity=float(generator.uniform(3, 9)),
+        severity=float(generator.uniform(4, 9)),
+        resonance_hz=float(generator.uniform(2_700, 3_300)),
+        shaft_amplitude=float(generator.uniform(0.3, 0.7)),
+    )
+
+
+def draw_machine(length: int, channels: int, fault: Fault, generator: np.random.Generator) -> SignalPlan:
+    """Draw another machine: any housing, any unbalance. Its windows are easily told from those of others."""
+    return dataclasses.replace(
+        draw_recording(length, channels, fault, generator),
         resonance_hz=float(generator.uniform(800, 5_500)),
         shaft_amplitude=float(generator.uniform(0, 2)),
     )
@@ -158,7 +170,8 @@ def generate_signal(plan: SignalPlan, generator: np.random.Generator) -> NDArray
     """Return float32 (length, channels); the same state of ``generator`` gives the same bytes.
 
     Impacts come at the rate of the fault, with slip; those of a race or ball that turns are weighted by the load zone
-    as it passes through it. Beneath lie the first three harmonics of the shaft (unbalance, misalignment) and white noise.
+    as it passes through it. Beneath lie the first three harmonics of the shaft (unbalance, misalignment) and white
+    noise.
     """
     import numpy as np
 
@@ -176,7 +189,9 @@ def generate_signal(plan: SignalPlan, generator: np.random.Generator) -> NDArray
         gain = 1.0 if channel == 0 else generator.uniform(0.4, 0.9)
         resonance_hz = plan.resonance_hz * (1.0 if channel == 0 else generator.uniform(0.8, 1.1))
         delay_s = 0.0 if channel == 0 else generator.uniform(0, 5e-4)
-        ringing = _ring(plan, impacts_s + delay_s, weights * gain * plan.severity, min(resonance_hz, 0.49 * plan.sample_rate_hz))
+        ringing = _ring(
+            plan, impacts_s + delay_s, weights * gain * plan.severity, min(resonance_hz, 0.49 * plan.sample_rate_hz)
+        )
         noise = plan.noise * generator.standard_normal(plan.length)
         signal[:, channel] = gain * shaft + ringing + noise
     return signal

@@ -40,11 +40,11 @@ def rms(signal: NDArray[Any]) -> NDArray[np.float64]:
     """Root of the mean square over the last axis: the energy of the vibration (ISO 20816-1 judges machines by it)."""
     import numpy as np
 
-    return np.sqrt(np.mean(np.square(signal, dtype=np.float64), axis=-1))
+    return np.asarray(np.sqrt(np.mean(np.square(signal, dtype=np.float64), axis=-1)))
 
 
 def kurtosis(signal: NDArray[Any]) -> NDArray[np.float64]:
-    """Fourth central moment over the squared variance: 3 for noise, more where there are impacts. NaN where nothing moves.
+    """Fourth central moment over the squared variance: 3 for noise, more with impacts. NaN where nothing moves.
 
     Dyer and Stewart 1978, Journal of Mechanical Design 100(2), 229-235.
     """
@@ -81,9 +81,7 @@ def envelope(signal: NDArray[Any]) -> NDArray[np.float64]:
     return np.abs(np.fft.ifft(spectrum * one_sided, axis=-1))
 
 
-def envelope_spectrum(
-    signal: NDArray[Any], sample_rate_hz: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def envelope_spectrum(signal: NDArray[Any], sample_rate_hz: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return (frequencies in Hz, amplitudes (..., frequencies)) of the squared envelope without its mean.
 
     Squared, because its spectrum shows impacts least disturbed (Randall and Antoni 2011, section 5.2).
@@ -94,7 +92,7 @@ def envelope_spectrum(
     squared = envelope(signal) ** 2
     squared -= squared.mean(axis=-1, keepdims=True)
     amplitudes = np.abs(np.fft.rfft(squared * np.hanning(samples), axis=-1)) * 4 / samples
-    return np.fft.rfftfreq(samples, 1 / sample_rate_hz), amplitudes
+    return np.asarray(np.fft.rfftfreq(samples, 1 / sample_rate_hz), dtype=np.float64), np.asarray(amplitudes)
 
 
 def envelope_peaks(
@@ -108,8 +106,8 @@ def envelope_peaks(
     """How far the envelope's spectrum stands out at each frequency and its harmonics: (..., frequencies).
 
     The largest amplitude within ``tolerance`` (a share of the frequency, for slip) of each harmonic, over the median
-    amplitude of the spectrum up to twice the highest harmonic, averaged over harmonics: about 1 to 3 in noise, tens at a
-    defect. Raises WorkloadError where the signal is too short to tell a frequency from 0.
+    amplitude of the spectrum up to twice the highest harmonic, averaged over harmonics: about 1 to 3 in noise, tens at
+    a defect. Raises WorkloadError where the signal is too short to tell a frequency from 0.
     """
     import numpy as np
 

@@ -40,7 +40,7 @@ def write_h5(path: Path, signals: Mapping[Any, NDArray[Any]] | Iterable[tuple[An
                 values = np.asarray(signal)
                 if values.ndim != 2 or 0 in values.shape:  # noqa: PLR2004  (length and channels)
                     raise WorkloadError(
-                        f"Recording {identity} has the shape {values.shape}; expected (length, channels), none of them 0."
+                        f"Recording {identity} has the shape {values.shape}; expected (length, channels), neither 0."
                     )
                 kept = values if values.dtype.kind == "f" else values.astype(np.float32)
                 file.create_dataset(str(identity), data=kept)  # contiguous: a window is one read
@@ -88,7 +88,7 @@ class H5Signals:
         end = length if stop is None else stop
         if not 0 <= start < end <= length:
             raise WorkloadError(
-                f"Recording {identity} of {self.path.name} has the samples 0 to {length}; {start} to {end} was asked for."
+                f"Recording {identity} of {self.path.name} has samples 0 to {length}; {start} to {end} was asked for."
             )
         try:
             part: NDArray[np.float32] = found[start:end].astype(np.float32, copy=False)
@@ -147,7 +147,7 @@ class H5Signals:
 
 
 def _open_file(path: Path) -> Any:
-    """Open for reading beside a writer. That mode takes an incomplete file for one that grows, so it is checked first."""
+    """Open for reading beside a writer. That mode takes a file cut short for one that grows, so it is checked first."""
     h5py = import_h5py()
     try:
         try:
@@ -169,6 +169,7 @@ def _shorten(ids: tuple[str, ...], most: int = 5) -> str:
 
 
 def import_h5py() -> Any:
+    """Return the module. Raises WorkloadError where it is not installed."""
     try:
         import h5py
     except ImportError as error:

@@ -1,9 +1,10 @@
 """Recordings of the Case Western Reserve University bearing data center: MATLAB files, one a test.
 
-A file has the time series of up to three accelerometers as ``X097_DE_time``, ``X097_FE_time`` and ``X097_BA_time`` (drive
-end, fan end, base) and perhaps the speed as ``X097RPM``. What was wrong with the bearing is not in the file: it follows from
-its number, or from the name that many collections give it (``IR007_1.mat``, ``OR014@6_2.mat``, ``Normal_0.mat``).
-Source: engineering.case.edu/bearingdatacenter ("Download a data file"). May import: core; numpy and scipy inside functions.
+A file has the time series of up to three accelerometers as ``X097_DE_time``, ``X097_FE_time`` and ``X097_BA_time``
+(drive end, fan end, base) and perhaps the speed as ``X097RPM``. What was wrong with the bearing is not in the file: it
+follows from its number, or from the name that many collections give it (``IR007_1.mat``, ``OR014@6_2.mat``,
+``Normal_0.mat``). Source: engineering.case.edu/bearingdatacenter ("Download a data file"). May import: core; numpy and
+scipy inside functions.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 PLACES = ("DE", "FE", "BA")
 _SERIES = re.compile(r"^X(?P<number>\d+)_?(?P<place>DE|FE|BA)_time$")
 _SPEED = re.compile(r"^X(?P<number>\d+)RPM$")
-_NAMED = re.compile(r"(?<![A-Za-z])(?P<fault>IR|OR|B|Normal)(?P<mils>\d{3})?(?:@\d+)?_(?P<load>\d)(?!\d)", re.IGNORECASE)
+_NAMED = re.compile(
+    r"(?<![A-Za-z])(?P<fault>IR|OR|B|Normal)(?P<mils>\d{3})?(?:@\d+)?_(?P<load>\d)(?!\d)", re.IGNORECASE
+)
 _FAULTS = {"ir": Fault.INNER, "or": Fault.OUTER, "b": Fault.BALL, "normal": Fault.HEALTHY}
 
 
@@ -49,21 +52,30 @@ _FAN_END_12K = {
     Fault.BALL: _span((282, 293)),
     Fault.OUTER: _span((294, 318)),
 }
+_TABLES = (("DE", 12_000.0, _DRIVE_END_12K), ("DE", 48_000.0, _DRIVE_END_48K), ("FE", 12_000.0, _FAN_END_12K))
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTest:
+    """What is known of a test beside its signals: what was wrong, its rate, and with which bearing (``DE``, ``FE``)."""
+
+    fault: Fault | None
+    sample_rate_hz: float | None = None
+    bearing: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class MatRecording:
     """One file: float32 series by place (``DE``, ``FE``, ``BA``), all of one length.
 
-    ``shaft_rpm`` is None where the file lacks it; ``fault`` and ``sample_rate_hz`` where neither number nor name tells.
+    ``shaft_rpm`` is None where the file lacks it; what is in ``known`` where neither number nor name tells.
     """
 
     path: Path
     number: int
     series: Mapping[str, NDArray[np.float32]]
     shaft_rpm: float | None
-    fault: Fault | None
-    sample_rate_hz: float | None
+    known: KnownTest
 
     def stack(self, places: tuple[str, ...]) -> NDArray[np.float32]:
         """Return float32 (length, channels), in this order. Raises WorkloadError where a place was not recorded."""
@@ -78,9 +90,9 @@ class MatRecording:
 def read_cwru(path: Path) -> MatRecording:
     """Read one ``.mat`` file. Raises WorkloadError for what is none of these files.
 
-    Only the numeric variables named as above are read, so that nothing else in the file is even decoded. Normal_2.mat and
-    a few others carry the series of a second test beside their own; the one whose number the file is called by is taken,
-    else the one with most sensors.
+    Only the numeric variables named as above are read, so that nothing else in the file is even decoded. Normal_2.mat
+    and a few others carry the series of a second test beside their own; the one whose number the file is called by is
+    taken, else the one with most sensors.
     """
     import numpy as np
     from scipy.io import loadmat, whosmat
@@ -94,7 +106,9 @@ def read_cwru(path: Path) -> MatRecording:
     except NotImplementedError as error:
         raise WorkloadError(f"{path.name} is a MATLAB 7.3 file; those of the data center are older.") from error
     except Exception as error:  # scipy raises whatever a damaged file makes it stumble over
-        raise WorkloadError(f"{path.name} is no MATLAB file that can be read: {type(error).__name__}: {error}.") from error
+        raise WorkloadError(
+            f"{path.name} is no MATLAB file that can be read: {type(error).__name__}: {error}."
+        ) from error
     tests: dict[int, dict[str, NDArray[np.float32]]] = {}
     speeds: dict[int, float] = {}
     for name in wanted:
@@ -114,28 +128,26 @@ def read_cwru(path: Path) -> MatRecording:
     number = called if called in tests else max(tests, key=lambda one: (len(tests[one]), one))
     series = {place: tests[number][place] for place in PLACES if place in tests[number]}
     shortest = min(len(values) for values in series.values())
-    fault, rate = describe_test(called if called is not None else number, path.stem)
     return MatRecording(
         path=path,
         number=number,
         series={place: values[:shortest] for place, values in series.items()},
         shaft_rpm=speeds.get(number),
-        fault=fault,
-        sample_rate_hz=rate,
+        known=describe_test(called if called is not None else number, path.stem),
     )
 
 
-def describe_test(number: int, stem: str = "") -> tuple[Fault | None, float | None]:
-    """What the number of a test says, else the name of its file: (fault, sample rate in Hz), None for what neither says.
+def describe_test(number: int, stem: str = "") -> KnownTest:
+    """Say what the number of a test tells, else the name of its file; None for what neither tells.
 
-    The healthy recordings are at 48 000 samples a second according to several studies of the data (Smith and Randall 2015,
-    Mechanical Systems and Signal Processing 64-65, 100-131), although the page lists them beside those of 12 000.
+    The healthy recordings are taken to be at 48 000 samples a second, as most users of the data do: they are four times
+    as long as the others of ten seconds, beside which the page lists them without a rate.
     """
     if number in _HEALTHY:
-        return Fault.HEALTHY, 48_000.0
-    for table, rate in ((_DRIVE_END_12K, 12_000.0), (_DRIVE_END_48K, 48_000.0), (_FAN_END_12K, 12_000.0)):
+        return KnownTest(Fault.HEALTHY, 48_000.0)
+    for bearing, rate_hz, table in _TABLES:
         for fault, numbers in table.items():
             if number in numbers:
-                return fault, rate
+                return KnownTest(fault, rate_hz, bearing)
     named = _NAMED.search(stem)
-    return (_FAULTS[named["fault"].lower()], None) if named else (None, None)
+    return KnownTest(_FAULTS[named["fault"].lower()] if named else None)

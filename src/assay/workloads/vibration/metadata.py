@@ -1,8 +1,8 @@
 """The table that says what the recordings of a vibration data set are: CSV or XLSX, one row a recording.
 
-Columns are those of PHM-Vibench (Id, Dataset_id, Name, Type, File, Label, Label_Description, Domain_id, Sample_Rate, Length,
-Channels), spelled in any of the ways its releases spell them; others are kept as text. May import: core; openpyxl inside
-functions.
+Columns are those of PHM-Vibench (Id, Dataset_id, Name, Type, File, Label, Label_Description, Domain_id, Sample_Rate,
+Length, Channels), spelled in any of the ways its releases spell them; others are kept as text. May import: core;
+openpyxl inside functions.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _WHOLE = frozenset({"label", "length", "channels"})
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One row. ``id`` is the key in ``<name>.h5``; what the table does not say is None; ``extra`` has the other columns."""
+    """One row. ``id`` is the key in ``<name>.h5``; what the table leaves out is None; ``extra`` has other columns."""
 
     id: str
     name: str
@@ -65,7 +65,8 @@ class Recording:
 def read_metadata(path: Path) -> tuple[Recording, ...]:
     """Read every row, in order. Raises WorkloadError naming file, row and column where something is wrong.
 
-    Rows without an Id are an error, but wholly empty rows are not; a label below 0 means "not labelled", as it does there.
+    Rows without an Id are an error, but wholly empty rows are not; a label below 0 means "not labelled", as it does
+    there.
     """
     if not path.is_file():
         raise WorkloadError(f"There is no metadata file {path}.", hint="Expected a .csv or .xlsx, one row a recording.")
@@ -119,7 +120,9 @@ def write_metadata(path: Path, recordings: Iterable[Recording]) -> Path:
         writer.writerow([*columns, *extra])
         for one in rows:
             known = [getattr(one, attribute) for attribute in columns.values()]
-            writer.writerow(["" if value is None else value for value in (*known, *(one.extra.get(name) for name in extra))])
+            writer.writerow(
+                ["" if value is None else value for value in (*known, *(one.extra.get(name) for name in extra))]
+            )
     return path
 
 
@@ -165,7 +168,8 @@ def _match_columns(file: str, header: list[str]) -> dict[str, str]:
             near = nearest_names(needed, [column for column in header if column])
             meant = f" Is it {near[0]!r}?" if near else ""
             raise WorkloadError(
-                f"{file} has no column {needed.capitalize()!r}; it has {', '.join(filter(None, header)) or 'none'}.{meant}",
+                f"{file} has no column {needed.capitalize()!r}; it has {', '.join(filter(None, header)) or 'none'}."
+                f"{meant}",
                 hint="docs/contrastive.md lists the columns.",
             )
     return names

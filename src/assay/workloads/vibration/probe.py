@@ -1,8 +1,9 @@
 """What an encoder has learned, asked by the simplest classifier there is: a linear one on its frozen outputs.
 
-Linear evaluation is how representations are judged since van den Oord et al. 2018 (arXiv:1807.03748, section 3) and Chen
-et al. 2020 (arXiv:2002.05709, section 4). The classifier is ridge regression to one-hot classes, solved exactly: no step
-size, no seed, so that two encoders differ by their outputs alone. May import: core; numpy and torch inside functions.
+Linear evaluation is how representations are judged since van den Oord et al. 2018 (arXiv:1807.03748, section 3) and
+Chen et al. 2020 (arXiv:2002.05709, section 4). The classifier is ridge regression to one-hot classes, solved exactly:
+no step size, no seed, so that two encoders differ by their outputs alone. May import: core; numpy and torch inside
+functions.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ def probe_accuracy(encode: Encode, train: Samples, test: Samples) -> float:
         )
     known, asked = (np.asarray(encode(one["signal"]), dtype=np.float64) for one in (train, test))
     if not (np.isfinite(known).all() and np.isfinite(asked).all()):
-        raise WorkloadError("The encoder's features are not finite.", hint="Training diverged: lower the learning rate.")
+        raise WorkloadError(
+            "The encoder's features are not finite.", hint="Training diverged: lower the learning rate."
+        )
     mean, deviation = known.mean(axis=0), known.std(axis=0)
     deviation[deviation < 1e-12] = 1.0  # noqa: PLR2004  (a constant feature says nothing, and stays 0)
     known, asked = (np.hstack(((one - mean) / deviation, np.ones((len(one), 1)))) for one in (known, asked))

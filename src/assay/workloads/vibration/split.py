@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from assay.core.errors import WorkloadError
 from assay.workloads.datasets.base import Batch
@@ -66,10 +66,14 @@ class WindowSplit:
         self._sources = [(one.source, one.identity) for one in parts]
         self._part = np.repeat(np.arange(len(parts)), [len(one.starts) for one in parts])
         self._start = np.concatenate([one.starts for one in parts] or [np.empty(0, dtype=np.int64)])
-        self._label = np.repeat(np.array([one.label for one in parts], dtype=np.int64), [len(one.starts) for one in parts])
+        self._label = np.repeat(
+            np.array([one.label for one in parts], dtype=np.int64), [len(one.starts) for one in parts]
+        )
         self._size, self._channels, self._normalisation = size, channels, normalisation
         if not len(self._start):
-            raise WorkloadError("No recording has a window for this split.", hint="Use a shorter window or more recordings.")
+            raise WorkloadError(
+                "No recording has a window for this split.", hint="Use a shorter window or more recordings."
+            )
 
     def __len__(self) -> int:
         return len(self._start)
@@ -113,5 +117,3 @@ def limit_split(split: WindowSplit, limit: int | None, seed: int) -> WindowSplit
 
     split.keep(limit_samples(len(split), limit, seed=seed))
     return split
-
-

@@ -1,12 +1,13 @@
 """The same windows in three kinds of file, to compare how fast they are read: HDF5, Parquet, and a memory map.
 
-Each is written once, whole, and read by position in any order, as a shuffling loader does. May import: core; numpy, pyarrow
-and h5py inside functions.
+Each is written once, whole, and read by position in any order, as a shuffling loader does. May import: core; numpy,
+pyarrow and h5py inside functions.
 """
 
 from __future__ import annotations
 
 import functools
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -78,7 +79,7 @@ def _check(positions: Sequence[int], windows: int) -> NDArray[np.int64]:
     return check(positions, windows)
 
 
-class _Lazy:
+class _Lazy(ABC):
     """Opens its file when first asked, and again in each process."""
 
     def __init__(self, path: Path) -> None:
@@ -91,8 +92,8 @@ class _Lazy:
         return self.shape[0]
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        raise NotImplementedError
+    @abstractmethod
+    def shape(self) -> tuple[int, int, int]: ...
 
 
 def _write_h5(windows: NDArray[np.float32], path: Path) -> None:
@@ -194,7 +195,9 @@ class _Parquet(_Lazy):
         column = self._file.read_row_groups(groups.tolist(), columns=[_KEY]).column(0)
         parts = [chunk.flatten().to_numpy(zero_copy_only=True) for chunk in column.chunks]
         rows = np.concatenate(parts).reshape(-1, channels, size)
-        first = np.concatenate(([0], np.cumsum([self._file.metadata.row_group(int(group)).num_rows for group in groups])))
+        first = np.concatenate(
+            ([0], np.cumsum([self._file.metadata.row_group(int(group)).num_rows for group in groups]))
+        )
         np.take(rows, first[which] + chosen % self._group, axis=0, out=out)
         return out
 

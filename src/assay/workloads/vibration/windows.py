@@ -26,9 +26,9 @@ class WindowPlan:
     """Which windows of a signal, in samples.
 
     ``sequential``: from the start, every ``stride`` samples, ``count`` at most. ``random``: ``count`` starts drawn
-    uniformly; they may overlap. ``even``: ``count`` starts spread from the first possible to the last. ``count`` None is as
-    many as fit sequentially. ``normalisation`` is of each window and channel: ``zscore`` to mean 0 and deviation 1,
-    ``minmax`` to 0 .. 1.
+    uniformly; they may overlap. ``even``: ``count`` starts spread from the first possible to the last. ``count`` None
+    is as many as fit sequentially. ``normalisation`` is of each window and channel: ``zscore`` to mean 0 and deviation
+    1, ``minmax`` to 0 .. 1.
     """
 
     size: int
@@ -41,9 +41,13 @@ class WindowPlan:
         if self.windowing not in WINDOWINGS:
             raise WorkloadError(f"got windowing {self.windowing!r}, expected one of {', '.join(WINDOWINGS)}.")
         if self.normalisation not in NORMALISATIONS:
-            raise WorkloadError(f"got normalisation {self.normalisation!r}, expected one of {', '.join(NORMALISATIONS)}.")
+            raise WorkloadError(
+                f"got normalisation {self.normalisation!r}, expected one of {', '.join(NORMALISATIONS)}."
+            )
         if self.size < 1 or self.step < 1 or (self.count is not None and self.count < 1):
-            raise WorkloadError(f"got size={self.size}, stride={self.stride}, count={self.count}, expected 1 or more each.")
+            raise WorkloadError(
+                f"got size={self.size}, stride={self.stride}, count={self.count}, expected 1 or more each."
+            )
 
     @property
     def step(self) -> int:
@@ -90,9 +94,11 @@ def cut_windows(
 def normalise(windows: NDArray[np.float32], how: str) -> NDArray[np.float32]:
     """Scale each channel of each window, float32 (n, channels, size); ``how`` as in `WindowPlan`."""
     if how == "zscore":
-        centred = windows - windows.mean(axis=-1, keepdims=True)
-        return centred / (centred.std(axis=-1, keepdims=True) + _TINY)
+        centred: NDArray[np.float32] = windows - windows.mean(axis=-1, keepdims=True)
+        centred /= centred.std(axis=-1, keepdims=True) + _TINY
+        return centred
     if how == "minmax":
         low, high = windows.min(axis=-1, keepdims=True), windows.max(axis=-1, keepdims=True)
-        return (windows - low) / (high - low + _TINY)
+        ranged: NDArray[np.float32] = (windows - low) / (high - low + _TINY)
+        return ranged
     return windows
