@@ -52,7 +52,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[torch,onnx,openvino,torchao,mlperf,postgres,report,serve,training,vibration,hub-data]" --group dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[torch,onnx,openvino,torchao,mlperf,postgres,report,serve,training,vibration,hub]" --group dev
 	$(BIN)/python -m assay.web.assets --tests tests/web/browser/vendor
 	sh tools/test_browser.sh
 	touch $@

@@ -333,7 +333,7 @@ def test_the_template_works_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_the_hub_s_library_reads_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("datasets", reason="the hub needs datasets: pip install 'assay[hub-data]'")
+    pytest.importorskip("datasets", reason="the hub needs datasets: pip install 'assay[hub]'")
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
     monkeypatch.setattr("datasets.config.HF_DATASETS_OFFLINE", True)
     folder = tmp_path / "reviews"

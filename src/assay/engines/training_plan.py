@@ -113,7 +113,7 @@ def _check_data(asked: TrainingOptions, request: LoadRequest) -> None:
     if asked.dataset is not None:
         source = datasets.get(split_reference(asked.dataset)[0])
         able = trainables.get(request.workload.family.name).tasks
-        if source.task not in able:
+        if not {source.task, *source.other_tasks} & set(able):
             raise UnsupportedError(
                 f"{request.workload.name} cannot learn {asked.dataset!r}, which is {source.task}.",
                 hint=f"It learns {', '.join(able)}." if able else "It learns its own task only.",

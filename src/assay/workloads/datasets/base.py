@@ -83,7 +83,7 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class DatasetRequest:
-    """Which data: ``where`` is what stood behind the colon of ``NAME:WHERE``; ``seed`` generates stand-ins.
+    """Which data: ``where`` is what stood behind the colon of ``NAME:WHERE``; ``seed`` is for sources that draw by it; the built-in stand-ins are the same for every launch.
 
     ``shape`` are dimensions that the reader may choose (``image``, ``seq``, ``window``); ``limit`` the most samples of
     the training split, for trying things.

@@ -29,7 +29,7 @@ _SETTINGS = ("config", "revision", "train", "test", "text", "image", "label")
 _TEST_NAMES = ("test", "validation", "valid", "dev")
 _TEXT_COLUMNS, _IMAGE_COLUMNS = ("text", "sentence", "review", "content"), ("image", "img")
 _LABEL_COLUMNS = ("label", "labels", "fine_label", "class")
-_HINT = "pip install 'assay[hub-data]'"
+_HINT = "pip install 'assay[hub]'"
 
 
 @dataclass(frozen=True, slots=True)
