@@ -301,3 +301,29 @@ def test_auto_passes_over_an_accelerator_that_the_engine_was_not_built_for(monke
     assert [one.case.device for one in made.ready] == ["cpu"]
     with pytest.raises(SuiteError, match="this PyTorch is built for the CPU only"):
         plan({"model": "bert/tiny", "batch": 1, "device": "cuda"}, machine=WITH_GPUS)
+
+
+def test_a_case_has_the_dimensions_of_its_data_set_unless_others_are_asked_for() -> None:
+    entry = {"model": "resnet/tiny", "mode": "training", "batch": 32}
+    [own] = plan({**entry, "options": {"dataset": ["digits"]}}).cases
+    assert dict(own.case.shape) == {"image": 8}
+    [asked] = plan({**entry, "shape": {"image": 32}, "options": {"dataset": ["digits"]}}).cases
+    assert dict(asked.case.shape) == {"image": 32}
+    [without] = plan(entry).cases
+    assert dict(without.case.shape) == {"image": 224}
+
+
+@pytest.mark.parametrize(
+    ("options", "factor"),
+    [({"optimizer": ["adamw"]}, 4), ({"optimizer": ["sgd"]}, 2), ({"tune": ["lora"]}, 1)],
+)
+def test_training_needs_gradients_and_moments_beside_the_weights(options: dict[str, Any], factor: int) -> None:
+    weights = 4 * 109_482_240
+    room = replace(MACHINE, memory_available_bytes=round(weights * factor * 1.06))
+    tight = replace(MACHINE, memory_available_bytes=round(weights * factor * 1.04))
+    entry = {"model": "bert/base", "mode": "training", "batch": 1, "options": options}
+    assert plan(entry, machine=room).cases[0].obstacle is None
+    obstacle = plan(entry, machine=tight).cases[0].obstacle
+    assert obstacle is not None
+    assert obstacle.status is Status.SKIPPED
+    assert "weights, gradients and optimizer alone take" in obstacle.reason

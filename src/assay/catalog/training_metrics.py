@@ -49,13 +49,13 @@ COMMUNICATION_TIME = _define(
     "communication_ns", "ns", Direction.LOWER, "Time of a step that is spent on exchanging gradients or parameters; the phase tells how it was found", "exposed: step - step without exchange; alone: the exchange by itself; profiler: time in its operators", source=_DISTRIBUTED,
 )  # fmt: skip
 PARTS_SHARE = _define(
-    "parts_share", "1", Direction.NEITHER, "Sum of the parts of a step over the time of a whole step: 1 where nothing is missed", "(data wait + forward + loss + backward + optimizer) / latency",
+    "parts_share", "1", Direction.NEITHER, "Sum of the parts of a step over the time of a whole step: 1 where nothing is missed", "median over pairs of (sum of the parts of a step / a whole step next to it)",
 )  # fmt: skip
 DATA_WAIT_SHARE = _define(
     "data_wait_share", "1", Direction.LOWER, "Share of a training step in which the device waits for data", "data_wait_ns / sum of all parts", source=_DATA,
 )  # fmt: skip
 LOSS_DROP = _define(
-    "loss_ratio", "1", Direction.LOWER, "Loss at the end over loss at the start: below 1 the model learned", "median loss of the last tenth of the steps / median of the first tenth",
+    "loss_ratio", "1", Direction.LOWER, "Loss at the end over loss at the start: below 1 the model learned", "median loss of the last tenth of the steps / median of the first tenth of the steps that learning is allowed (at least 4)",
 )  # fmt: skip
 STEPS = _define(
     "steps_to_target",

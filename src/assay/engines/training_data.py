@@ -35,15 +35,12 @@ class Feed:
 
 
 def open_dataset(reference: str, request: LoadRequest) -> Dataset:
-    """Open ``NAME`` or ``NAME:WHERE``. The same data whatever the launch's seed: that one orders them.
+    """Open ``NAME`` or ``NAME:WHERE`` in the dimensions of the case. The same data whatever the launch's seed.
 
-    Dimensions are passed on where they differ from the workload's own, which are meant for its own inputs.
-    Raises WorkloadError or UnknownNameError.
+    That seed orders the samples. Raises WorkloadError or UnknownNameError.
     """
     name, where = split_reference(reference)
-    own = request.workload.resolve_shape({})
-    asked = {dimension: size for dimension, size in request.shape.items() if own.get(dimension) != size}
-    return datasets.get(name).open(DatasetRequest(where=where, shape=asked))
+    return datasets.get(name).open(DatasetRequest(where=where, shape=request.shape))
 
 
 def feed_own_task(

@@ -65,6 +65,17 @@ def read_training_options(options: Mapping[str, Scalar]) -> TrainingOptions:
     )
 
 
+def trained_bytes_per_parameter(asked: TrainingOptions) -> float:
+    """What each weight takes while it is trained: itself, its gradient and what the optimizer keeps of it, in float32.
+
+    AdamW keeps two moments. SGD without momentum keeps none, Adafactor one number a row and a column. Of a model of
+    which little is trained the weights are what counts.
+    """
+    if asked.tune != "full":
+        return 4.0
+    return 8.0 + {"adamw": 8.0, "adamw-8bit": 2.0}.get(asked.optimizer, 0.0)
+
+
 def plan_training(engine_name: str, request: LoadRequest) -> TrainingOptions:
     """Read the options and refuse what cannot be trained. Raises UnsupportedError or UnknownNameError."""
     family = request.workload.family.name

@@ -24,12 +24,13 @@ from assay.engines.base import Engine, LoadRequest, device_kind, engines
 from assay.engines.distributed_plan import batches_of_a_step
 from assay.engines.generation import plan_generation
 from assay.engines.options import DEFAULT_NEW_TOKENS, OPTIONS
-from assay.engines.training_plan import plan_training
+from assay.engines.training_plan import plan_training, read_training_options, trained_bytes_per_parameter
 from assay.probes.cgroup import read_cpu_quota
 from assay.probes.devices import Device
 from assay.runner.serving_mode import plan_serving
 from assay.runner.suite_model import CaseMatrix, Suite
 from assay.workloads.base import UnitOfWork, Workload
+from assay.workloads.datasets.base import datasets, split_reference
 from assay.workloads.files import refuse_batch
 from assay.workloads.resolve import resolve_workload, weight_bytes
 
@@ -169,11 +170,25 @@ def _expand(suite: Suite, index: int, matrix: CaseMatrix, machine: Machine) -> I
                 mode=mode,
                 precision=precision,
                 batch=batch,
-                shape=shape,
+                shape=_shape_of_data(shape, options, dict(matrix.shape)),
                 options=options,
             )
             planned = PlannedCase(case, workload, thread_count or _threads_for(mode, machine))
             yield replace(planned, obstacle=_find_obstacle(planned, engine, suite.seed, machine))
+
+
+def _shape_of_data(
+    shape: Mapping[str, int], options: Mapping[str, Scalar], asked: Mapping[str, Sequence[int]]
+) -> dict[str, int]:
+    """Dimensions that nobody asked for are those of the data set, where there is one, and not the workload's own."""
+    reference = options.get("dataset")
+    name = None if reference is None else split_reference(str(reference))[0]
+    if name is None or name not in datasets.names():
+        return dict(shape)
+    own = datasets.get(name).shape
+    return {
+        dimension: own.get(dimension, size) if dimension not in asked else size for dimension, size in shape.items()
+    }
 
 
 def _threads_for(mode: Mode, machine: Machine) -> int:
@@ -323,7 +338,10 @@ def _precision_reason(engine: str, kind: str, got: Precision, possible: Sequence
 
 def _check_memory(case: Case, workload: Workload, device: Device | None, machine: Machine) -> Obstacle | None:
     """Refuse what cannot fit before it is built: parameters x bytes are known without any weights."""
-    needed = weight_bytes(workload, case.precision.bytes_per_parameter)
+    needed, what = weight_bytes(workload, case.precision.bytes_per_parameter), f"{case.precision} weights alone take"
+    if case.mode is Mode.TRAINING:
+        needed = weight_bytes(workload, trained_bytes_per_parameter(read_training_options(dict(case.options))))
+        what = "weights, gradients and optimizer alone take"
     on_host = case.device == "cpu"
     on_device = device.memory_bytes if device is not None else None
     limit = machine.memory_available_bytes if on_host else on_device
@@ -332,7 +350,7 @@ def _check_memory(case: Case, workload: Workload, device: Device | None, machine
     whole = machine.memory_limit_bytes if on_host else limit
     return Obstacle(
         Status.SKIPPED,
-        f"does not fit: its {case.precision} weights alone take {format_bytes(needed)}; {case.device} has "
+        f"does not fit: its {what} {format_bytes(needed)}; {case.device} has "
         f"{format_bytes(limit)} available of {format_bytes(whole)}",
     )
 

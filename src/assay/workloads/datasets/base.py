@@ -83,8 +83,9 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class DatasetRequest:
-    """Which data: ``where`` is what stood behind the colon of ``NAME:WHERE``; ``seed`` is for sources that draw by it; the built-in stand-ins are the same for every launch.
+    """Which data: ``where`` is what stood behind the colon of ``NAME:WHERE``.
 
+    ``seed`` is for sources that draw by it; the built-in stand-ins are the same for every launch.
     ``shape`` are dimensions that the reader may choose (``image``, ``seq``, ``window``); ``limit`` the most samples of
     the training split, for trying things.
     """
@@ -112,6 +113,8 @@ class DatasetSource:
     takes_place: str = "no"
     packages: tuple[str, ...] = ()
     install_hint: str | None = None
+    shape: Mapping[str, int] = field(default_factory=dict)
+    """What its samples have unless others are asked for; of files of the user's that is not known before."""
     other_tasks: tuple[DataTask, ...] = ()
     """What it may turn out to be instead, once it is opened: what files of the user's hold is not known before."""
 

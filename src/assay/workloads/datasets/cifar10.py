@@ -220,5 +220,6 @@ datasets.add(
         is_synthetic=False,
         open=open_cifar10,
         takes_place="required",
+        shape={"image": _SIDE},
     ),
 )

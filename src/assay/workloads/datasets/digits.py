@@ -80,5 +80,6 @@ datasets.add(
         open=open_digits,
         packages=("sklearn",),
         install_hint="pip install 'assay[training]'",
+        shape={"image": _SIDE},
     ),
 )

@@ -188,5 +188,6 @@ for _kind in _STAND_INS:
             is_synthetic=True,
             open=functools.partial(_open, _kind),
             takes_place="optional",
+            shape=dict([_kind.dimension]),
         ),
     )

@@ -270,6 +270,7 @@ datasets.add(
         is_synthetic=False,
         open=open_table,
         takes_place="required",
+        shape={"seq": _SEQ},
     ),
 )
 datasets.add(
@@ -281,5 +282,6 @@ datasets.add(
         is_synthetic=False,
         open=open_sst2,
         takes_place="required",
+        shape={"seq": _SEQ},
     ),
 )
