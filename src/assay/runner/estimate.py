@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from assay.core.records import EnvironmentRecord
+from assay.core.words import Mode
 from assay.runner.plan import Plan, PlannedCase
 from assay.store import Store
 
@@ -40,6 +41,8 @@ def estimate_launch(planned: PlannedCase, plan: Plan, history_s: Mapping[str, fl
     if "target" in dict(planned.case.options):  # over when the model is right, not when a window is
         return Estimate(lo, plan.suite.launch_limit_s, from_history=False)
     hi = _SPAWN_AND_IMPORT_S[1] + parameters * _LOAD_S_PER_PARAMETER[1] + timing.warmup_max_s + timing.max_time_s
+    if planned.case.mode is Mode.TRAINING:  # parts and memory have passes of their own, and it must learn
+        lo, hi = lo + timing.min_time_s, hi + 2 * timing.max_time_s
     return Estimate(lo + _AFTER_S, min(hi + _AFTER_S, plan.suite.launch_limit_s), from_history=False)
 
 
