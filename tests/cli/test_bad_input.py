@@ -45,7 +45,10 @@ def refused(said: Any) -> str:
         (
             ["--suite", "no.yaml"],
             "Suite file 'no.yaml' cannot be read: No such file or directory.",
-            "Give the path of a YAML file, or one of the shipped suites: accuracy, contrastive, data, distributed, engines, quick, standard, training.",
+            (
+                "Give the path of a YAML file, or one of the shipped suites: accuracy, contrastive, data, distributed, "
+                "engines, quick, standard, training."
+            ),
         ),
         (["--max-size", "tny"], "Unknown size limit 'tny'. Did you mean 'tiny'?", ""),
         (["--batch", "1,x"], "--batch got 'x'; expected whole numbers of at least 1, such as 1,8.", ""),
