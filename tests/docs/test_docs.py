@@ -31,7 +31,7 @@ from assay.recommend.base import Ground, rules
 from assay.report.base import ReportRequest, renderers, report_kinds
 from assay.report.build import build_report, render_report
 from assay.runner.collect import CaseIdentity, summarise_case
-from assay.runner.plan import PlannedCase, default_threads
+from assay.runner.plan import PlannedCase
 from assay.runner.protocol import Job, Measured
 from assay.runner.record import record_launch
 from assay.runner.suite_model import DEFAULT_LAUNCHES, load_suite
@@ -353,7 +353,7 @@ def measure(
 
     case = Case.make(workload=workload, engine=engine, device="cpu", shape=shape, **more)
     timing = Timing(min_time_s=0.01, max_time_s=0.05, min_samples=5, warmup_min_s=0.0, warmup_max_s=0.05)
-    job = Job(case, dict(shape or {}), default_threads(), 0, timing, 0)
+    job = Job(case, dict(shape or {}), 1, 0, timing, 0)
     with Path(os.devnull).open("wb") as nowhere:
         measured: Measured = run_job(job, Speaker(nowhere.fileno()), 1)
     launch = record_launch(LaunchOutcome(measured, datetime.now(UTC), 1, 0.0), 0, run_id="run", result_id="result")
@@ -413,7 +413,7 @@ def test_the_trainable_and_the_data_set_of_extending_are_learned() -> None:
     launch, result = measure("mlp/tiny", "torch", mode="training", batch=64)
     assert result.status.value == "ok"
     assert launch.engine_facts["objective"].startswith("which of four features")
-    options = {"dataset": "stripes", "target": 0.9, "epochs": 2}
+    options = {"dataset": "stripes", "target": 0.8, "epochs": 4}
     launch, result = measure("resnet/tiny", "torch", mode="training", batch=32, shape={"image": 16}, options=options)
     reached = result.metric("time_to_train_ns")
     assert reached is not None
