@@ -109,7 +109,7 @@ def test_training_shows_its_parts_what_was_learned_and_the_way_to_the_target() -
     )
     learned = MetricValue("loss_ratio", 0.125, "1", n=3)
     text = shown(result(case={"mode": "training"}, metrics=(*parts, learned)))
-    assert "forward 30 % · backward 60 % · optimizer 10 %" in text
+    assert "fwd 30 · bwd 60 · opt 10 %" in text
     assert "× 0.12" in text or "× 0.13" in text
     assert "to target" not in text
     reached = MetricValue("time_to_train_ns", 42e9, "ns", n=3)

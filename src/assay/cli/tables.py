@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from rich.console import JustifyMethod
     from rich.table import Table
 
 from assay.cli.output import new_table
@@ -30,6 +31,8 @@ class _Column:
     header: str
     cell: Callable[[ResultRecord], str | Text]
     right: bool = False
+    whole: bool = False
+    """The cells of such a column stand on one line, whatever becomes of the others."""
     foldable: bool = False
     """A foldable column moves into the caption when every row says the same."""
 
@@ -46,7 +49,8 @@ def result_table(results: Sequence[ResultRecord], *, title: str, notes: Sequence
     table = new_table(title)
     table.caption_justify = "left"
     for column in kept:
-        table.add_column(column.header, justify="right" if column.right else "left", overflow="fold")
+        justify: JustifyMethod = "right" if column.right else "left"
+        table.add_column(column.header, justify=justify, overflow="fold", no_wrap=column.whole)
     for result in results:
         table.add_row(*(column.cell(result) for column in kept))
     lines = [f"all rows: {' · '.join(folded)}"] if folded else []
@@ -86,15 +90,15 @@ def _generation_columns() -> list[_Column]:
     ]
 
 
-_PARTS = {"data_wait_ns": "data", "forward_ns": "forward", "loss_time_ns": "loss", "backward_ns": "backward",
-          "optimizer_ns": "optimizer", "communication_ns": "communication"}  # fmt: skip
+_PARTS = {"data_wait_ns": "data", "forward_ns": "fwd", "loss_time_ns": "loss", "backward_ns": "bwd",
+          "optimizer_ns": "opt", "communication_ns": "comm"}  # fmt: skip
 _LEAST_SHARE = 0.005
 
 
 def _training_columns(results: Sequence[ResultRecord]) -> list[_Column]:
     """What only training has; a column stands where any result has its number."""
     columns = (
-        ("forward_ns", _Column("parts of a step", _parts)),
+        ("forward_ns", _Column("parts of a step", _parts, whole=True)),
         ("loss_ratio", _Column("loss", _loss, right=True)),
         ("time_to_train_ns", _Column("to target", _to_target, right=True)),
         ("accuracy", _Column("accuracy", _accuracy, right=True)),
@@ -106,16 +110,13 @@ def _training_columns(results: Sequence[ResultRecord]) -> list[_Column]:
 
 
 def _parts(result: ResultRecord) -> str:
-    """``forward 33 % · backward 61 % · optimizer 6 %``: shares of the split pass; parts below half a percent go."""
+    """``fwd 33 · bwd 61 · opt 6 %``: shares of the split pass; parts below half a percent go."""
     known = [(word, _value(result, name)) for name, word in _PARTS.items()]
     total = sum(value for _, value in known if value is not None)
     if not total:
         return MISSING
-    return " · ".join(
-        f"{word} {100 * value / total:.0f} %"
-        for word, value in known
-        if value is not None and value / total > _LEAST_SHARE
-    )
+    shares = [(word, value / total) for word, value in known if value is not None]
+    return " · ".join(f"{word} {100 * share:.0f}" for word, share in shares if share > _LEAST_SHARE) + " %"
 
 
 def _loss(result: ResultRecord) -> str:
