@@ -54,7 +54,9 @@ def make_job(timing: Timing = SHORT, **options: Any) -> Job:
 
 
 def descendants() -> list[psutil.Process]:
-    return psutil.Process().children(recursive=True)
+    """The worker and all below it; not what else the tests of this process started, a database's server say."""
+    workers = [one for one in psutil.Process().children() if "assay.runner.worker" in one.cmdline()]
+    return [one for worker in workers for one in (worker, *worker.children(recursive=True))]
 
 
 def find_rank(rank: int) -> psutil.Process:
