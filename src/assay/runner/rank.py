@@ -17,6 +17,10 @@ from assay.runner.distributed import FAILED, JOB, LEAVE, MEASURED, PID, rank_thr
 from assay.runner.protocol import Job, Measured, encode
 from assay.runner.rank_group import Seat, TorchGroup
 
+_KEPT: list[object] = []
+"""What is never freed. The last reference to a process group joins the threads of its backend, and when the other rank
+has left already, gloo's may wait for it for ever (one launch in sixteen, PyTorch 2.13): the process ends without that.
+"""
 _MEMORY_ERROR_WORDS = ("out of memory", "can't allocate memory", "not enough memory")
 
 
@@ -101,6 +105,7 @@ def train_together(job: Job, seat: Seat, speaker: Speaker, hello_ns: int) -> Mea
         memory["baseline"] = baseline
     ready = load_ready(setting, asked.strategy, overlap=asked.overlap, memory=memory)
     costs |= {"load": ready.load_ns, "first_infer": ready.first_ns}
+    _KEPT.append(ready)
     try:
         passes = make_passes(setting, ready, memory)
         return sum_up(setting, ready, passes, costs)

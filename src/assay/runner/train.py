@@ -23,6 +23,7 @@ from assay.engines.training_base import TrainingSession
 from assay.runner.measure import Clock, Progress, take_samples, time_call, warm_up
 from assay.runner.modes import ModeMeasured
 from assay.runner.timing import Timing
+from assay.stats.summary import median_interval
 
 PARTS = ("data_wait", "forward", "loss_time", "backward", "optimizer")
 """Series of the split pass, in the order of a step; the metric of each is its name with ``_ns``."""
@@ -33,6 +34,8 @@ PARTS_TOLERANCE = 0.05
 LEARNED_BELOW = 0.9
 """A model has learned when the loss at the end is below this share of that at the start."""
 
+_SHARE_HALF_WIDTH = 0.02
+"""How well the sum of the parts over the whole is to be known, so that a miss of 5 % is one."""
 _FEWEST_SPLIT_STEPS = 20
 _FEWEST_LONG_SPLIT_STEPS = 5
 _LONG_STEP_NS = 1_000_000_000
@@ -122,8 +125,9 @@ def measure_training(
 def time_parts(training: TrainingSession, timing: Timing, *, step_ns: int, clock: Clock) -> SplitSteps:
     """Take whole steps and steps apart in turns, the device waited for around each part, garbage collection off.
 
-    At least 20 of each (5 where a step takes over a second), for half the least time of sampling, never longer than
-    half of the most. Who goes first changes every two pairs, or a pool of four batches would give each its own two.
+    At least 20 of each (5 where a step takes over a second), for half the least time of sampling, and until the share
+    of the parts is known to 2 %; never longer than half of the most. Who goes first changes every two pairs, or a pool
+    of four batches would give each its own two.
     """
     fewest = _FEWEST_LONG_SPLIT_STEPS if step_ns > _LONG_STEP_NS else _FEWEST_SPLIT_STEPS
     parts: list[tuple[int, ...]] = []
@@ -138,10 +142,15 @@ def time_parts(training: TrainingSession, timing: Timing, *, step_ns: int, clock
                 whole.append(time_call(training.session, clock))
                 parts.append(_time_one(training, clock))
             elapsed_ns = clock() - begin
-            is_enough = len(parts) >= fewest and elapsed_ns >= timing.min_time_s * _NS / 2
+            is_enough = len(parts) >= fewest and elapsed_ns >= timing.min_time_s * _NS / 2 and _is_known(parts, whole)
             is_late = len(parts) >= _FEWEST_LONG_SPLIT_STEPS and elapsed_ns >= timing.max_time_s * _NS / 2
             if is_enough or is_late:
                 return SplitSteps(tuple(parts), tuple(whole))
+
+
+def _is_known(parts: Sequence[Sequence[int]], whole: Sequence[int]) -> bool:
+    interval = median_interval([sum(step) / one for step, one in zip(parts, whole, strict=True)])
+    return interval is not None and interval.half_width <= _SHARE_HALF_WIDTH
 
 
 def _time_one(training: TrainingSession, clock: Clock) -> tuple[int, ...]:
