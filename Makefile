@@ -36,8 +36,9 @@ benchmarks: $(VENV)/.installed-dev ## Show the cost of measuring: overhead, star
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/runtimes.py
 
-assets: ## Fetch the scripts of the dashboard's pages from npm, and what tests of pages need
+assets: ## Fetch the scripts of the dashboard's pages and onnxruntime-web from npm, and what tests of pages need
 	$(BIN)/python -m assay.web.assets --tests tests/web/browser/vendor
+	$(BIN)/python -m assay.engines.web.assets
 
 install: $(VENV)/.installed ## Make the virtual environment with assay and PyTorch
 install-dev: $(VENV)/.installed-dev ## The same with what linting and testing need
@@ -52,9 +53,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[torch,onnx,openvino,torchao,mlperf,postgres,report,serve,training,vibration,hub]" --group dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[torch,onnx,openvino,torchao,mlperf,postgres,report,serve,training,vibration,hub,web]" --group dev
 	$(BIN)/python -m assay.web.assets --tests tests/web/browser/vendor
-	sh tools/test_browser.sh
+	$(BIN)/python -m assay.engines.web.assets
+	$(BIN)/python tools/install_browsers.py
 	touch $@
 
 clean: ## Remove the virtual environment and caches

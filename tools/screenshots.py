@@ -1,7 +1,7 @@
 """Pictures of every page of the dashboard, at desktop and phone width, light and dark, and one sheet of them all.
 
 To be looked at by a person: what tests cannot see. Serves a store in this process and opens it in the Chromium that the
-browser tests use (``tools/test_browser.sh`` installs it):
+browser tests use (``tools/install_browsers.py`` installs it):
 
     python tools/screenshots.py pictures --store some/store
     python tools/screenshots.py pictures --store some/store --page overview --page series --scheme dark
@@ -215,7 +215,7 @@ def find_browser(named: str | None) -> str:
     wanted = [name for name in (named, os.environ.get("ASSAY_TEST_BROWSER")) if name] or list(_BROWSERS)
     found = next((path for path in map(shutil.which, wanted) if path), None)
     if found is None:
-        sys.exit(f"No browser: {', '.join(wanted)} not found. Run tools/test_browser.sh.")
+        sys.exit(f"No browser: {', '.join(wanted)} not found. Run tools/install_browsers.py.")
     return found
 
 

@@ -52,6 +52,7 @@ class Made:
     status: Status = Status.OK
     reason: str | None = None
     hardware: str = HARDWARE
+    verdict: Verdict = Verdict.TRUSTED
     verdicts: Sequence[Verdict] = ()
     units_per_call: float | None = 1.0
     unit_of_work: str | None = "sample"
@@ -118,7 +119,7 @@ def _result(result_id: str, run_id: str, made: Made, at: datetime, provenance: P
         status=made.status,
         measured_at=at,
         reason=made.reason,
-        verdict=Verdict.TRUSTED if made.status is Status.OK else None,
+        verdict=made.verdict if made.status is Status.OK else None,
         effective_precision=made.effective_precision,
         fidelity=made.fidelity,
         fidelity_reason="off by 3" if made.fidelity is Fidelity.FAILED else None,

@@ -98,6 +98,27 @@ def test_throughput_is_units_over_latency_and_its_interval_is_turned_round() -> 
     assert result.units_per_call == 8
 
 
+def test_the_throughput_of_audio_is_its_real_time_factor() -> None:
+    heard = Case.make(workload="wav2vec2/tiny", engine="torch", device="cpu", batch=2, shape={"seconds": 5})
+    result = summarise(*three_launches(), planned=PlannedCase(heard, find_workload("wav2vec2/tiny"), threads=2))
+    factor, throughput = metric(result, "real_time_factor"), metric(result, "throughput_per_s")
+    assert (result.unit_of_work, factor.unit, factor.n) == ("s audio", "1", 3)
+    assert factor.value == throughput.value == pytest.approx(10 / 0.110)
+    assert (factor.ci_lo, factor.ci_hi) == (throughput.ci_lo, throughput.ci_hi)
+    assert summarise(*three_launches()).metric("real_time_factor") is None
+
+
+def test_what_a_browser_costs_has_metrics_of_its_own() -> None:
+    costs = {"browser_launch": 4, "page": 5, "runtime_init": 6, "fetch": 7, "compile": 8, "unload": 9}
+    memory = {"process_tree": 60, "process_renderer": 30, "process_gpu": 20, "process_utility": 10}
+    result = summarise(*three_launches(costs_ns=costs, memory_bytes=memory))
+    phases = ("browser_launch_ns", "page_ns", "runtime_init_ns", "fetch_ns", "compile_ns", "unload_ns")
+    assert [metric(result, name).value for name in phases] == [4, 5, 6, 7, 8, 9]
+    kinds = ("browser_memory_bytes", "renderer_memory_bytes", "gpu_process_memory_bytes")
+    assert [metric(result, name, "max").value for name in kinds] == [60, 30, 20]
+    assert result.metric("memory_peak_bytes", "max") is None
+
+
 def test_one_launch_has_no_interval_and_no_spread_and_says_why() -> None:
     result = summarise(make_launch())
     latency, throughput = metric(result, "latency_ns"), metric(result, "throughput_per_s")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from assay.core.case import Case, series_id
 from assay.core.errors import StoreError
 from assay.core.records import EnvironmentRecord
 from assay.core.words import RunStatus, Status, Verdict
@@ -24,7 +26,7 @@ from assay.runner.execute import (
     RunRequest,
     execute_plan,
 )
-from assay.runner.plan import Machine, Plan, make_plan
+from assay.runner.plan import Machine, Plan, PlannedCase, make_plan
 from assay.runner.protocol import Failed, Job, Measured, Message, PhaseBegan
 from assay.runner.suite_model import build_suite
 from assay.runner.supervise import LaunchOutcome
@@ -54,6 +56,17 @@ def store(tmp_path: Path) -> Store:
 def plan(*, launches: int = 3, batch: Sequence[int] = (1, 2), **entry: Any) -> Plan:
     case = {"model": "bert/tiny", "batch": list(batch)} | entry
     return make_plan(build_suite({"name": "fake", "launches": launches, "seed": 7, "cases": [case]}), MACHINE)
+
+
+def on_device(planned: PlannedCase, device: str, options: dict[str, Any] | None = None) -> PlannedCase:
+    case = planned.case
+    return replace(
+        planned,
+        case=Case.make(
+            workload=case.workload, engine=case.engine or "", device=device, batch=case.batch or 1,
+            shape=dict(case.shape), options=options or {},
+        ),
+    )  # fmt: skip
 
 
 def measured(latency_ms: int = 10, **fields: Any) -> Measured:
@@ -175,6 +188,34 @@ def test_what_the_engine_said_of_itself_is_kept(store: Store) -> None:
     finished = execute(store, launcher, plan(launches=1, batch=[1]))
     (launch,) = store.launches(run_id=finished.run.run_id)
     assert launch.engine_facts == {"mkl": "True", "device_name": "Some GPU"}
+
+
+def test_the_adapter_that_a_launch_names_is_the_hardware_of_its_series(store: Store) -> None:
+    facts = {"adapter": "swiftshader", "adapter_kind": "software"}
+    launcher = FakeLauncher(lambda _job, _number: measured(facts=facts))
+    made = plan(batch=(1,))
+    on_adapter = replace(made, cases=tuple(on_device(one, "webgpu") for one in made.cases))
+    finished = execute(store, launcher, on_adapter)
+    (result,) = finished.results
+    assert result.hardware == "swiftshader (software adapter) | some CPU 2c 16GiB"
+    assert result.series_id == series_id(result.case.case_id, result.hardware)
+    (stored,) = store.results(run_id=finished.run.run_id)
+    assert stored.hardware == result.hardware
+
+
+def test_sensors_of_this_machine_say_nothing_of_a_visitors_device(store: Store) -> None:
+    launcher = FakeLauncher(lambda _job, _number: measured(witnesses={"unwatched": 1.0}))
+    made = plan(batch=(1,), launches=1)
+    visit = {"browser": "visit", "visitor": "pixel9"}
+    visited = replace(made, cases=tuple(on_device(one, "cpu", visit) for one in made.cases))
+    finished = execute(store, launcher, visited)
+    (result,) = finished.results
+    assert result.hardware == "pixel9 (visitor)"
+    assert (result.verdict, result.verdict_reasons[0]) == (
+        Verdict.NOISY, "1 of 1 launches noisy: nobody could see what else that device did while timing",
+    )  # fmt: skip
+    (launch,) = store.launches(run_id=finished.run.run_id, with_samples=True)
+    assert launch.telemetry == ()
 
 
 def test_a_launch_is_judged_by_its_witnesses(store: Store) -> None:

@@ -64,6 +64,20 @@ def counter(*points: tuple[float, float]) -> Trace:
     return Trace("energy_j", "cpu:package-0", "rapl", "package", times[0], steps, tuple(joules for _, joules in points))
 
 
+def test_a_visitors_device_has_no_sensors_here() -> None:
+    source = FakeSource()
+    with meters(source) as open_meters:
+        with open_meters.watch(None) as watch:
+            pass
+        (energy,) = open_meters.measure_energy(measured(), watch, device=None, units_per_call=1.0)
+        assert open_meters.load_s(None) is None
+    assert (source.asked, source.closed, telemetry_series(watch)) == ([], False, ())
+    assert (energy.name, energy.value) == ("energy_j_per_sample", None)
+    assert energy.reason == "the sensors of a visitor's device cannot be read from here"
+    marks = {"load": 1, "measure_begin": 2, "measure_end": 3}
+    assert read_witnesses(measured(marks_ns=marks), watch, device=None) == {}
+
+
 def test_sensors_are_read_while_a_launch_lasts_and_closed_with_the_run() -> None:
     source = FakeSource()
     with meters(source) as open_meters:

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from assay.artefacts.base import ArtefactRequest
 from assay.core.absence import Unavailable
 from assay.core.errors import SuiteError, UsageError
 from assay.core.words import Mode, Precision, Status
-from assay.engines.base import engines
+from assay.engines.base import Capabilities, LoadRequest, engines
 from assay.probes.devices import Device
 from assay.runner.plan import Machine, Obstacle, Plan, default_threads, make_plan, read_machine
 from assay.runner.suite_model import build_suite, parse_suite
@@ -110,6 +111,46 @@ def test_auto_is_the_first_accelerator_else_the_cpu() -> None:
     entry = {"model": "bert/tiny", "batch": 1}
     assert plan(entry).cases[0].case.device == "cpu"
     assert plan(entry, machine=WITH_GPUS).cases[0].case.device == "cuda:0"
+
+
+class Elsewhere:
+    """An engine without a CPU, whose devices only it can see."""
+
+    name = "elsewhere"
+
+    def __init__(self, *kinds: str, absent: dict[str, Unavailable] | None = None) -> None:
+        self.capabilities = Capabilities(dict.fromkeys(kinds, (Precision.FP32,)), (), "")
+        self.absent = absent or {}
+
+    def availability(self, kind: str) -> Unavailable | None:
+        if kind not in self.capabilities.device_kinds:
+            return Unavailable(f"it has no {kind}")
+        return self.absent.get(kind)
+
+    def plan_artefacts(self, request: LoadRequest) -> tuple[ArtefactRequest, ...]:
+        del request
+        return ()
+
+
+def test_auto_of_an_engine_without_a_cpu_is_the_first_kind_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(engines._loaded, "elsewhere", Elsewhere("webgpu", "webnn"))
+    alone = {"model": "bert/tiny", "batch": 1, "engine": "elsewhere"}
+    assert [one.case.device for one in plan(alone, machine=WITH_GPUS).ready] == ["webgpu"]
+    both = {**alone, "engine": ["torch", "elsewhere"], "device": ["auto"]}
+    assert [one.case.device for one in plan(both).ready] == ["cpu", "webgpu"]
+    assert [one.case.device for one in plan(both, machine=WITH_GPUS).ready] == ["cuda:0", "webgpu"]
+    monkeypatch.setitem(engines._loaded, "elsewhere", Elsewhere("rocm", "cuda"))
+    assert [one.case.device for one in plan(alone, machine=WITH_GPUS).ready] == ["cuda:0"]
+
+
+def test_an_engine_that_is_not_there_is_no_row_to_launch(monkeypatch: pytest.MonkeyPatch) -> None:
+    absent = Elsewhere("webgpu", absent={"webgpu": Unavailable("no browser was found", "install one")})
+    monkeypatch.setitem(engines._loaded, "elsewhere", absent)
+    made = plan({"model": "bert/tiny", "batch": 1, "engine": ["torch", "elsewhere"]})
+    assert [one.obstacle for one in made.cases] == [
+        None,
+        Obstacle(Status.UNSUPPORTED, "no browser was found (install one)", "engine"),
+    ]
 
 
 def test_a_device_without_a_number_is_its_first() -> None:

@@ -122,7 +122,7 @@ def test_a_job_is_done_step_by_step(
         "device_driver_used": 2000,
     }
     phases = [message.phase for message in speaker[1]() if isinstance(message, PhaseBegan)]
-    assert phases == ["import", "load", "first_infer", "warmup", "measure", "memory"]
+    assert phases == ["import", "load", "first_infer", "warmup", "measure", "memory", "unload"]
 
 
 def test_a_session_is_unloaded_though_a_call_fails(

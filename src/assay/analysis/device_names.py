@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from assay.catalog.hardware.load import load_catalogue
 from assay.catalog.hardware.match import match_hardware
+from assay.core.adapters import is_software_adapter
 
 if TYPE_CHECKING:
     from assay.catalog.hardware.entry import Hardware
@@ -44,6 +45,8 @@ def name_device(hardware: str | None, device: str | None) -> DeviceName:
     if hardware is None or hardware.casefold() == _UNKNOWN:
         label = f"{device} (not named)" if device else "not named"
         return DeviceName(label, reason="its source does not name the hardware")
+    if is_software_adapter(hardware):
+        return DeviceName(hardware, reason="a software adapter: a CPU plays the graphics hardware")
     is_cpu = (device or "").partition(":")[0].lower() == "cpu"
     match = match_hardware(hardware, kind="cpu" if is_cpu else None)
     entry = None if match.hw_id is None else load_catalogue().get(match.hw_id)

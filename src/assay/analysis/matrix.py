@@ -17,6 +17,7 @@ from assay.analysis.ranking import basis_of
 from assay.analysis.ranking_values import Basis
 from assay.analysis.side_by_side import Group, Single, label_devices, read_groups
 from assay.analysis.usable_numbers import (
+    ON_SOFTWARE_ADAPTER,
     TABLES_READ,
     LeftOut,
     NumberWanted,
@@ -290,9 +291,10 @@ def _read_unusable(store: Store, selection: Selection, workloads: Sequence[str])
           CASE WHEN status <> 'ok' THEN status || ': ' || coalesce(reason, 'no reason recorded') END,
           CASE WHEN fidelity = 'failed' THEN 'wrong answers' END,
           CASE WHEN NOT usable THEN list_aggregate(map_keys(marks), 'string_agg', ', ') END,
-          verdict)) AS why
+          CASE WHEN verdict = 'contaminated' THEN verdict END,
+          CASE WHEN {ON_SOFTWARE_ADAPTER} THEN 'a software adapter' END)) AS why
         FROM results WHERE {where} AND workload IN (SELECT unnest(?::VARCHAR[]))
-          AND (NOT usable OR verdict = 'contaminated') GROUP BY ALL
+          AND (NOT usable OR verdict = 'contaminated' OR {ON_SOFTWARE_ADAPTER}) GROUP BY ALL
         """,  # noqa: S608  (words of ours; what is asked is bound or quoted)
         [*parameters, list(workloads)],
         tables=(RESULTS,),

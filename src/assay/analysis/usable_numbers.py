@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from assay.catalog.launch_metrics import usual_stat
 from assay.catalog.metrics import metrics as registry
+from assay.core.adapters import SOFTWARE_MARK
 from assay.core.words import Direction, Verdict
 from assay.store.query import fetch_rows
 from assay.store.schema import HEADLINE_PHASE, HEADLINES, RESULTS, headline_columns
@@ -38,6 +39,8 @@ _FREE_WHERE_CLOSED = (*_FREE_BY_RULE, "model_used")
 _NOT_A_SECOND_MEASUREMENT = "contains(options, '\"inferred\":true')"
 """MLPerf's submission checker computed these from the run of another scenario (docs/importing-mlperf.md)."""
 _BATCH_MATTERS = ("inference", "training")
+ON_SOFTWARE_ADAPTER = f"coalesce(contains(hardware, {quote(SOFTWARE_MARK)}), FALSE)"
+"""A condition on ``results``: a graphics adapter that a CPU plays. It says that something works, and not how fast."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,7 @@ def usable_sql(selection: Selection) -> tuple[str, list[object]]:
     where, parameters = selection.where()
     condition = (
         f"{where} AND usable AND verdict IS DISTINCT FROM {quote(Verdict.CONTAMINATED.value)} "
-        f"AND NOT {_NOT_A_SECOND_MEASUREMENT}"
+        f"AND NOT {_NOT_A_SECOND_MEASUREMENT} AND NOT {ON_SOFTWARE_ADAPTER}"
     )
     return condition, parameters
 
@@ -147,10 +150,12 @@ def count_left_out(store: Store, selection: Selection, *, only: str = "TRUE") ->
             WHEN NOT usable THEN 'marked by its importer as '
               || list_aggregate(list_sort(map_keys(marks)), 'string_agg', ', ')
             WHEN verdict = {quote(Verdict.CONTAMINATED.value)} THEN 'contaminated: something disturbed the timing'
+            WHEN {ON_SOFTWARE_ADAPTER} THEN 'on a software adapter: a CPU played the graphics hardware'
             ELSE 'computed from the run of another scenario, so no second measurement'
           END AS reason, count(*) AS count
         FROM results WHERE {where} AND {only} AND (
           NOT usable OR verdict = {quote(Verdict.CONTAMINATED.value)} OR {_NOT_A_SECOND_MEASUREMENT}
+          OR {ON_SOFTWARE_ADAPTER}
         ) GROUP BY ALL ORDER BY count DESC, reason
         """,  # noqa: S608  (words of ours; what is asked is bound or quoted)
         parameters,

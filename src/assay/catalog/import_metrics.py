@@ -41,17 +41,11 @@ SCORE = _define(
 WALL_TIME = _define(
     "wall_time_ns", "ns", Direction.LOWER, "Elapsed time of a whole program or test, start-up included", "as the source says",
 )  # fmt: skip
-CPU_TIME = _define(
-    "cpu_time_ns", "ns", Direction.LOWER, "CPU time of a call or program; the phase may tell user from system", "as the source says",
-)  # fmt: skip
 MEMORY_USED = _define(
     "memory_used_bytes", "B", Direction.LOWER, "Memory of a process or device as its source reports it, not net of anything", "as the source says",
 )  # fmt: skip
 ENERGY = _define(
     "energy_j", "J", Direction.LOWER, "Energy of a whole run, as its source reports it", "as the source says",
-)  # fmt: skip
-REAL_TIME_FACTOR = _define(
-    "real_time_factor", "1", Direction.LOWER, "Time taken to process audio over the length of the audio", "latency / seconds of audio",
 )  # fmt: skip
 UTILISATION = _define(
     "utilisation", "1", Direction.NEITHER, "Share of a device in use, by its source's account; the phase names the device", "as the source says",

@@ -17,6 +17,11 @@ COSTS: Mapping[str, str] = {
     "compile_ns": "compile",
     "compile_cached_ns": "compile_cached",
     "first_infer_ns": "first_infer",
+    "browser_launch_ns": "browser_launch",
+    "page_ns": "page",
+    "runtime_init_ns": "runtime_init",
+    "fetch_ns": "fetch",
+    "unload_ns": "unload",
 }
 """One-off costs of a launch: metric, and its key in ``LaunchRecord.costs_ns``."""
 MEMORY: Mapping[str, str] = {
@@ -24,6 +29,9 @@ MEMORY: Mapping[str, str] = {
     "memory_load_peak_bytes": "load_peak",
     "device_memory_peak_bytes": "device_allocator_peak",
     "device_memory_driver_bytes": "device_driver_used",
+    "browser_memory_bytes": "process_tree",
+    "renderer_memory_bytes": "process_renderer",
+    "gpu_process_memory_bytes": "process_gpu",
 }
 """Readings of the memory pass: metric, and its key in ``LaunchRecord.memory_bytes``."""
 FIDELITY: Mapping[str, str] = {
@@ -45,6 +53,7 @@ SERIES: Mapping[str, str] = {
 """Times of a generation: metric, and the series of samples that a launch's value is the median of."""
 RATES: Mapping[str, str] = {
     "throughput_per_s": "latency_ns",
+    "real_time_factor": "latency_ns",
     "prefill_tokens_per_s": "prefill_ns",
     "decode_tokens_per_s": "time_per_output_token_ns",
     "output_tokens_per_s": "generation_ns",

@@ -135,4 +135,11 @@ IDLE_POWER = _define(
 )  # fmt: skip
 
 # Metrics of one subject have a module of their own, which registers them when it is imported.
-from assay.catalog import import_metrics, probe_metrics, serving_metrics, training_metrics  # noqa: E402, F401
+from assay.catalog import (  # noqa: E402
+    audio_metrics,  # noqa: F401
+    import_metrics,  # noqa: F401
+    probe_metrics,  # noqa: F401
+    process_metrics,  # noqa: F401
+    serving_metrics,  # noqa: F401
+    training_metrics,  # noqa: F401
+)

@@ -19,6 +19,7 @@ from assay.cli.compare_requests import (
     request_of,
 )
 from assay.cli.compare_sides import complete_field, complete_metric, complete_run, put_first, read_sides
+from assay.cli.compare_web import compare_with_native
 from assay.cli.flags import (
     choose_suite,
     complete_engine,
@@ -99,6 +100,16 @@ def compare(  # noqa: PLR0913  (a command has as many options as people need)
     with_imported: Annotated[
         bool, typer.Option("--with-imported", help="Let imported numbers stand beside measured ones.")
     ] = False,
+    web: Annotated[
+        bool,
+        typer.Option("--web", help="Browsers beside native. SIDE is then runs, or web engines; without, all there is."),
+    ] = False,
+    native: Annotated[
+        str | None,
+        typer.Option(
+            "--native", help="With --web: the engine outside. Default: the fastest.", autocompletion=complete_engine
+        ),
+    ] = None,
     suite: Annotated[
         str | None,
         typer.Option("--suite", "-s", help="Suite to launch, as for assay run.", autocompletion=complete_suite),
@@ -158,8 +169,32 @@ def compare(  # noqa: PLR0913  (a command has as many options as people need)
       assay compare engine=torch engine=onnxruntime --model bert/tiny
 
       assay compare --ref main --ref HEAD --model mymodel:make
+
+      assay compare --native onnxruntime --web
     """
     form = choose_form(as_json=as_json, as_csv=as_csv)
+    if web or native is not None:
+        flags = {
+            "--ref": ref, "--python": python, "--by": by, "--baseline": baseline, "--across": across, "--fresh": fresh,
+            "--phase": phase, "--suite": suite, "--engine": engine, "--device": device, "--mode": mode, "--seq": seq,
+            "--image": image, "--shape": shape, "--threads": threads, "--option": option, "--new-tokens": new_tokens,
+            "--max-size": max_size, "--launches": launches, "--min-time": min_time, "--max-time": max_time,
+            "--launch-limit": launch_limit, "--seed": seed, "--tag": tag, "--note": note, "--dry-run": dry_run,
+            "--fail-on-regression": fail_on_regression,
+        }  # fmt: skip
+        if not web:
+            raise UsageError(
+                f"--native {native} was given without --web.",
+                hint=f"`assay compare --native {native} --web` holds browsers against it.",
+            )
+        hint = "--model, --precision and --batch narrow; `assay compare engine=onnxruntime engine=web-wasm` launches."
+        refuse(flags, "and --web compares the stored results of browsers with native ones", hint=hint)
+        where = {"workload": split_values(model), "precision": split_values(precision)}
+        compare_with_native(
+            open_for_reading(store), sides or (), native=native, metric=metric, stat=stat,
+            where=where | {"batch": read_integers("batch", batch)}, with_imported=with_imported, form=form,
+        )  # fmt: skip
+        return
     asked = read_sides(sides or (), ref or (), python or ())
     cases = {
         "model": split_values(model), "engine": split_values(engine), "device": split_values(device),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assay.cli.output import JsonOption, StoreOption, make_console, print_json
+from assay.cli.output import JsonOption, StatusLine, StoreOption, make_console, print_json
+from assay.core.errors import UsageError
 
 if TYPE_CHECKING:
     from assay.runner.diagnose import Finding
@@ -22,11 +23,24 @@ _MARKS = {
 EXIT_ERRORS = 2
 
 
-def doctor(store: StoreOption = None, as_json: JsonOption = False) -> None:
+def doctor(
+    store: StoreOption = None,
+    web: Annotated[
+        bool, typer.Option("--web", help="Start each browser too, and say what really works in it; takes seconds.")
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="With --web: ask browsers anew; their answers are kept for a day.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Say what this machine can run, what would bend its timings, and what to install for the rest."""
     from assay.runner.diagnose import diagnose
 
-    findings = _after_hardware(diagnose(store), list(_find_in_catalogue()))
+    if again and not web:
+        raise UsageError("--again was given without --web.", hint="Only what browsers answered is kept.")
+    findings = _add_after("hardware", diagnose(store), list(_find_in_catalogue()))
+    if web:
+        findings = _add_after("engines", findings, _ask_browsers(again=again))
     if as_json:
         print_json([{name: getattr(finding, name) for name in finding.__dataclass_fields__} for finding in findings])
     else:
@@ -55,8 +69,15 @@ def _find_in_catalogue() -> Iterator[Finding]:
             yield Finding(area, "note", what, advice)
 
 
-def _after_hardware(findings: list[Finding], more: list[Finding]) -> list[Finding]:
-    position = max((at + 1 for at, finding in enumerate(findings) if finding.area == "hardware"), default=0)
+def _ask_browsers(*, again: bool) -> list[Finding]:
+    from assay.runner.diagnose_web import diagnose_browsers
+
+    with StatusLine("looking for browsers") as line:
+        return diagnose_browsers(again=again, on_start=lambda name: line.show(f"asking {name}"))
+
+
+def _add_after(area: str, findings: list[Finding], more: list[Finding]) -> list[Finding]:
+    position = max((at + 1 for at, finding in enumerate(findings) if finding.area == area), default=0)
     return [*findings[:position], *more, *findings[position:]]
 
 

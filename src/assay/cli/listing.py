@@ -210,18 +210,30 @@ def print_run(
     console.print(result_table(results, title=title, notes=notes))
     for note in result_notes(results):
         console.print(Text(f"  ! {note}", style="yellow"), soft_wrap=True)
-    console.print(Text(_describe_origin(run, environment), style="dim"), soft_wrap=True)
+    console.print(
+        Text(_describe_origin(run, environment, _describe_place(results, environment)), style="dim"), soft_wrap=True
+    )
     console.print(Text(f"kept in {store_location} · assay show {short_id(run.run_id)}", style="dim"), soft_wrap=True)
 
 
-def _describe_origin(run: RunRecord, environment: EnvironmentRecord) -> str:
+def _describe_place(results: Sequence[ResultRecord], environment: EnvironmentRecord) -> str:
+    """What computed: this machine, a visitor's device, or both."""
+    from assay.engines.web.visit import describe_visitor
+
+    here = environment.hardware_class
+    places = dict.fromkeys(describe_visitor(dict(result.case.options)) or here for result in results)
+    named = " and ".join(places) or here
+    return named if here in places or not places else f"{named}, asked from {here}"
+
+
+def _describe_origin(run: RunRecord, environment: EnvironmentRecord, place: str) -> str:
     """One line: whose numbers these are, on what, with which software, when."""
     facts = environment.facts
     python = facts.get("python", {})
     packages = python.get("packages", {})
     system = facts.get("os", {})
     parts = [
-        f"{run.provenance} on {environment.hardware_class}",
+        f"{run.provenance} on {place}",
         f"{system.get('system', '')} {system.get('kernel', '')}".strip(),
         f"Python {python.get('version', '')}",
         *(f"{name} {packages[name]}" for name in ("torch", "transformers") if packages.get(name)),

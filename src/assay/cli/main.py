@@ -42,6 +42,7 @@ from assay.cli import (
     sweep,
     targets,
     trend,
+    web,
 )
 from assay.core.errors import AssayError
 
@@ -97,6 +98,7 @@ app.add_typer(ci.app, name="ci")
 app.add_typer(dataset.app, name="dataset")
 states.register(store.app)
 app.add_typer(store.app, name="store")
+web.register(app)
 cache.register(app)
 catalog.register(app)
 

@@ -41,6 +41,7 @@ from assay.cli.output import (
     print_csv,
     print_json,
 )
+from assay.cli.visit import CertificateOption, KeyOption, ListenOption, VisitOption, invite, plan_invitation
 from assay.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def run(  # noqa: PLR0913  (a command has as many options as people need)
         typer.Option(
             "--engine",
             "-e",
-            help="torch, torch-compile, onnxruntime, openvino, loader.",
+            help="torch, torch-compile, onnxruntime, openvino, web-wasm, web-webgpu, web-webnn, loader.",
             autocompletion=complete_engine,
         ),
     ] = None,
@@ -151,6 +152,10 @@ def run(  # noqa: PLR0913  (a command has as many options as people need)
     ] = None,
     tag: Annotated[list[str] | None, typer.Option("--tag", help="Words to find the run by.")] = None,
     note: Annotated[str | None, typer.Option("--note", help="A sentence kept with the run.")] = None,
+    visit: VisitOption = None,
+    visit_listen: ListenOption = None,
+    visit_certificate: CertificateOption = None,
+    visit_key: KeyOption = None,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:
@@ -202,10 +207,12 @@ def run(  # noqa: PLR0913  (a command has as many options as people need)
     if not plan.cases:
         raise UsageError("The plan is empty: nothing of this suite is within --max-size.")
     plan = _leave_out_fresh(opened, plan, environment, skip_fresh, form)
+    invitation = plan_invitation(plan.cases, visit, visit_listen, visit_certificate, visit_key)
     if dry_run:
         _print_plan(opened, plan, environment, machine, form)
         return
-    finished = _execute(opened, plan, environment, inheritance, tuple(tag or ()), note)
+    with invite(invitation, make_console(stderr=True)):
+        finished = _execute(opened, plan, environment, inheritance, tuple(tag or ()), note)
     _print_finished(finished, environment, form, opened)
     _mention_targets(chosen, finished)
     _exit_for(finished, opened)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 from assay.cli.output import new_table
+from assay.core.adapters import adapter_of, is_software_adapter
 from assay.core.records import ResultRecord
 from assay.core.units import MISSING, format_bytes, format_duration_ns, format_significant
 from assay.core.words import Fidelity, Mode, Status, Verdict
@@ -292,7 +293,16 @@ def result_notes(results: Sequence[ResultRecord]) -> list[str]:
             notes.append(f"{result.case.label}: fidelity failed: {result.fidelity_reason}")
         elif result.fidelity is None and result.fidelity_reason:
             notes.append(f"{result.case.label}: fidelity unknown: {result.fidelity_reason}")
-    return notes + _fallback_notes(results)
+    return [*notes, *_adapter_notes(results), *_fallback_notes(results)]
+
+
+def _adapter_notes(results: Sequence[ResultRecord]) -> list[str]:
+    """Say of rows that worked that no GPU did: a software adapter is a check of function."""
+    return [
+        f"{result.case.label}: on a software adapter ({adapter_of(result.hardware)}), which says nothing of a GPU"
+        for result in results
+        if result.status is Status.OK and is_software_adapter(result.hardware)
+    ]
 
 
 def _fallback_notes(results: Sequence[ResultRecord]) -> list[str]:

@@ -16,6 +16,7 @@ from assay.core.absence import Unavailable
 from assay.core.case import Scalar
 from assay.core.registry import Registry
 from assay.core.words import Mode, Precision
+from assay.workloads.audio import FeatureSpec
 from assay.workloads.base import Workload
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ class Capabilities:
     hardware really has (None: ask the device). A precision that runs but is not native is emulated, slower than
     fp32, and is listed only when asked for. ``options`` are the case options it understands
     (`assay.engines.options`), ``modes`` what it can do besides timing one call after another. ``reads_outputs`` says
-    that its sessions give their outputs back, so that a reference is worth making.
+    that its sessions give their outputs back, so that a reference is worth making. ``least_warmup_calls`` and
+    ``least_warmup_s`` are for runtimes that compile while they run: both must be over before anything is timed,
+    whatever the suite says.
     """
 
     precisions: Mapping[str, tuple[Precision, ...]]
@@ -39,6 +42,8 @@ class Capabilities:
     options: tuple[str, ...] = ()
     modes: tuple[Mode, ...] = (Mode.INFERENCE,)
     reads_outputs: bool = False
+    least_warmup_calls: int = 3
+    least_warmup_s: float = 0.0
 
     @property
     def device_kinds(self) -> tuple[str, ...]:
@@ -81,16 +86,45 @@ class EventTimer(Protocol):
         ...
 
 
+class Stopwatch(Protocol):
+    """Calls that another program makes and times, such as a page in a browser: only their durations come here.
+
+    A round trip to that program costs more than many a call, so it is given whole series of calls to make.
+    """
+
+    @property
+    def resolution_ns(self) -> int:
+        """The smallest step of the other program's clock."""
+        ...
+
+    def time_calls(self, samples: int, *, calls_per_sample: int = 1, limit_ns: int | None = None) -> Sequence[int]:
+        """Make ``samples`` times ``calls_per_sample`` calls, one after another, and return each sample's ns.
+
+        Fewer, but at least one, once ``limit_ns`` have passed. Raises EngineError where the program is gone.
+        """
+        ...
+
+
+class Preprocessor(Stopwatch, Protocol):
+    """What makes a model's input from clips of sound, in the program that runs the model: its calls are timed there."""
+
+    def read_features(self) -> NDArray[Any]:
+        """Make one more call and return its features, as `assay.workloads.audio.FeatureSpec` says."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Placement:
     """What really ran where: how many nodes of the graph each provider or device executed.
 
-    ``wanted`` is the word in ``nodes`` for what the case asked for; ``source`` says how it was found out.
+    ``wanted`` is the word in ``nodes`` for what the case asked for; ``source`` says how it was found out. Below
+    ``least_share`` of the nodes there, the case ran elsewhere.
     """
 
     wanted: str
     nodes: Mapping[str, int]
     source: str
+    least_share: float = 0.0
 
     @property
     def share(self) -> float | None:
@@ -119,6 +153,11 @@ class Session:
     ``costs_ns`` are parts of loading that count apart (``compile``). ``read_outputs`` turns what ``infer`` returned
     into host arrays in the reference's order (`assay.workloads.outputs`), floating ones as float32; None where
     outputs cannot be compared. ``find_placement`` is asked once, after all timing, and may load the model again.
+
+    Where the model runs in another program, ``stopwatch`` makes and times the calls there (``infer`` then only brings
+    outputs, and is never timed), ``processes`` names the processes whose CPU time and switches count instead of this
+    one's, and ``process_memory`` reads their resident bytes by kind (``renderer``, ``gpu``). ``preprocess`` takes clips
+    there, (batch, samples) float32, and makes ready what turns them into features.
     """
 
     infer: Callable[[], Any]
@@ -135,6 +174,10 @@ class Session:
     costs_ns: Mapping[str, int] = field(default_factory=dict)
     read_outputs: Callable[[Any], Sequence[NDArray[Any]]] | None = None
     find_placement: Callable[[], Placement] | None = None
+    stopwatch: Stopwatch | None = None
+    processes: Callable[[], Sequence[int]] | None = None
+    process_memory: Callable[[], Mapping[str, int]] | None = None
+    preprocess: Callable[[FeatureSpec, NDArray[Any]], Preprocessor] | None = None
 
 
 class Engine(Protocol):

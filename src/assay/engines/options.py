@@ -47,6 +47,7 @@ OPTIONS: dict[str, Option] = {
     option.name: option
     for option in (
         Option("accumulate", "Micro-batches whose gradients are summed in one step.", kind=int, modes=_TRAINING),
+        Option("browser", "Web engines: chromium, chrome, edge, firefox, sparticuz, or visit for one that a person opens."),
         Option("checkpointing", "Activations are computed again instead of kept.", ("off", "on"), modes=_TRAINING),
         Option("compile_cache", "Whether compiled kernels of earlier launches are used.", ("warm", "cold")),
         Option("compile_mode", "How hard torch.compile tries.", ("default", "reduce-overhead", "max-autotune")),
@@ -62,6 +63,7 @@ OPTIONS: dict[str, Option] = {
         Option("new_tokens", "Tokens that a generation makes after its prompt.", kind=int, modes=(Mode.GENERATION,)),
         Option("optimizer", "What updates the weights.", ("adamw", "sgd", "adafactor", "adamw-8bit"), modes=_TRAINING),
         Option("overlap", "Whether gradients are exchanged while others are computed.", ("on", "off"), modes=_TRAINING),
+        Option("parallel_load", "Web engines: copies of the model that are loaded at once.", kind=int),
         Option("pin", "Whether batches are made in page-locked memory.", ("off", "on"), modes=_FED),
         Option("prefetch", "Batches that each loading process makes ahead.", kind=int, modes=_FED),
         Option(
@@ -94,6 +96,8 @@ OPTIONS: dict[str, Option] = {
             ("ddp", "fsdp2", "tensor", "pipeline"),
             modes=_TRAINING,
         ),
+        Option("shader_cache", "WebGPU: whether compiled shaders of earlier launches are used.", ("cold", "warm")),
+        Option("sharded", "Web engines: whether the weights come as files beside the graph.", ("off", "on")),
         Option("storage", "What samples are read from.", ("memory", "h5", "parquet", "memmap"), modes=_DATA),
         Option(
             "target", "Accuracy at which training is over: time to accuracy is measured.", kind=float, modes=_TRAINING
@@ -105,6 +109,7 @@ OPTIONS: dict[str, Option] = {
             ("full", "frozen", "lora"),
             modes=_TRAINING,
         ),
+        Option("visitor", "Web engines, browser=visit: the name of the device whose browser a person opens."),
         Option("windowing", "Where windows are cut.", ("sequential", "random", "even"), modes=_DATA),
         Option("workers", "Processes that load data; 0 is the training process itself.", kind=int, modes=_FED, least=0),
     )

@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from assay.core.words import Verdict
 from assay.probes.files import list_children, parse_float, parse_int, parse_pairs, read_int, read_text
+from assay.probes.processes import ProcessAccounts, read_accounts, sum_rise
 
 _ROOT = Path("/")
 _CLOCKS_READ = 16
@@ -31,7 +32,8 @@ class NoiseSnapshot:
     ``busy_ticks`` is CPU time spent on any process or interrupt of the machine, ``total_ticks`` that plus idle
     and stolen time, over ``cpus`` processors. ``throttle_events`` counts thermal limits. ``clock_mhz`` is the
     fastest core's clock now. ``children_cpu_ns`` is CPU time of the processes that this one has started and their own:
-    they load its data or train beside it, and are nobody else.
+    they load its data or train beside it, and are nobody else. ``others`` are the accounts of processes that were
+    named, where the model runs in those and not in this one: then they are timed, and not in ``children_cpu_ns``.
     """
 
     wall_ns: int
@@ -50,10 +52,14 @@ class NoiseSnapshot:
     clock_mhz: float | None = None
     throttle_events: int | None = None
     children_cpu_ns: int | None = None
+    others: ProcessAccounts | None = None
 
 
-def take_snapshot(*, root: Path = _ROOT) -> NoiseSnapshot:
-    """Read every account once (about 0.3 ms on Linux). Never raises for an absent file."""
+def take_snapshot(pids: Collection[int] | None = None, *, root: Path = _ROOT) -> NoiseSnapshot:
+    """Read every account once (about 0.3 ms on Linux). Never raises for an absent file.
+
+    ``pids`` are the processes that the model runs in, where that is not this one.
+    """
     switches = _read_usage()
     ticks = _read_ticks(root)
     return NoiseSnapshot(
@@ -70,7 +76,8 @@ def take_snapshot(*, root: Path = _ROOT) -> NoiseSnapshot:
         cpus=ticks.get("cpus"),
         clock_mhz=_read_clock_mhz(root),
         throttle_events=_read_throttle_events(root),
-        children_cpu_ns=_read_children_cpu_ns(root),
+        children_cpu_ns=_read_children_cpu_ns(root, apart=pids or ()),
+        others=None if pids is None else read_accounts(pids, root=root),
         # Last, so that the reading itself is not inside a region that starts here.
         process_cpu_ns=time.process_time_ns(),
         wall_ns=time.perf_counter_ns(),
@@ -87,19 +94,18 @@ def measure_noise(
     region's wall time, or of wall time x ``cpus`` for ``steal_share`` and ``other_cpu_share``.
     """
     wall_ns = after.wall_ns - before.wall_ns
-    process_ns = after.process_cpu_ns - before.process_cpu_ns
+    process_ns, switches, faults = _rise_of_timed(before, after)
     processors = cpus or before.cpus
     found: dict[str, float | None] = {
         "clock_before_mhz": before.clock_mhz,
         "clock_after_mhz": after.clock_mhz,
         "throttle_events": _rise(before.throttle_events, after.throttle_events),
-        "major_faults": _rise(before.major_faults, after.major_faults),
+        "major_faults": faults,
     }
-    involuntary = _rise(before.involuntary_switches, after.involuntary_switches)
     if samples > 0:
-        found["involuntary_switches_per_sample"] = _scale(involuntary, 1 / samples)
+        found["involuntary_switches_per_sample"] = _scale(switches, 1 / samples)
     if process_ns > 0:
-        found["involuntary_switches_per_cpu_s"] = _scale(involuntary, 1e9 / process_ns)
+        found["involuntary_switches_per_cpu_s"] = _scale(switches, 1e9 / process_ns)
     if wall_ns > 0:
         found["cpu_share"] = process_ns / (wall_ns * threads) if threads > 0 else None
         found["psi_cpu_some_share"] = _share(_rise(before.psi_cpu_us, after.psi_cpu_us), wall_ns)
@@ -112,9 +118,32 @@ def measure_noise(
         if busy_share is not None and processors:
             # Ticks are coarser than the process clock, so the difference of an idle machine may fall below zero.
             own_ns = process_ns + (_rise(before.children_cpu_ns, after.children_cpu_ns) or 0)
+            if before.others is not None:  # this process only told others what to do, but it is no neighbour
+                own_ns += _process_ns(before, after)
             other_share = max(0.0, busy_share - own_ns / (wall_ns * processors))
             found["other_cpu_share"], found["other_cpus"] = other_share, other_share * processors
     return {name: float(value) for name, value in found.items() if value is not None}
+
+
+def cpu_ns_between(before: NoiseSnapshot, after: NoiseSnapshot) -> int:
+    """Return the CPU time that was spent on the model: by this process and what it started, or by those named."""
+    if before.others is not None:
+        return _rise_of_timed(before, after)[0]
+    return _process_ns(before, after) + (_rise(before.children_cpu_ns, after.children_cpu_ns) or 0)
+
+
+def _rise_of_timed(before: NoiseSnapshot, after: NoiseSnapshot) -> tuple[int, int | None, int | None]:
+    """CPU time, involuntary switches and major faults of what is timed: this process, or those named."""
+    first, last = before.others, after.others
+    if first is None or last is None:
+        switches = _rise(before.involuntary_switches, after.involuntary_switches)
+        return _process_ns(before, after), switches, _rise(before.major_faults, after.major_faults)
+    switches = sum_rise(first.involuntary_switches, last.involuntary_switches)
+    return sum_rise(first.cpu_ns, last.cpu_ns) or 0, switches, sum_rise(first.major_faults, last.major_faults)
+
+
+def _process_ns(before: NoiseSnapshot, after: NoiseSnapshot) -> int:
+    return after.process_cpu_ns - before.process_cpu_ns
 
 
 def _rise(before: int | None, after: int | None) -> int | None:
@@ -166,8 +195,8 @@ def _read_ticks(root: Path) -> dict[str, int]:
     return {"busy": busy, "steal": steal, "total": busy + idle + iowait + steal, "cpus": len(lines) - 1}
 
 
-def _read_children_cpu_ns(root: Path) -> int | None:
-    """Sum the CPU time of all living descendants; None where the kernel does not list them.
+def _read_children_cpu_ns(root: Path, *, apart: Collection[int] = ()) -> int | None:
+    """Sum the CPU time of all living descendants but those ``apart``; None where the kernel does not list them.
 
     Source: proc(5): ``/proc/PID/task/TID/children`` and fields 14 and 15 (utime, stime) of ``/proc/PID/stat``.
     """
@@ -180,6 +209,8 @@ def _read_children_cpu_ns(root: Path) -> int | None:
         for listed in list_children(folder / "task", "*"):
             for pid in (read_text(listed / "children") or "").split():
                 waiting.append(root / "proc" / pid)
+                if int(pid) in apart:
+                    continue
                 # The name in parentheses may hold blanks, so fields are counted from behind it.
                 fields = (read_text(root / "proc" / pid / "stat") or "").rpartition(")")[2].split()
                 ticks += sum(map(int, fields[11:13]))
@@ -236,6 +267,7 @@ LIMITS = (
     Limit("throttle_events", 0.0, None, "the CPU hit its thermal limit {value} times", is_share=False),
     Limit("device_other_processes", 0.0, 0.0, "{value} other processes used the device", is_share=False),
     Limit("device_throttled_share", 0.0, 0.10, "the device was throttled during {value} of the timing"),
+    Limit("unwatched", 0.0, None, "nobody could see what else that device did while timing", is_share=False),
 )  # fmt: skip
 """Every rule; docs/environment.md has the measurement behind each. ``device_`` witnesses come from a GPU's probe."""
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from assay.core.adapters import is_software_adapter
 from assay.core.case import AnyCase
 from assay.core.records import MetricValue, ResultRecord
 from assay.core.registry import Registry
@@ -18,6 +19,7 @@ from assay.recommend.explain import ExplainedResult
 
 LEAST_GAIN = 1.10
 """A gain below ten per cent is not worth a person's evening."""
+_WEB = "web-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,8 @@ class Ground:
     def variants(self, result: ResultRecord, name: str) -> dict[object, ResultRecord]:
         """Results that differ from this one in a single field (``batch``, ``engine``, an option), by its value.
 
-        Itself is among them. Only what may be used, and nothing that was disturbed.
+        Itself is among them. Only what may be used, and nothing that was disturbed, nor anything on a software adapter.
+        An engine within a browser is no variant of one outside: who builds for the web has no such choice.
         """
         wanted = _but(result.case, name)
         found = {
@@ -96,7 +99,9 @@ class Ground:
             for one in self.known
             if one.verdict is not Verdict.CONTAMINATED
             and one.hardware == result.hardware
+            and not is_software_adapter(one.hardware)
             and _but(one.case, name) == wanted
+            and _is_in_browser(one.case) is _is_in_browser(result.case)
         }
         return {value: one for value, one in found.items() if value is not None}
 
@@ -163,6 +168,10 @@ def by_group(subjects: Sequence[ResultRecord], name: str) -> Iterator[ResultReco
         if one.is_usable and key not in seen:
             seen.add(key)
             yield one
+
+
+def _is_in_browser(case: AnyCase) -> bool:
+    return (case.engine or "").startswith(_WEB)
 
 
 def _but(case: AnyCase, name: str) -> tuple[object, ...]:

@@ -33,7 +33,9 @@ _FIRST = (
     "time_to_train_ns", "device_memory_peak_bytes", "memory_peak_bytes", "model_bytes", "energy_net_j_per_sample",
 )  # fmt: skip
 """Metrics that a table of results has a column for wherever one of them has a value, in this order."""
-_ELSEWHERE = frozenset({*COSTS, *MEMORY, *FIDELITY, "export_ns", "fidelity_tolerance"}) - frozenset(_FIRST)
+_ELSEWHERE = frozenset({*COSTS, *MEMORY, *FIDELITY, "export_ns", "fidelity_tolerance", "cpu_time_ns"}) - frozenset(
+    _FIRST
+)
 """Metrics that reports on a run have tables of their own for."""
 _MOST_METRICS = 7
 """More columns of numbers than these are not read; a table of all numbers has the rest."""

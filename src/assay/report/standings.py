@@ -1,7 +1,7 @@
 """What a store holds, and which way of doing the same work is best there: counted and ranked by the database.
 
 Rankings stand on usable, undisturbed results only, the newest of each series, and on one provenance. May import: core,
-catalog, engines, store, report.
+catalog, engines, store, analysis, report.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from assay.analysis.usable_numbers import ON_SOFTWARE_ADAPTER
 from assay.catalog.launch_metrics import usual_stat
 from assay.catalog.metrics import metrics as registry
 from assay.core.words import Direction, Provenance, Verdict
@@ -134,7 +135,7 @@ def read_standings(
     WITH chosen AS (
       SELECT *, shape::VARCHAR AS shape_text, json_merge_patch(options, ?)::VARCHAR AS work
       FROM ({numbers}) WHERE {condition} AND value > 0 AND isfinite(value)
-        AND verdict IS DISTINCT FROM '{Verdict.CONTAMINATED.value}'
+        AND verdict IS DISTINCT FROM '{Verdict.CONTAMINATED.value}' AND NOT {ON_SOFTWARE_ADAPTER}
     ), ways AS (
       SELECT workload, mode, batch, any_value(shape) AS shape, work, unit_of_work, count(*) AS ways,
              {best}({_WAY}, value) AS best, {worst}({_WAY}, value) AS worst

@@ -177,10 +177,11 @@ class Role(StrEnum):
 class Layer:
     """One series of a figure: points in base units, intervals, and what each is.
 
-    ``y``, ``lo``, ``hi``, ``n``, ``labels`` and ``refs`` are empty or as long as ``x``; None in them is not known. A
-    layer has one provenance (measured, imported and predicted look different everywhere, so they are layers of their
-    own); None for what is drawn and is no number of anybody (a roof that a probe gave does have one). ``is_usable``
-    False are points that rankings leave out: drawn hollow. ``group`` ties layers of one colour together.
+    ``y``, ``lo``, ``hi``, ``base``, ``n``, ``labels`` and ``refs`` are empty or as long as ``x``; None in them is not
+    known. ``base`` is where bars begin that stand on others, and ``y`` then the length of each part. A layer has one
+    provenance (measured, imported and predicted look different everywhere, so they are layers of their own); None for
+    what is drawn and is no number of anybody (a roof that a probe gave does have one). ``is_usable`` False are
+    points that rankings leave out: drawn hollow. ``group`` ties layers of one colour together.
     """
 
     label: str
@@ -198,9 +199,10 @@ class Layer:
     group: str | None = None
     is_usable: bool = True
     level: float = 0.95
+    base: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("y", "lo", "hi", "whiskers", "n", "labels", "refs"):
+        for name in ("y", "lo", "hi", "base", "whiskers", "n", "labels", "refs"):
             length = len(getattr(self, name))
             if length not in (0, len(self.x)):
                 raise ValueError(f"layer {self.label!r}: {length} values of {name} for {len(self.x)} of x")

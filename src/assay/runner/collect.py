@@ -27,6 +27,7 @@ from assay.stats.summary import (
     median_absolute_deviation,
     percentile,
 )
+from assay.workloads.base import UnitOfWork
 from assay.workloads.generation import count_prompt_tokens
 
 _METHOD_SAMPLES = 30
@@ -163,13 +164,13 @@ def _summarise(planned: PlannedCase, launches: Sequence[LaunchRecord]) -> Iterab
     yield from _latency_of_calls(launches)
     per_ns = planned.units_per_call * 1e9
     if planned.case.mode is not Mode.SERVING:  # where queries wait, the latency of one says nothing of how many
-        yield _metric(
-            "throughput_per_s",
-            per_ns / latency,
-            ci_lo=per_ns / hi if hi else None,
-            ci_hi=per_ns / lo if lo else None,
-            n=n,  # in the registry's unit, which the store's column has; what is counted is the result's unit of work
-        )
+        # In the registry's unit, which the store's column has; what is counted is the result's unit of work.
+        rates = ["throughput_per_s"]
+        if planned.unit_of_work == UnitOfWork.AUDIO_SECOND:
+            rates.append("real_time_factor")
+        for name in rates:
+            rate_lo, rate_hi = per_ns / hi if hi else None, per_ns / lo if lo else None
+            yield _metric(name, per_ns / latency, ci_lo=rate_lo, ci_hi=rate_hi, n=n)
     merge = summarise_training if planned.case.mode is Mode.TRAINING else merge_launch_metrics
     yield from merge([launch.metrics for launch in launches])
     if planned.case.mode is Mode.GENERATION:

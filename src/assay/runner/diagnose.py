@@ -108,9 +108,12 @@ def _diagnose_engines(torch: Mapping[str, Any] | None) -> Iterator[Finding]:
         except AssayError as error:
             yield Finding(area, "error", str(error))
             continue
-        absence = engine.availability("cpu")
+        kinds = engine.capabilities.device_kinds
+        absence = engine.availability("cpu" if "cpu" in kinds else kinds[0])
         if absence is not None:
             yield Finding(area, "missing", f"{name}: {absence.reason}", absence.install_hint)
+        elif "browser" in engine.capabilities.options:
+            yield Finding(area, "ok", f"{name}: available; what each browser can do: assay doctor --web")
         elif name == "torch" and (torch is None or "error" in torch):
             reason = torch["error"] if torch else "it did not answer"
             yield Finding(area, "error", f"torch: installed, but it cannot be imported: {reason}", "reinstall torch")

@@ -1,6 +1,6 @@
 """How long a plan will take: from what the same cases took before, else from the windows of the method.
 
-An estimate is a range and says what it rests on. May import: core, store, runner.
+An estimate is a range and says what it rests on. May import: core, store, engines, runner.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from assay.core.records import EnvironmentRecord
 from assay.core.words import Mode
+from assay.engines.base import engines
 from assay.runner.plan import Plan, PlannedCase
 from assay.store import Store
 
@@ -36,11 +37,14 @@ def estimate_launch(planned: PlannedCase, plan: Plan, history_s: Mapping[str, fl
     if before is not None:
         return Estimate(before * _SPREAD[0], before * _SPREAD[1], from_history=True)
     timing = plan.suite.timing
+    least_s = engines.get(planned.case.engine).capabilities.least_warmup_s if planned.case.engine else 0.0
     parameters = planned.workload.size.parameters or 0
-    lo = _SPAWN_AND_IMPORT_S[0] + parameters * _LOAD_S_PER_PARAMETER[0] + timing.warmup_min_s + timing.min_time_s
+    lo = _SPAWN_AND_IMPORT_S[0] + parameters * _LOAD_S_PER_PARAMETER[0] + timing.min_time_s
+    lo += max(timing.warmup_min_s, least_s)
     if "target" in dict(planned.case.options):  # over when the model is right, not when a window is
         return Estimate(lo, plan.suite.launch_limit_s, from_history=False)
-    hi = _SPAWN_AND_IMPORT_S[1] + parameters * _LOAD_S_PER_PARAMETER[1] + timing.warmup_max_s + timing.max_time_s
+    hi = _SPAWN_AND_IMPORT_S[1] + parameters * _LOAD_S_PER_PARAMETER[1] + timing.max_time_s
+    hi += max(timing.warmup_max_s, least_s)
     if planned.case.mode is Mode.TRAINING:  # parts and memory have passes of their own, and it must learn
         lo, hi = lo + timing.min_time_s, hi + 2 * timing.max_time_s
     return Estimate(lo + _AFTER_S, min(hi + _AFTER_S, plan.suite.launch_limit_s), from_history=False)

@@ -119,7 +119,8 @@ def load_for_mode(engine: Engine, request: LoadRequest, job: Job) -> Loaded:
         from assay.runner.measure import take_samples, warm_up
 
         speaker.begin("warmup")
-        warm = warm_up(session, job.timing)
+        able = engine.capabilities
+        warm = warm_up(session, job.timing, least_calls=able.least_warmup_calls, least_s=able.least_warmup_s)
         speaker.begin("measure")
         window.begin()
         timed = take_samples(session, job.timing, call_ns=warm.last_call_ns, report=throttled_report(speaker))

@@ -9,10 +9,11 @@ from __future__ import annotations
 import gc
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from assay.engines.base import EventTimer, Session
+from assay.engines.base import EventTimer, Session, Stopwatch
+from assay.runner.stopwatch import fit_calls, make_calls, shortest_sample_ns
 from assay.runner.timing import Timing
 from assay.stats.summary import median_interval
 
@@ -28,6 +29,9 @@ _SHORTEST_SAMPLE_NS = 1_000_000
 _LONG_CALL_NS = 1_000_000_000
 _FEWEST_LONG_SAMPLES = 5  # also what the time cap waits for: fewer say nothing, however long a call takes
 _CHUNK_NS = 250_000_000
+_WARM_SERIES_NS = 100_000_000
+"""How long the calls of one round trip to another program take while warming up, where they are short."""
+_LONGEST_SERIES = 100 * _BLOCK
 _NS = 1_000_000_000
 
 
@@ -69,6 +73,8 @@ class Progress:
 
 def time_call(session: Session, clock: Clock = time.perf_counter_ns) -> int:
     """Time one call, device work included, in ns."""
+    if session.stopwatch is not None:
+        return make_calls(session.stopwatch, 1)[0]
     start = clock()
     session.infer()
     if session.synchronize is not None:
@@ -76,25 +82,97 @@ def time_call(session: Session, clock: Clock = time.perf_counter_ns) -> int:
     return clock() - start
 
 
-def warm_up(session: Session, timing: Timing, clock: Clock = time.perf_counter_ns) -> WarmUp:
-    """Call until successive blocks of 10 agree within 2 %, within the limits of ``timing``."""
+def warm_up(
+    session: Session,
+    timing: Timing,
+    clock: Clock = time.perf_counter_ns,
+    *,
+    least_calls: int = _FEWEST_WARMUP_CALLS,
+    least_s: float = 0.0,
+) -> WarmUp:
+    """Call until successive blocks of 10 agree within 2 %, within the limits of ``timing``.
+
+    ``least_calls`` and ``least_s`` are what the runtime needs until it has compiled, however short ``timing`` is.
+    """
+    rule = _WarmUpRule.of(timing, least_calls, least_s)
+    if session.stopwatch is not None:
+        return _warm_up_elsewhere(session.stopwatch, rule, clock)
     begin = clock()
     durations: list[int] = []
-    converged: bool | None = None
     while True:
         durations.append(time_call(session, clock))
-        wall_ns = clock() - begin
-        calls = len(durations)
-        out_of_time = wall_ns >= timing.warmup_max_s * _NS
-        if not out_of_time and (calls < _FEWEST_WARMUP_CALLS or wall_ns < timing.warmup_min_s * _NS):
-            continue
-        at_limit = out_of_time or calls >= timing.warmup_max_calls
-        if calls >= 2 * _BLOCK and (at_limit or calls % _BLOCK == 0):
-            converged = _blocks_agree(durations)
-        if converged or at_limit:
+        is_over, converged = rule.judge(durations, len(durations), clock() - begin)
+        if is_over:
             break
     tail = durations[-_BLOCK:]
     return WarmUp(len(durations), clock() - begin, converged, round(statistics.median(tail)))
+
+
+def _warm_up_elsewhere(stopwatch: Stopwatch, rule: _WarmUpRule, clock: Clock) -> WarmUp:
+    """The same by series of ten samples and more, each of as many calls as the other program's clock can tell.
+
+    Samples that it could not tell are made again longer, and only their calls count.
+    """
+    shortest_ns = shortest_sample_ns(stopwatch)
+    durations: list[float] = []
+    calls, per_sample, samples, wall_ns = 0, 1, _BLOCK, 0
+    begin = clock()
+    while True:
+        left_ns = rule.longest_ns - wall_ns
+        if left_ns > 0:
+            taken = make_calls(stopwatch, samples, calls_per_sample=per_sample, limit_ns=left_ns)
+        else:  # only calls that the runtime needs are still to be made
+            needed = -(-(rule.needed_calls - calls) // per_sample)
+            taken = make_calls(stopwatch, max(1, min(_BLOCK, needed)), calls_per_sample=per_sample)
+        now_ns = clock() - begin
+        took_ns, wall_ns = now_ns - wall_ns, now_ns
+        calls += len(taken) * per_sample
+        mean_ns = statistics.fmean(taken)
+        if 2 * mean_ns < shortest_ns:
+            durations.clear()
+        else:
+            durations += [value / per_sample for value in taken]
+            is_over, converged = rule.judge(durations, calls, wall_ns)
+            if is_over:
+                last_ns = statistics.median(durations[-_BLOCK:])
+                return WarmUp(calls, wall_ns, converged, max(1, round(last_ns)))
+        fitting = fit_calls(taken, per_sample, shortest_ns, took_ns)
+        sample_ns = max(1, round(mean_ns * fitting / per_sample))
+        samples = min(_LONGEST_SERIES, _BLOCK * max(1, _WARM_SERIES_NS // (_BLOCK * sample_ns)))
+        per_sample = fitting
+
+
+@dataclass(frozen=True, slots=True)
+class _WarmUpRule:
+    """When a warm-up is over: ``needed`` holds whatever the time, the method's own three calls yield to it."""
+
+    timing: Timing
+    needed_calls: int
+    needed_ns: float
+
+    @classmethod
+    def of(cls, timing: Timing, least_calls: int, least_s: float) -> _WarmUpRule:
+        return cls(timing, least_calls if least_calls > _FEWEST_WARMUP_CALLS else 0, least_s * _NS)
+
+    @property
+    def longest_ns(self) -> int:
+        """When there is no time for more calls than are needed."""
+        return round(max(self.timing.warmup_max_s * _NS, self.needed_ns))
+
+    def judge(self, durations: Sequence[float], calls: int, wall_ns: int) -> tuple[bool, bool | None]:
+        """Say whether it is over, and whether it converged: None where there were too few calls to tell."""
+        if calls < self.needed_calls or wall_ns < self.needed_ns:
+            return False, None
+        out_of_time = wall_ns >= self.longest_ns
+        too_early = calls < _FEWEST_WARMUP_CALLS or wall_ns < self.timing.warmup_min_s * _NS
+        if too_early and not out_of_time:
+            return False, None
+        samples = len(durations)  # as many as calls, but where each spans several
+        at_limit = out_of_time or samples >= self.timing.warmup_max_calls
+        converged = None
+        if samples >= 2 * _BLOCK and (at_limit or samples % _BLOCK == 0):
+            converged = _blocks_agree(durations)
+        return converged or at_limit, converged
 
 
 def take_samples(
@@ -112,7 +190,10 @@ def take_samples(
     least ``least_calls``, and a multiple of that, where calls come in bursts of so many. Garbage collection runs
     between chunks only.
     """
-    per_sample = 1 if call_ns >= _SHORTEST_SAMPLE_NS else -(-_SHORTEST_SAMPLE_NS // max(1, call_ns))
+    shortest_ns = _SHORTEST_SAMPLE_NS
+    if session.stopwatch is not None:
+        shortest_ns = max(shortest_ns, shortest_sample_ns(session.stopwatch))
+    per_sample = 1 if call_ns >= shortest_ns else -(-shortest_ns // max(1, call_ns))
     per_sample = -(-per_sample // least_calls) * least_calls
     count = max(1, min(1000, _CHUNK_NS // max(1, call_ns * per_sample)))
     fewest = _FEWEST_LONG_SAMPLES if call_ns > _LONG_CALL_NS else timing.min_samples
@@ -170,8 +251,11 @@ class Chunk:
 
 
 def take_chunk(session: Session, chunk: Chunk, values: list[int], device_values: list[int]) -> None:
-    """Four loops instead of one, so that no branch and no empty call is timed."""
-    if session.synchronize is None:
+    """Four loops instead of one, so that no branch and no empty call is timed; another program has its own."""
+    if session.stopwatch is not None:
+        left_ns = max(1, chunk.deadline - chunk.clock())
+        values += make_calls(session.stopwatch, chunk.count, calls_per_sample=chunk.per_sample, limit_ns=left_ns)
+    elif session.synchronize is None:
         if chunk.per_sample == 1:
             _take_single(session.infer, chunk, values)
         else:
@@ -239,7 +323,7 @@ def _take_with_events(
             break
 
 
-def _blocks_agree(durations: list[int]) -> bool:
+def _blocks_agree(durations: Sequence[float]) -> bool:
     """Compare the last two blocks of 10 calls; of many short calls, the last two tenths.
 
     Ten calls of some microseconds jitter by more than the tolerance for ever: half of such blocks disagreed.

@@ -36,6 +36,7 @@ _METRICS = {
     "idle_power_w": "idle_power_w",
 }
 _NOT_ASKED = "not asked for: assay run --energy"
+_NOT_HERE = "the sensors of a visitor's device cannot be read from here"
 
 Choose = Callable[[str], tuple[list[Source], dict[str, Unavailable]]]
 
@@ -49,7 +50,10 @@ class Watch:
 
 
 class Meters:
-    """The sensors of the devices that a run uses, opened once for each device."""
+    """The sensors of the devices that a run uses, opened once for each device.
+
+    A device of None is one that cannot be read from here: a visitor's.
+    """
 
     def __init__(self, *, wants_energy: bool, choose: Choose = choose_sources) -> None:
         self.wants_energy = wants_energy
@@ -64,14 +68,19 @@ class Meters:
             close_sources(sources)
         self._open.clear()
 
-    def load_s(self, device: str) -> float | None:
+    def load_s(self, device: str | None) -> float | None:
         """How long the energy pass has to work on this device; None where there is to be none."""
+        if device is None:
+            return None
         sources, _ = self._sources(device)
         return load_seconds(sources) if self.wants_energy and can_measure(sources) else None
 
     @contextlib.contextmanager
-    def watch(self, device: str) -> Iterator[Watch]:
+    def watch(self, device: str | None) -> Iterator[Watch]:
         """Read every sensor of the device while a launch lasts."""
+        if device is None:
+            yield Watch(time.perf_counter_ns())
+            return
         sources, _ = self._sources(device)
         watch = Watch(time.perf_counter_ns())
         sampler = Sampler(sources)
@@ -82,9 +91,12 @@ class Meters:
             watch.telemetry = sampler.stop()
 
     def measure_energy(
-        self, measured: Measured, watch: Watch, *, device: str, units_per_call: float
+        self, measured: Measured, watch: Watch, *, device: str | None, units_per_call: float
     ) -> tuple[MetricValue, ...]:
         """Energy and power of the launch; every number that is not known is None with its reason."""
+        if device is None:
+            reason = _NOT_HERE if self.wants_energy else _NOT_ASKED
+            return (_metric("energy_j_per_sample", unknown_energy(reason)),)
         _, absent = self._sources(device)
         reached = measure_energy_to_target(measured, watch.telemetry, device=device, absent=absent)
         if measured.energy:
@@ -116,10 +128,10 @@ class Meters:
         return self._open[device]
 
 
-def read_witnesses(measured: Measured, watch: Watch, *, device: str) -> dict[str, float]:
+def read_witnesses(measured: Measured, watch: Watch, *, device: str | None) -> dict[str, float]:
     """What the sensors say of the timed window, for the noise verdict."""
     marks = measured.marks_ns
-    if not {"load", "measure_begin", "measure_end"} <= marks.keys():
+    if device is None or not {"load", "measure_begin", "measure_end"} <= marks.keys():
         return {}
     window = Window(marks["measure_begin"], marks["measure_end"])
     before = Window(watch.begin_ns, marks["load"])

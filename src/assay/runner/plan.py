@@ -150,7 +150,10 @@ def make_plan(suite: Suite, machine: Machine) -> Plan:
 def _expand(suite: Suite, index: int, matrix: CaseMatrix, machine: Machine) -> Iterator[PlannedCase]:
     with _placed(suite, index, "engine"):
         found = [engines.get(name) for name in matrix.engines]
-    devices = tuple(dict.fromkeys(_settle_device(name, machine, found) for name in matrix.devices))
+    devices = {
+        engine.name: tuple(dict.fromkeys(_settle_device(name, machine, engine, found) for name in matrix.devices))
+        for engine in found
+    }
     for model in matrix.models:
         with _placed(suite, index, "model"):
             workload = resolve_workload(model)
@@ -158,8 +161,9 @@ def _expand(suite: Suite, index: int, matrix: CaseMatrix, machine: Machine) -> I
         threads = matrix.threads or (None,)
         shapes = tuple(_expand_shapes(suite, index, matrix, workload))
         chosen = tuple(itertools.product(*([(name, one) for one in values] for name, values in matrix.options)))
-        for engine, device, mode, precision, shape, batch, thread_count, asked in itertools.product(
-            found, devices, matrix.modes, matrix.precisions, shapes, batches, threads, chosen
+        placed = [(engine, device) for engine in found for device in devices[engine.name]]
+        for (engine, device), mode, precision, shape, batch, thread_count, asked in itertools.product(
+            placed, matrix.modes, matrix.precisions, shapes, batches, threads, chosen
         ):
             options: dict[str, Scalar] = {} if thread_count is None else {"threads": thread_count}
             options |= _options_for(engine, mode, precision, dict(asked))
@@ -229,15 +233,21 @@ def _expand_shapes(suite: Suite, index: int, matrix: CaseMatrix, workload: Workl
             yield workload.resolve_shape(dict(zip(asked, sizes, strict=True)))
 
 
-def _settle_device(name: str, machine: Machine, wanted: Sequence[Engine]) -> str:
-    """``auto`` is the first accelerator that every engine asked for can drive, else the CPU; ``cuda`` is ``cuda:0``."""
-    if name == AUTO_DEVICE:
-        for device in machine.devices:
-            if device.kind != "cpu" and all(engine.availability(device.kind) is None for engine in wanted):
-                return device.name
-        return "cpu"
-    device_meant = machine.find_device(name)
-    return device_meant.name if device_meant is not None else name
+def _settle_device(name: str, machine: Machine, engine: Engine, wanted: Sequence[Engine]) -> str:
+    """``auto`` is the first accelerator that every engine asked for can drive, else the CPU; ``cuda`` is ``cuda:0``.
+
+    An engine without a ``cpu`` shares no device with others: its ``auto`` is what it can drive here, else the first
+    kind it knows, which only its worker can find.
+    """
+    if name != AUTO_DEVICE:
+        device_meant = machine.find_device(name)
+        return device_meant.name if device_meant is not None else name
+    kinds = engine.capabilities.device_kinds
+    sharing = [one for one in wanted if "cpu" in one.capabilities.device_kinds] if "cpu" in kinds else [engine]
+    for device in machine.devices:
+        if device.kind != "cpu" and all(one.availability(device.kind) is None for one in sharing):
+            return device.name
+    return "cpu" if "cpu" in kinds else kinds[0]
 
 
 def load_request(planned: PlannedCase, seed: int) -> LoadRequest:
@@ -275,8 +285,10 @@ def _find_obstacle(planned: PlannedCase, engine: Engine, seed: int, machine: Mac
     kind = device_kind(case.device)
     device = machine.find_device(case.device)
     absence = engine.availability(kind)
-    if absence is not None and (device is not None or kind not in engine.capabilities.device_kinds):
-        return Obstacle(Status.UNSUPPORTED, str(absence), "device" if engine.availability("cpu") is None else "engine")
+    is_unknown = kind not in engine.capabilities.device_kinds or kind not in _DETECTED
+    if absence is not None and (device is not None or is_unknown):
+        has_another = any(engine.availability(one) is None for one in engine.capabilities.device_kinds)
+        return Obstacle(Status.UNSUPPORTED, str(absence), "device" if has_another else "engine")
     if case.mode not in engine.capabilities.modes:
         able = ", ".join(engine.capabilities.modes)
         reason = f"engine {engine.name} does {able} only, and {case.mode} was asked for"

@@ -19,8 +19,10 @@ from assay import __version__
 from assay.core.ids import new_id
 from assay.core.records import LaunchRecord, ResultRecord, RunBundle, RunRecord
 from assay.core.words import RunStatus, Status
-from assay.probes.environment import hardware_class, source_hash
+from assay.engines.web.visit import is_visit
+from assay.probes.environment import source_hash
 from assay.runner.collect import CaseIdentity, summarise_case
+from assay.runner.hardware_text import describe_hardware
 from assay.runner.meters import ENERGY_PASS_S, Meters, Watch, read_witnesses, telemetry_series
 from assay.runner.plan import PlannedCase, seed_of_launch
 from assay.runner.prepare import Preparation, describe_recipe, open_workshop, prepare_case
@@ -106,7 +108,7 @@ class RunInProgress:
             planned.case.case_id: CaseIdentity(
                 result_id=new_id(),
                 run_id=self._header.run_id,
-                hardware=hardware_class(request.environment.facts, planned.case.device),
+                hardware=describe_hardware(request.environment.facts, planned.case),
                 launches_planned=request.plan.suite.launches,
             )
             for planned in request.plan.cases
@@ -196,7 +198,9 @@ class RunInProgress:
 
     def _make_launch(self, scheduled: ScheduledLaunch) -> LaunchRecord:
         planned, suite = scheduled.planned, self.request.plan.suite
-        preparation, device = self._prepare(planned), planned.case.device
+        preparation = self._prepare(planned)
+        # A visitor's device has no sensors here, and ours know nothing of it.
+        device = None if is_visit(dict(planned.case.options)) else planned.case.device
         energy_load_s = self._meters.load_s(device)
         with self._meters.watch(device) as watch:
             job = Job(
@@ -234,16 +238,18 @@ class RunInProgress:
         return describe_preparation(launch, preparation)
 
     @staticmethod
-    def _read_witnesses(said: object, watch: Watch, device: str) -> Mapping[str, float]:
+    def _read_witnesses(said: object, watch: Watch, device: str | None) -> Mapping[str, float]:
         return read_witnesses(said, watch, device=device) if isinstance(said, Measured) else {}
 
     def _summarise(self, planned: PlannedCase) -> ResultRecord:
         case_id = planned.case.case_id
         preparation = self._preparations.get(case_id, Preparation())
+        launches = self._launches[case_id]
+        hardware = describe_hardware(self.request.environment.facts, planned.case, launches)
         return summarise_case(
-            self._identities[case_id],
+            replace(self._identities[case_id], hardware=hardware),
             planned if preparation.obstacle is None else replace(planned, obstacle=preparation.obstacle),
-            self._launches[case_id],
+            launches,
             now=datetime.now(UTC),
             parameters=self._parameters.get(case_id),
         )

@@ -97,8 +97,8 @@ class PrepareJob:
 class PhaseBegan:
     """The process entered a phase.
 
-    A worker has ``import``, ``load``, ``first_infer``, ``warmup``, ``measure``, ``memory``, ``energy``,
-    ``fidelity`` and ``placement``; one that makes an artefact has ``prepare``.
+    A worker has ``import``, ``load``, ``first_infer``, ``warmup``, ``measure``, ``preprocess``, ``memory``, ``energy``,
+    ``fidelity``, ``placement`` and ``unload``; one that makes an artefact has ``prepare``.
     """
 
     phase: str

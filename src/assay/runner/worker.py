@@ -7,25 +7,27 @@ workloads, probes, stats.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay.core.errors import AssayError, EngineError
-from assay.core.words import Mode
+from assay.core.errors import AssayError
+from assay.core.records import MetricValue
 from assay.runner.child import Speaker, become_child, describe_failure
 from assay.runner.launch_modes import Loaded, Window, import_for_mode, load_for_mode
 from assay.runner.protocol import Job, Measured
 
 if TYPE_CHECKING:
     from assay.engines.base import Engine, Session
+    from assay.probes.noise import NoiseSnapshot
+    from assay.runner.launch_modes import Timings
     from assay.workloads.base import Workload
-
-_MEMORY_PASS_CALLS = 3
 
 
 def main() -> None:
@@ -59,19 +61,25 @@ def run_job(job: Job, speaker: Speaker, hello_ns: int) -> Measured:
     costs["import"] = _timed(lambda: import_for_mode(engine, workload, job.case.mode), clock)
     # Ours, before the baseline: neither charged to the model, nor looked for once its folder is on the path.
     import assay.probes.noise
-    import assay.runner.measure  # noqa: F401
+    import assay.runner.preprocess  # noqa: F401
+    from assay.runner.passes import keep_known
 
     speaker.begin("load")
     memory: dict[str, int] = {}
-    _keep_known(memory, "baseline", rss_bytes(), 0)
+    keep_known(memory, "baseline", rss_bytes(), 0)
     marks = {"load": clock()}
     loaded, load_ns = _load(engine, workload, job, memory, clock)
     session = loaded.session
-    costs |= {"load": load_ns - sum(session.costs_ns.values()), **session.costs_ns}
+    # Parts that go on beside each other can add up to more than the whole.
+    costs |= {"load": max(0, load_ns - sum(session.costs_ns.values())), **session.costs_ns}
     try:
-        return _measure(loaded, job, speaker, costs, memory, marks)
-    finally:
-        session.unload()
+        measured = _measure(loaded, job, speaker, costs, memory, marks)
+    except BaseException:
+        with contextlib.suppress(Exception):  # what went wrong first is what is told
+            session.unload()
+        raise
+    speaker.begin("unload")
+    return replace(measured, costs_ns={**measured.costs_ns, "unload": _timed(session.unload, clock)})
 
 
 def _load(
@@ -79,6 +87,7 @@ def _load(
 ) -> tuple[Loaded, int]:
     from assay.engines.base import LoadRequest
     from assay.probes.memory import peak_rss_bytes, reset_peak_rss
+    from assay.runner.passes import keep_known
 
     request = LoadRequest(
         workload=workload,
@@ -97,8 +106,8 @@ def _load(
     if loaded.session.synchronize is not None:
         loaded.session.synchronize()
     duration = clock() - begin
-    if peak_is_fresh:
-        _keep_known(memory, "load_peak", peak_rss_bytes(), memory.get("baseline"))
+    if peak_is_fresh and loaded.session.stopwatch is None:
+        keep_known(memory, "load_peak", peak_rss_bytes(), memory.get("baseline"))
     return loaded, duration
 
 
@@ -110,8 +119,9 @@ def _measure(
     memory: dict[str, int],
     marks: dict[str, int],
 ) -> Measured:
-    from assay.probes.noise import measure_noise, take_snapshot
+    from assay.probes.noise import take_snapshot
     from assay.runner.measure import time_call
+    from assay.runner.preprocess import measure_preprocessing
 
     session = loaded.session
     speaker.begin("first_infer")
@@ -120,24 +130,19 @@ def _measure(
 
     def before_measuring() -> None:
         marks["measure_begin"] = time.perf_counter_ns()
-        snapshots.append(take_snapshot())
+        snapshots.append(take_snapshot(_named_processes(session)))
 
     def after_measuring() -> None:
         if "measure_end" not in marks:
-            snapshots.append(take_snapshot())
+            snapshots.append(take_snapshot(_named_processes(session)))
             marks["measure_end"] = time.perf_counter_ns()
 
     timed = loaded.time(job, speaker, Window(before_measuring, after_measuring))
     after_measuring()
-    before, after = snapshots[0], snapshots[-1]
-    witnesses = measure_noise(before, after, samples=timed.readings, threads=session.threads, cpus=os.cpu_count() or 1)
+    witnesses, cpu_time = _read_accounts(session, snapshots, timed)
     costs |= {"warmup": timed.warmup_ns, "measure": timed.wall_ns}
-
-    speaker.begin("memory")
-    _memory_pass(session, memory)
-    energy = _energy_pass(session, job, speaker)
-    fidelity, fidelity_reason = _compare_with_reference(session, job, speaker)
-    placement = _find_placement(session, speaker)
+    preprocessing = measure_preprocessing(session, job, speaker, call_ns=timed.median_ns)
+    energy, fidelity, fidelity_reason, placement = _later_passes(session, job, speaker, memory, timed.median_ns)
     return Measured(
         values=timed.values,
         device_values=timed.device_values,
@@ -158,79 +163,54 @@ def _measure(
         fidelity_reason=fidelity_reason,
         placement=placement,
         series=timed.series,
-        metrics=timed.metrics,
+        metrics=(*timed.metrics, *cpu_time, *preprocessing),
         marks_ns=marks,
         energy=energy,
     )
 
 
-def _energy_pass(session: Session, job: Job, speaker: Speaker) -> dict[str, int]:
-    """METHOD 3: be idle, then work, and say when; the supervisor reads the meters meanwhile."""
-    if job.energy_load_s is None:
-        return {}
-    from assay.probes.telemetry.load import run_energy_pass
-    from assay.runner.measure import time_call
-
-    speaker.begin("energy")
-    return run_energy_pass(lambda: time_call(session), load_s=job.energy_load_s).to_dict()
+def _named_processes(session: Session) -> Sequence[int] | None:
+    """The processes that the model runs in, where that is not this one."""
+    return None if session.processes is None else session.processes()
 
 
-def _compare_with_reference(session: Session, job: Job, speaker: Speaker) -> tuple[dict[str, float], str | None]:
-    """METHOD 4: the numbers of the comparison, or why there are none."""
-    if job.reference is None:
-        return {}, None
-    speaker.begin("fidelity")
-    if session.read_outputs is None:
-        return {}, f"the outputs of engine {job.case.engine} cannot be read back"
-    from assay.artefacts.reference import read_reference
-    from assay.runner.generate_summary import compare_tokens
-    from assay.stats.fidelity import compare_outputs
+def _read_accounts(
+    session: Session, snapshots: Sequence[NoiseSnapshot], timed: Timings
+) -> tuple[dict[str, float], tuple[MetricValue, ...]]:
+    """What the kernel's accounts say of the timed window: the witnesses of noise, and the CPU time of a plain call."""
+    from assay.probes.noise import cpu_ns_between, measure_noise
 
-    outputs = session.infer()
-    if session.synchronize is not None:
-        session.synchronize()
-    try:
-        reference, answers = read_reference(Path(job.reference)), session.read_outputs(outputs)
-        if job.case.mode is Mode.GENERATION:
-            agreement = compare_tokens(answers[0], reference[0])
-            return {"token_agreement": agreement.share, "tokens_before_difference": float(agreement.before)}, None
-        compared = compare_outputs(reference, answers)
-    except (ValueError, OSError) as error:
-        return {}, f"cannot be compared: {error}"
-    return compared.to_dict(), None
+    before, after = snapshots[0], snapshots[-1]
+    is_elsewhere = session.stopwatch is not None and not (after.others and after.others.cpu_ns)
+    if is_elsewhere:  # on another machine, or where no process of the program is known: ours say nothing of it
+        return {"unwatched": 1.0}, ()
+    witnesses = measure_noise(before, after, samples=timed.readings, threads=session.threads, cpus=os.cpu_count() or 1)
+    calls, spent_ns = len(timed.values) * timed.calls_per_sample, cpu_ns_between(before, after)
+    return witnesses, (MetricValue("cpu_time_ns", spent_ns / calls, "ns"),) if calls and spent_ns else ()
 
 
-def _find_placement(session: Session, speaker: Speaker) -> dict[str, int]:
-    """Ask the runtime what ran where. Raises EngineError where nothing ran on what was asked for."""
-    if session.find_placement is None:
-        return {}
-    speaker.begin("placement")
-    placement = session.find_placement()
-    if placement.fallback is not None:
-        raise EngineError(f"silent fallback: {placement.fallback}")
-    return dict(placement.nodes)
+def _later_passes(
+    session: Session, job: Job, speaker: Speaker, memory: dict[str, int], call_ns: float
+) -> tuple[dict[str, int], dict[str, float], str | None, dict[str, int]]:
+    """Memory, energy, fidelity and placement, each in a phase of its own."""
+    from assay.runner.passes import check_placement, compare_with_reference, read_memory, spend_energy
 
-
-def _memory_pass(session: Session, memory: dict[str, int]) -> None:
-    """A pass of its own, so that resetting and reading counters never sits between timed calls."""
-    from assay.probes.memory import peak_rss_bytes, reset_peak_rss
-    from assay.runner.measure import time_call
-
-    if session.reset_device_memory is not None:
-        session.reset_device_memory()
-    # Where the kernel cannot reset its peak, what can be read is the peak since the process began: another thing.
-    name = "peak" if reset_peak_rss() else "peak_since_start"
-    for _ in range(_MEMORY_PASS_CALLS):
-        time_call(session)
-    _keep_known(memory, name, peak_rss_bytes(), memory.get("baseline"))
-    if session.device_memory is not None:
-        memory.update({f"device_{key}": value for key, value in session.device_memory().items()})
-
-
-def _keep_known(memory: dict[str, int], name: str, value: int | None, baseline: int | None) -> None:
-    """Keep ``value`` net of ``baseline``; what is not known gets no entry."""
-    if value is not None and baseline is not None:
-        memory[name] = value - baseline
+    speaker.begin("memory")
+    read_memory(session, memory)
+    energy: dict[str, int] = {}
+    if job.energy_load_s is not None:
+        speaker.begin("energy")
+        energy = spend_energy(session, job.energy_load_s, call_ns)
+    fidelity: dict[str, float] = {}
+    fidelity_reason = None
+    if job.reference is not None:
+        speaker.begin("fidelity")
+        fidelity, fidelity_reason = compare_with_reference(session, job, job.reference)
+    placement: dict[str, int] = {}
+    if session.find_placement is not None:
+        speaker.begin("placement")
+        placement = check_placement(session.find_placement())
+    return energy, fidelity, fidelity_reason, placement
 
 
 def is_out_of_memory(engine: str, error: BaseException) -> bool:

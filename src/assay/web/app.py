@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
 
 PAGES = (
-    "overview", "runs", "compare", "trends", "devices", "workloads", "matrix", "decide", "kpi", "health", "method",
-    "live", "search",
+    "overview", "runs", "compare", "trends", "devices", "workloads", "matrix", "decide", "kpi", "web", "health",
+    "method", "live", "search",
 )  # fmt: skip
 """Modules of ``assay.web.pages``; each has ``router``."""
 API = (

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from assay.analysis.device_names import name_device
 from assay.analysis.kpi import SPECS
+from assay.analysis.usable_numbers import ON_SOFTWARE_ADAPTER
 from assay.catalog.metrics import metrics as registry
 from assay.core.words import Direction, Provenance, Verdict
 from assay.report.cells import metric_title, work_unit
@@ -100,7 +101,10 @@ def explore(
 def _read(ask: Ask, conditions: Conditions, x: Choice, y: Choice) -> tuple[list[dict[str, Any]], int]:
     """Points with both numbers, positive, of the newest result of each series."""
     numbers = [axis.sql for axis in (x, y) if axis.sql is not None]
-    known = " AND ".join(["usable", "verdict IS DISTINCT FROM 'contaminated'", *(f"({sql}) > 0" for sql in numbers)])
+    known = " AND ".join([
+        "usable", "verdict IS DISTINCT FROM 'contaminated'", f"NOT {ON_SOFTWARE_ADAPTER}",
+        *(f"({sql}) > 0" for sql in numbers),
+    ])  # fmt: skip
     if len(numbers) < 2:  # noqa: PLR2004  (a pair)
         known += " AND hardware IS NOT NULL"
     group = ask.query.choice("group", GROUPS, "family")

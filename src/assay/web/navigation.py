@@ -16,6 +16,7 @@ class Place(StrEnum):
     TRENDS = "trends"
     MATRIX = "matrix"
     KPI = "kpi"
+    WEB = "web"
     DEVICES = "devices"
     WORKLOADS = "workloads"
     DECIDE = "decide"
@@ -36,6 +37,7 @@ NAVIGATION: tuple[tuple[str, tuple[tuple[Place, str, str], ...]], ...] = (
             (Place.COMPARE, "Two runs", "/compare"),
             (Place.MATRIX, "Matrix", "/matrix"),
             (Place.KPI, "KPI explorer", "/kpi"),
+            (Place.WEB, "In browsers", "/web"),
         ),
     ),
     ("Know", ((Place.DEVICES, "Devices", "/devices"), (Place.WORKLOADS, "Workloads", "/workloads"))),

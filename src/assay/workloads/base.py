@@ -1,7 +1,7 @@
 """What a workload is: sizes, inputs, unit of work and a way to build the model.
 
 A family is *data plus one build function*. Its file imports no framework at module level, so that listing,
-planning and checking memory never import torch. May import: core; numpy inside functions.
+planning and checking memory never import torch. May import: core, workloads.audio; numpy inside functions.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 from assay.core.errors import UnknownNameError, WorkloadError
 from assay.core.registry import Registry
+from assay.workloads.audio import FeatureSpec
 
 
 class Tier(StrEnum):
@@ -124,7 +125,9 @@ class Family:
     format: str = "torch"
     """What its model is: a torch module, a file in onnx, openvino or torch-export form, or ``data``: no model."""
     is_general: bool = True
-    """True where ``families: all`` means it too; False for those of one subject (vibration, data pipelines)."""
+    """True where ``families: all`` means it too; False for those of one subject (vibration, parts of a model)."""
+    features: FeatureSpec | None = None
+    """How its audio input is made from a waveform; None where it takes no audio."""
 
 
 families: Registry[Family] = Registry("workload")

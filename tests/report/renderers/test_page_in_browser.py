@@ -22,7 +22,7 @@ def browser() -> Iterator[Any]:
     """Chromium of the system; where it is missing the tests are skipped, and fail in CI."""
     path = next((found for name in NAMES if (found := shutil.which(name))), None)
     if path is None and os.environ.get("CI") != "true":
-        pytest.skip("there is no Chromium on this machine; tools/test_browser.sh installs one")
+        pytest.skip("there is no Chromium on this machine; tools/install_browsers.py installs one")
     assert path is not None
     from playwright.sync_api import sync_playwright
 

@@ -1,6 +1,6 @@
 """A real server on loopback over a small store, and a real Chromium that watches what a page does.
 
-Chromium is the system's (``tools/test_browser.sh`` installs it): Playwright never downloads one. Where it is missing
+Chromium is the system's (``tools/install_browsers.py`` installs it): Playwright never downloads one. Where it is missing
 the tests are skipped and say so; in CI that is a failure. Everything is made once a module, since Playwright's loop
 must not be running when tests of another file want one of their own.
 """
@@ -147,7 +147,7 @@ def browser_path() -> str:
     named = os.environ.get("ASSAY_TEST_BROWSER")
     found = next((path for path in map(shutil.which, [named] if named else NAMES) if path), None)
     if found is None:
-        give_up(f"no browser: {named or ', '.join(NAMES)} not found; run tools/test_browser.sh")
+        give_up(f"no browser: {named or ', '.join(NAMES)} not found; run tools/install_browsers.py")
     return str(found)
 
 

@@ -29,6 +29,8 @@ OTHERS = (
     "/decide",
     "/kpi",
     "/kpi?view=together",
+    "/web",
+    "/web?provenance=any",
     "/method",
     "/search",
     "/live",

@@ -33,7 +33,6 @@ from assay.importers.ipfs.common import (
     members,
     moment,
     not_an_object,
-    number_of,
     outcome,
     pointer,
     required,
@@ -157,11 +156,7 @@ def _configuration(entry: _Entry, key: str, raw: object, siblings: Mapping[str, 
     numbers.add("throughput_per_s", required(record, "throughput"), field="throughput", unit="1/s")
     marks = derived(series)
     if "real_time_factor" in record:
-        factor = number_of(record["real_time_factor"], "real_time_factor")
-        numbers.derive(
-            "real_time_factor", 1 / factor if factor else None, field="real_time_factor",
-            how="1 / real_time_factor: the source divides the audio by the time",
-        )  # fmt: skip
+        numbers.add("real_time_factor", record["real_time_factor"], field="real_time_factor", unit="1")
     if "model_load_time" in entry.record:
         numbers.add(
             "load_ns", entry.record["model_load_time"], field="model_load_time", unit="s",

@@ -1,19 +1,23 @@
-"""Web against native: the same model in a browser and outside of it, by browser and backend.
+"""Web against native: the same model in a browser and outside of it, by browser, backend and family.
 
-A pair is the same model, precision, batch and input sizes, on hardware that is known to be the same; only usable
-numbers make a ratio. May import: core, catalog, store, analysis, report.
+A pair is the same model, precision, batch and input sizes, on the same machine with as many threads; only usable
+numbers make a ratio. Software adapters stand in a section of their own. May import: core, catalog, store, analysis,
+report.
 """
 
 from __future__ import annotations
 
-import statistics
+import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from assay.analysis.usable_numbers import NumberWanted, count_left_out
+from assay.analysis.usable_numbers import count_left_out
+from assay.analysis.web_compare import WebQuestion, WebReport, compare_web
+from assay.analysis.web_pairs import WebMean, WebPair, count_reasons, group_pairs, mean_of
+from assay.analysis.web_sides import IS_WEB, Side
 from assay.core.words import Direction, Provenance
 from assay.report.base import ReportKind, ReportRequest, report_kinds
-from assay.report.cells import metric_column, metric_title, workload_cell
+from assay.report.cells import metric_column, metric_title
 from assay.report.display import format_number
 from assay.report.figures.bars import Bar, draw_bars
 from assay.report.how_to_read import how_to_read
@@ -28,20 +32,37 @@ from assay.report.kinds._over_many import (
     say_rows_cut,
     selection_of,
     start_report,
+    worst_verdict,
 )
-from assay.report.kinds._web_pairs import IS_WEB, Side, WebPair, pair_sides, read_sides
-from assay.report.values import Cell, Column, Ref, RefKind, Report, Section, Table, Text, Tone
+from assay.report.values import Block, Cell, Column, Figure, Ref, RefKind, Report, Section, Table, Text, Tone
+from assay.report.web_data import (
+    NO_SOURCE,
+    Works,
+    browser_cell,
+    label_sides,
+    read_records,
+    ref_of,
+    said,
+    side_cell,
+    tidy,
+)
+from assay.report.web_sections import HOW_PHASES_READ, measured_sections
 
 if TYPE_CHECKING:
     from assay.store import Store
 
 KIND = "web"
 TITLE = "Web against native"
-OPTIONS: Mapping[str, str] = {}
+OPTIONS: Mapping[str, str] = {
+    "native": "The engine outside that browsers are held against. Default: the fastest that ran the same.",
+    "browser": "One browser, by its name: chromium, firefox.",
+    "backend": "One backend: wasm, webgpu, 'webnn cpu'.",
+    "family": "One family of models: whisper, wav2vec2.",
+}
 _HOW = (
     (
-        "Nothing in assay runs a browser yet; its engines web-wasm, web-webgpu and web-webnn will fill this "
-        "with measured pairs."
+        "`assay run --suite web` runs small models in a browser and outside of it, in turns; "
+        "`assay run -e web-wasm -m bert/tiny` one model."
     ),
     (
         "`assay import FILE` reads others' browser results; those that their source calls simulated are "
@@ -49,27 +70,31 @@ _HOW = (
     ),
 )
 _MOST_ROWS = 200
+_TIMES = ("ns", "1/s")
+_HOW_PAIRS_READ = (
+    "pair",
+    (
+        "The same model, precision, batch and input sizes on the same machine, on its CPU with as many threads, in a "
+        "browser and outside. Where several engines ran it outside, the fastest stands for native. Above 1 the browser "
+        "is behind."
+    ),
+)
 
 
 def build(store: Store, request: ReportRequest) -> Report:
-    """Build the report. Raises StoreError, UsageError."""
-    wanted = NumberWanted.of(request.metric or "latency_ns", request.stat)
-    sides = read_sides(store, selection_of(request), wanted)
-    web = [side for side in sides if side.where != "native"]
-    if not web:
-        return empty_report(KIND, TITLE, request, "There are no results of a browser in this selection.", _HOW)
-    native = [side for side in sides if side.where == "native"]
-    pairs, alone = pair_sides(web, native, wanted.direction)
-    sections = [
-        Section(
-            "browser", "Every result of a browser", (drop_idle_columns(_web_table(web, alone, wanted, request.limit)),)
-        )
-    ]
-    if pairs:
-        shown = drop_idle_columns(_pairs_table(pairs, wanted, request.limit), keep=("slowdown",))
-        sections.insert(0, Section("groups", "By browser and backend", (drop_idle_columns(_groups_table(pairs)),)))
-        sections.insert(0, Section("pairs", "Pairs", (_pairs_figure(pairs), shown)))
+    """Build the report. Raises StoreError, UsageError, UnknownNameError."""
+    report = compare_web(store, _question(request))
     selection = selection_of(request)
+    if not report.browsers and not report.backends:
+        return empty_report(KIND, TITLE, request, "There are no results of a browser in this selection.", _HOW)
+    limit = min(request.limit, _MOST_ROWS)
+    sections = _pair_sections(report, limit)
+    shown = [*report.web[:limit], *(pair.native for pair in report.pairs)]
+    records = read_records(store, [one for one in shown if one.provenance is Provenance.MEASURED])
+    measured = measured_sections(report.web[:limit], report.pairs, records, limit)
+    sections += measured
+    if report.web:
+        sections.append(Section("browser", "Every result of a browser", (_web_table(report, limit),)))
     left_out = say_left_out(count_left_out(store, selection, only=IS_WEB))
     if left_out:
         sections.append(Section("left-out", "What was left out", (Text(left_out),)))
@@ -77,187 +102,221 @@ def build(store: Store, request: ReportRequest) -> Report:
         KIND,
         TITLE,
         request,
-        summary=_summary(web, pairs),
-        scope=[("metric", metric_title(wanted.metric, request.stat))],
+        summary=_summary(report),
+        scope=[("metric", metric_title(report.wanted.metric, request.stat))],
         sections=sections,
         sources=read_sources(store, selection, only=IS_WEB, usable_only=False),
-        how_to_read=[
-            *how_to_read("ratio"),
-            (
-                "pair",
-                (
-                    "The same model, precision, batch and input sizes on the same hardware, in a browser and "
-                    "outside. Where several engines ran it outside, the fastest stands for native."
-                ),
-            ),
-        ],
+        how_to_read=[*how_to_read("ratio", "fidelity"), _HOW_PAIRS_READ, *(HOW_PHASES_READ if measured else ())],
     )
 
 
-# -- sections --------------------------------------------------------------------------------------------------
+def _question(request: ReportRequest) -> WebQuestion:
+    chosen = {name: request.options.get(name) for name in OPTIONS}
+    return WebQuestion(
+        request.metric or "latency_ns", request.stat, where=request.where, run_ids=request.run_ids, **chosen
+    )
 
 
-def _pairs_table(pairs: Sequence[WebPair], wanted: NumberWanted, limit: int) -> Table:
-    kept, left = cut(pairs, min(limit, _MOST_ROWS))
+# -- pairs -----------------------------------------------------------------------------------------------------
+
+
+def _pair_sections(report: WebReport, limit: int) -> list[Section]:
+    if not report.pairs:
+        return []
+    families = [drop_idle_columns(_families_table(report))] if len({one.web.family for one in report.pairs}) > 1 else []
+    groups: list[Block] = [_groups_table(report), *families]
+    return [
+        Section("groups", "By browser and backend", tuple(groups)),
+        Section("pairs", "Pairs", (_pairs_figure(report), _pairs_table(report, limit))),
+    ]
+
+
+def _pairs_table(report: WebReport, limit: int) -> Table:
+    kept, left = cut(report.pairs, limit)
+    wanted = report.wanted
+    works = Works.of([pair.web for pair in kept])
     columns = (
-        Column("workload", "workload"),
-        Column("backend", "backend", description="What the browser computed with"),
-        Column("browser", "browser"),
-        Column("precision", "precision"),
-        Column("batch", "batch"),
+        *works.columns,
         provenance_column(),
+        Column("slowdown", _ratio_words(report), "1", Direction.LOWER, "Above 1 the browser is behind"),
         metric_column(wanted.metric, key="web", title=f"{metric_title(wanted.metric)} in the browser"),
         metric_column(wanted.metric, key="native", title=f"{metric_title(wanted.metric)} outside"),
-        Column("engine", "engine outside", description="The fastest of those that ran it"),
-        Column(
-            "slowdown",
-            "times as slow",
-            unit="1",
-            direction=Direction.LOWER,
-            description="How many times as long the browser takes; below 1 it is faster",
-        ),
+        Column("engine", "engine outside", description="The one asked for, or the fastest of those that ran it"),
+        Column("on", "device outside"),
+        Column("model", "model", description="How far it is known that both ran the same one"),
+        Column("turns", "in turns", description="Whether the launches of both were made in turns"),
     )
     rows = [
         (
-            workload_cell(pair.web.workload),
-            Cell(pair.web.where),
-            Cell(pair.web.browser, reason=None if pair.web.browser else "its source does not say"),
-            Cell(pair.web.precision),
-            Cell(pair.web.batch),
+            *works.cells(pair.web),
             Cell(pair.web.provenance.value),
+            _slowdown_cell(pair),
             side_cell(pair.web),
             side_cell(pair.native),
-            Cell(pair.native.engine, reason=None if pair.native.engine else "its source does not say"),
-            _slowdown_cell(pair),
+            said(pair.native.engine, NO_SOURCE),
+            said(pair.native.device, NO_SOURCE),
+            Cell(pair.model),
+            said(None if pair.took_turns is None else "yes" if pair.took_turns else "no", "not both have launches"),
         )
         for pair in kept
     ]
-    return Table(
-        "pairs", "Pairs", columns, tuple(rows), notes=say_rows_cut(left, len(pairs), "pairs"), rows_left_out=left,
-        when_empty="No result of a browser can be paired: the table of browser results says why for each.",
+    table = Table(
+        "pairs", "Pairs", columns, tuple(rows), caption=works.caption(),
+        notes=say_rows_cut(left, len(report.pairs), "pairs"), rows_left_out=left,
     )  # fmt: skip
+    return drop_idle_columns(tidy(table, ("engine", "on", "model", "turns")), keep=("slowdown",))
 
 
-def _pairs_figure(pairs: Sequence[WebPair]) -> Any:
+def _pairs_figure(report: WebReport) -> Figure:
+    labels = label_sides([pair.web for pair in report.pairs])
     bars = [
-        Bar(f"{pair.web.workload}, {pair.web.where}{f' in {pair.web.browser}' if pair.web.browser else ''}",
-            _slowdown_cell(pair), group=pair.web.where)
-        for pair in pairs
-    ]  # fmt: skip
+        Bar(label, _slowdown_cell(pair), group=pair.web.backend)
+        for label, pair in zip(labels, report.pairs, strict=True)
+    ]
+    is_time = report.wanted.unit in _TIMES
+    title = "How many times as long a browser takes" if is_time else f"How many times worse: {report.wanted.metric}"
     return draw_bars(
-        bars=bars, title="How many times as long a browser takes", metric="times as slow as native", unit="1",
+        bars=bars, title=title, metric=_ratio_words(report), unit="1",
         direction=Direction.LOWER, of="model and backend", key="slowdown",
     )  # fmt: skip
 
 
-def _groups_table(pairs: Sequence[WebPair]) -> Table:
-    groups: dict[tuple[str, str | None, Provenance], list[float]] = {}
-    for pair in pairs:
-        groups.setdefault((pair.web.where, pair.web.browser, pair.web.provenance), []).append(pair.slowdown)
+def _groups_table(report: WebReport) -> Table:
+    groups = group_pairs(report.pairs, lambda one: (browser_cell(one.web).value, one.web.backend, one.web.provenance))
     rows = []
-    for (backend, browser, provenance), values in sorted(groups.items(), key=lambda one: (one[0][0], one[0][1] or "")):
-        several = len(values) > 1
+    for pairs in sorted(groups.values(), key=lambda own: mean_of(own).ratio):
+        side = pairs[0].web
         rows.append((
-            Cell(backend),
-            Cell(browser, reason=None if browser else "its source does not say"),
-            Cell(provenance.value),
-            Cell(len(values)),
-            Cell(statistics.geometric_mean(values), provenance, n=len(values), unit="1"),
-            Cell(min(values), provenance) if several else Cell(reason="there is one pair"),
-            Cell(max(values), provenance) if several else Cell(reason="there is one pair"),
+            browser_cell(side), Cell(side.backend), Cell(side.provenance.value), *_mean_cells(pairs, side.provenance)
+        ))  # fmt: skip
+    columns = (Column("browser", "browser"), Column("backend", "backend"), provenance_column(), *_mean_columns(report))
+    return drop_idle_columns(Table("by-backend", "By browser and backend", columns, tuple(rows)))
+
+
+def _families_table(report: WebReport) -> Table:
+    groups = group_pairs(
+        report.pairs,
+        lambda one: (one.web.family, browser_cell(one.web).value, one.web.backend, one.web.provenance),
+    )
+    rows = []
+    for pairs in sorted(groups.values(), key=lambda own: (own[0].web.family, mean_of(own).ratio)):
+        side = pairs[0].web
+        rows.append((
+            Cell(side.family), browser_cell(side), Cell(side.backend), Cell(side.provenance.value),
+            *_mean_cells(pairs, side.provenance),
         ))  # fmt: skip
     columns = (
-        Column("backend", "backend"),
+        Column("family", "family", description="Of models"),
         Column("browser", "browser"),
+        Column("backend", "backend"),
         provenance_column(),
-        Column("pairs", "pairs"),
-        Column(
-            "mean",
-            "times as slow",
-            unit="1",
-            direction=Direction.LOWER,
-            description="Geometric mean over pairs; n counts pairs",
-        ),
-        Column("lowest", "lowest", unit="1"),
-        Column("highest", "highest", unit="1"),
+        *_mean_columns(report),
     )
-    return Table("by-backend", "By browser and backend", columns, tuple(rows), when_empty="There are no pairs.")
+    return Table("by-family", "By family of models", columns, tuple(rows))
 
 
-def _web_table(web: Sequence[Side], alone: Mapping[str, str], wanted: NumberWanted, limit: int) -> Table:
-    kept, left = cut(web, min(limit, _MOST_ROWS))
+def _mean_columns(report: WebReport) -> tuple[Column, ...]:
+    return (
+        Column("pairs", "pairs", "count"),
+        Column("mean", _ratio_words(report), "1", Direction.LOWER, "Geometric mean over pairs; n counts pairs"),
+        Column("lowest", "lowest", "1"),
+        Column("highest", "highest", "1"),
+    )
+
+
+def _mean_cells(pairs: Sequence[WebPair], provenance: Provenance) -> tuple[Cell, ...]:
+    mean: WebMean = mean_of(pairs)
+    alone = Cell(reason="there is one pair")
+    return (
+        Cell(mean.n),
+        Cell(mean.ratio, provenance, worst_verdict(one.verdict for one in pairs), lo=mean.lo, hi=mean.hi, n=mean.n),
+        Cell(mean.lowest, provenance) if mean.n > 1 else alone,
+        Cell(mean.highest, provenance) if mean.n > 1 else alone,
+    )
+
+
+def _slowdown_cell(pair: WebPair) -> Cell:
+    return Cell(
+        pair.ratio, pair.web.provenance, pair.verdict, lo=pair.lo, hi=pair.hi, n=pair.n, unit="1",
+        reason="; ".join(pair.notes) or None, ref=Ref(RefKind.RESULT, pair.web.result_id),
+    )  # fmt: skip
+
+
+def _ratio_words(report: WebReport) -> str:
+    return "times as slow" if report.wanted.unit in _TIMES else "times worse"
+
+
+# -- everything ------------------------------------------------------------------------------------------------
+
+
+def _web_table(report: WebReport, limit: int) -> Table:
+    kept, left = cut(report.web, limit)
+    works = Works.of(kept)
     columns = (
-        Column("workload", "workload"),
-        Column("backend", "backend"),
-        Column("browser", "browser"),
-        Column("batch", "batch"),
+        *works.columns,
         provenance_column(),
-        metric_column(wanted.metric),
+        metric_column(report.wanted.metric),
         Column("paired", "paired", description="Whether it stands beside a native number, and why not"),
     )
     rows = [
         (
-            workload_cell(side.workload),
-            Cell(side.where),
-            Cell(side.browser, reason=None if side.browser else "its source does not say"),
-            Cell(side.batch, reason=None if side.batch is not None else "its source does not say"),
+            *works.cells(side),
             Cell(side.provenance.value),
             side_cell(side),
-            Cell("no" if side.result_id in alone else "yes", reason=alone.get(side.result_id)),
+            _paired_cell(side, report),
         )
         for side in kept
     ]
-    reasons: dict[str, int] = {}
-    for why in alone.values():
-        word = why.partition(":")[0]
-        reasons[word] = reasons.get(word, 0) + 1
-    notes = [
-        f"{count_words(count, 'result')} not paired: {why}."
-        for why, count in sorted(reasons.items(), key=lambda one: -one[1])
-    ]
-    return Table(
-        "browser-results", "Results of browsers", columns, tuple(rows),
-        notes=(*say_rows_cut(left, len(web), "results"), *notes), rows_left_out=left,
+    notes = [f"{count_words(count, 'result')} not paired: {why}." for why, count in count_reasons(report.alone).items()]
+    table = Table(
+        "browser-results", "Results of browsers", columns, tuple(rows), caption=works.caption(),
+        notes=(*say_rows_cut(left, len(report.web), "results"), *notes), rows_left_out=left,
     )  # fmt: skip
+    return drop_idle_columns(table, keep=(report.wanted.metric,))
 
 
-def side_cell(side: Side) -> Cell:
-    """The number of one side, with why it may not be used."""
-    ref = Ref(RefKind.RESULT, side.result_id)
-    if side.value is None:
-        return Cell(reason=side.why or "it has no such number", is_usable=side.is_usable, ref=ref)
-    return Cell(
-        side.value, side.provenance, side.verdict, lo=side.lo, hi=side.hi, n=side.n, reason=side.why,
-        is_usable=side.is_usable, ref=ref,
-    )  # fmt: skip
+def _paired_cell(side: Side, report: WebReport) -> Cell:
+    if side.result_id not in report.alone:
+        return Cell("yes", ref=ref_of(side))
+    return Cell("no", reason=report.alone[side.result_id], ref=ref_of(side))
 
 
-def _slowdown_cell(pair: WebPair) -> Cell:
-    reason = None if pair.lo is not None else "without an interval: not both numbers have one"
-    return Cell(
-        pair.slowdown, pair.web.provenance, lo=pair.lo, hi=pair.hi, unit="1", reason=reason,
-        ref=Ref(RefKind.RESULT, pair.web.result_id),
-    )  # fmt: skip
-
-
-def _summary(web: Sequence[Side], pairs: Sequence[WebPair]) -> list[Text]:
-    usable = sum(side.is_usable for side in web)
+def _summary(report: WebReport) -> list[Text]:
+    usable = sum(one.is_usable for one in report.web)
+    disturbed = sum(one.is_usable and one.is_disturbed for one in report.web)
+    software = len(report.software)
     first = (
-        f"{count_words(len(web), 'result')} of browsers, {usable} of them usable, "
-        f"{count_words(len(pairs), 'pair')} with native."
+        f"{count_words(len(report.web), 'result')} of browsers, {usable} of them usable"
+        f"{f' ({disturbed} disturbed)' if disturbed else ''}, {count_words(len(report.pairs), 'pair')} with native."
     )
-    if not pairs:
+    on_software = (
+        [f"{count_words(software, 'result')} of software adapters: they show that it works, and are in no ratio."]
+        if software
+        else []
+    )
+    if not report.pairs:
         why = (
             "None of them may be used: their sources call them simulated or invented, or they failed. "
             "No statement about browsers can be made of this store."
             if not usable
             else "None has a usable native result of the same work on the same hardware beside it."
         )
-        return [Text((first, why), Tone.WARNING), Text(_HOW)]
-    values = [pair.slowdown for pair in pairs]
-    mean = format_number(statistics.geometric_mean(values))
-    fastest, slowest = format_number(min(values)), format_number(max(values))
-    return [Text((first, f"A browser takes {mean} times as long on the geometric mean, {fastest} to {slowest} times."))]
+        return [Text((first, *on_software, why), Tone.WARNING), Text(_HOW)]
+    said = []
+    for browser, backend, mean in report.means():
+        name = f"{backend} in {browser}" if browser else backend
+        said.append(f"{name}: {_say_mean(mean, report)}.")
+    return [Text((first, *said, *on_software))]
+
+
+def _say_mean(mean: WebMean, report: WebReport) -> str:
+    words = "times as long as native" if report.wanted.unit in _TIMES else "times worse than native"
+    if mean.n == 1:
+        return f"{format_number(mean.ratio)} {words}, of one pair"
+    ends = f"{format_number(mean.lowest)} to {format_number(mean.highest)}"
+    if math.isclose(mean.lowest, mean.highest, rel_tol=1e-3):
+        ends = format_number(mean.lowest)
+    return f"{format_number(mean.ratio)} {words} on the geometric mean of {mean.n} pairs ({ends})"
 
 
 report_kinds.add(
@@ -265,7 +324,7 @@ report_kinds.add(
     ReportKind(
         name=KIND,
         title=TITLE,
-        description="The same model in a browser and outside of it, by browser and backend",
+        description="The same model in a browser and outside of it, by browser, backend and family of models",
         build=build,
         options=OPTIONS,
     ),

@@ -112,13 +112,15 @@ class Drawer:
         for index, at, value in numbers(one):
             px = self._base_px(at + one.offset)
             texts, refs = self._titles(one, [index])
+            first, last = map(self._value_px, one.span(index, value, zero))
+            area = self._across(px, first, last, thick)
             self.canvas.rectangle(
-                *self._across(px, self._value_px(zero), self._value_px(value), thick),
-                title=texts[0] if texts else None, ref=refs[0] if refs else None, **style,
+                *area, title=texts[0] if texts else None, ref=refs[0] if refs else None, **style
             )  # fmt: skip
             if not one.layer.is_usable:
-                draw_cross(self.canvas, self._across(px, self._value_px(zero), self._value_px(value), thick))
-        self._draw_intervals(one, role="ink")
+                draw_cross(self.canvas, area)
+        if not one.base:
+            self._draw_intervals(one, role="ink")
 
     def _draw_boxes(self, one: Series) -> None:
         thick = min(self._thickness(one), 34.0)

@@ -32,7 +32,8 @@ class Series:
     """One layer, ready to be drawn.
 
     ``at`` are places along the base axis, ``value`` numbers along the other; ``lo``, ``hi`` and ``whiskers`` belong to
-    the values; each is empty or as long as ``at``. ``offset`` and ``width`` say where a bar or box stands.
+    the values; each is empty or as long as ``at``. ``offset`` and ``width`` say where a bar or box stands, ``base`` on
+    what: bars are drawn from there, as long as their value.
     """
 
     layer: Layer
@@ -46,6 +47,11 @@ class Series:
     whiskers: tuple[tuple[float, float], ...]
     offset: float = 0.0
     width: float = _SLOTS_SHARE
+    base: tuple[float, ...] = ()
+
+    def span(self, index: int, value: float, zero: float) -> tuple[float, float]:
+        """From where to where a bar goes; ``zero`` is where one begins that stands on nothing."""
+        return (self.base[index], self.base[index] + value) if self.base else (zero, value)
 
     @property
     def is_marked(self) -> bool:
@@ -163,7 +169,7 @@ def _read_layers(figure: Figure, *, is_named: bool) -> list[Series]:
                 layer, clean_line(layer.label)[:_TEXT_LIMIT], colour, look_of(layer.provenance),
                 _drawable(at, is_log=is_log_base), _drawable(value, is_log=is_log),
                 _drawable(map(_number, layer.lo), is_log=is_log), _drawable(map(_number, layer.hi), is_log=is_log),
-                layer.whiskers,
+                layer.whiskers, base=layer.base,
             )
         )  # fmt: skip
     return found
@@ -210,8 +216,8 @@ def bar_room(places: Sequence[float]) -> float:
 def _extents(series: Iterable[Series]) -> Iterator[float]:
     for one in series:
         for index, _, value in numbers(one):
-            yield value
-            yield from interval(one, index) or ()
+            yield one.span(index, value, 0.0)[1]
+            yield from (interval(one, index) or ()) if not one.base else ()
             if one.whiskers:
                 yield from one.whiskers[index]
 
@@ -223,13 +229,16 @@ def middle(series: Series, index: int) -> Number:
 
 
 def _place_side_by_side(series: Sequence[Series], base: Axis) -> tuple[Series, ...]:
-    """On a category axis, move layers that have the same category apart: each shape by itself, in order."""
+    """On a category axis, move layers that have the same category apart: each shape by itself, in order.
+
+    Bars that stand on others keep their place.
+    """
     if base.scale is not Scale.CATEGORY:
         return tuple(series)
     slots: dict[Shape, list[set[int]]] = {}
     slot_of: dict[int, int] = {}
     for number, one in enumerate(series):
-        if one.layer.shape not in _SIDE_BY_SIDE or one.layer.role not in {Role.DATA, Role.HIGHLIGHT}:
+        if one.layer.shape not in _SIDE_BY_SIDE or one.layer.role not in {Role.DATA, Role.HIGHLIGHT} or one.base:
             continue
         places = {round(at) for at in one.at if at is not None}
         taken = slots.setdefault(one.layer.shape, [])

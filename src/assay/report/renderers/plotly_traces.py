@@ -170,10 +170,14 @@ def _bars(plan: Plan, one: Series, x: PlotAxis, y: PlotAxis) -> dict[str, Any]:
     room = one.width if plan.base.scale is Scale.CATEGORY else bar_room([at for _, at, _ in drawn])
     base = y if plan.is_turned else x
     points: list[tuple[float | None, float | None]] = [(at + one.offset, value) for _, at, value in drawn]
-    return {
+    trace = {
         "type": "bar", "orientation": "h" if plan.is_turned else "v", "width": base.length(room * _BAR_SHARE),
-        "marker": _fill(one, 1.0), **_placed(plan, x, y, points), **_errors(plan, one, x, y, len(drawn)),
+        "marker": _fill(one, 1.0), **_placed(plan, x, y, points),
     }  # fmt: skip
+    if one.base:
+        values = x if plan.is_turned else y
+        return trace | {"base": [values.number(one.base[index]) for index, _, _ in drawn]}
+    return trace | _errors(plan, one, x, y, len(drawn))
 
 
 def _boxes(plan: Plan, one: Series, x: PlotAxis, y: PlotAxis) -> dict[str, Any]:

@@ -94,6 +94,8 @@ def _draw(grid: Grid, plan: Plan, one: Series, index: int, sign: str) -> None:
     share = ticks.share(value)
     if one.layer.shape is Shape.BARS:
         zero = 0.0 if ticks.is_log else min(max(ticks.share(0.0), 0.0), 1.0)
+        if one.base:
+            zero, share = map(ticks.share, one.span(index, value, 0.0))
         is_full = one.look.is_filled and one.layer.is_usable
         grid.row(zero, share, _EIGHTHS if is_full else "▒" if one.look.hatch else "░")
     elif ends := interval(one, index):

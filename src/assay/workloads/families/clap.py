@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from assay.workloads.audio import FeatureSpec, MelSpectrogram, Scaling
 from assay.workloads.base import Family, Fill, InputSpec, Size, Tier, UnitOfWork, call_with_keywords, families
 
 if TYPE_CHECKING:
@@ -58,6 +59,17 @@ _CONSTANTS = {"vocab": 50265, "frames": 1001, "mels": 64}
 
 _CLIP_SECONDS = 10
 """Audio in one clip: 480 000 samples at 48 kHz, hop 480, hence 1001 frames (arXiv:2211.06687, section 4.1)."""
+
+
+FEATURES = FeatureSpec(
+    input="input_features",
+    sample_rate_hz=48_000,
+    seconds=_CLIP_SECONDS,
+    scaling=Scaling.DECIBELS,
+    mel=MelSpectrogram(fft=1024, hop=480, bands=64, low_hz=50.0, high_hz=14_000.0, drops_last=False),
+    frames_first=True,
+    source="arXiv:2211.06687, section 4.1; preprocessor_config.json of model card laion/clap-htsat-unfused",
+)
 
 
 def build(size: Size) -> nn.Module:
@@ -141,5 +153,6 @@ families.add(
         build=build,
         forward=call_with_keywords,
         reference="arXiv:2211.06687",
+        features=FEATURES,
     ),
 )

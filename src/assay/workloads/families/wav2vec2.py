@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from assay.workloads.audio import FeatureSpec, Scaling
 from assay.workloads.base import (
     Family,
     Fill,
@@ -48,6 +49,17 @@ _COMMON = {
     "eos_token_id": 2,
     "add_adapter": False,
 }
+
+
+FEATURES = FeatureSpec(
+    input="input_values",
+    sample_rate_hz=16_000,
+    seconds=None,
+    scaling=Scaling.UNIT_VARIANCE,
+    mel=None,
+    frames_first=False,
+    source="arXiv:2006.11477, section 2; preprocessor_config.json of model card facebook/wav2vec2-base-960h",
+)
 
 
 def build(size: Size) -> nn.Module:
@@ -105,5 +117,6 @@ families.add(
         build=build,
         forward=call_with_keywords,
         reference="arXiv:2006.11477",
+        features=FEATURES,
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from assay.workloads.audio import FeatureSpec, MelSpectrogram, Scaling
 from assay.workloads.base import Family, Fill, InputSpec, Size, Tier, UnitOfWork, call_with_keywords, families
 
 if TYPE_CHECKING:
@@ -40,6 +41,71 @@ _WINDOW_SECONDS = 30
 """Audio in the one window that the encoder takes: 3000 frames of 10 ms (arXiv:2212.04356, section 2.2)."""
 
 
+FEATURES = FeatureSpec(
+    input="input_features",
+    sample_rate_hz=16_000,
+    seconds=_WINDOW_SECONDS,
+    scaling=Scaling.WHISPER,
+    mel=MelSpectrogram(fft=400, hop=160, bands=80, low_hz=0.0, high_hz=8000.0, drops_last=True),
+    frames_first=False,
+    source="arXiv:2212.04356, section 2.2; openai/whisper, audio.py",
+)
+
+SIZES = {
+    "tiny": Size(
+        tier=Tier.TINY,
+        config={
+            **_COMMON,
+            "d_model": 384,
+            "encoder_layers": 4,
+            "encoder_attention_heads": 6,
+            "encoder_ffn_dim": 1536,
+            "decoder_layers": 4,
+            "decoder_attention_heads": 6,
+            "decoder_ffn_dim": 1536,
+        },
+        parameters=37_760_640,
+        published=37.8e6,
+        source=_CARD.format("tiny"),
+        constants=_CONSTANTS,
+    ),
+    "base": Size(
+        tier=Tier.SMALL,
+        config={
+            **_COMMON,
+            "d_model": 512,
+            "encoder_layers": 6,
+            "encoder_attention_heads": 8,
+            "encoder_ffn_dim": 2048,
+            "decoder_layers": 6,
+            "decoder_attention_heads": 8,
+            "decoder_ffn_dim": 2048,
+        },
+        parameters=72_593_920,
+        published=72.6e6,
+        source=_CARD.format("base"),
+        constants=_CONSTANTS,
+    ),
+    "small": Size(
+        tier=Tier.BASE,
+        config={
+            **_COMMON,
+            "d_model": 768,
+            "encoder_layers": 12,
+            "encoder_attention_heads": 12,
+            "encoder_ffn_dim": 3072,
+            "decoder_layers": 12,
+            "decoder_attention_heads": 12,
+            "decoder_ffn_dim": 3072,
+        },
+        parameters=241_734_912,
+        published=241.7e6,
+        source=_CARD.format("small"),
+        constants=_CONSTANTS,
+    ),
+}
+
+
 def build(size: Size) -> nn.Module:
     """Encoder, decoder and the output layer that shares the decoder's embedding.
 
@@ -64,59 +130,7 @@ families.add(
         modality="audio",
         unit=UnitOfWork.AUDIO_SECOND,
         units_per_call=per_window_second,
-        sizes={
-            "tiny": Size(
-                tier=Tier.TINY,
-                config={
-                    **_COMMON,
-                    "d_model": 384,
-                    "encoder_layers": 4,
-                    "encoder_attention_heads": 6,
-                    "encoder_ffn_dim": 1536,
-                    "decoder_layers": 4,
-                    "decoder_attention_heads": 6,
-                    "decoder_ffn_dim": 1536,
-                },
-                parameters=37_760_640,
-                published=37.8e6,
-                source=_CARD.format("tiny"),
-                constants=_CONSTANTS,
-            ),
-            "base": Size(
-                tier=Tier.SMALL,
-                config={
-                    **_COMMON,
-                    "d_model": 512,
-                    "encoder_layers": 6,
-                    "encoder_attention_heads": 8,
-                    "encoder_ffn_dim": 2048,
-                    "decoder_layers": 6,
-                    "decoder_attention_heads": 8,
-                    "decoder_ffn_dim": 2048,
-                },
-                parameters=72_593_920,
-                published=72.6e6,
-                source=_CARD.format("base"),
-                constants=_CONSTANTS,
-            ),
-            "small": Size(
-                tier=Tier.BASE,
-                config={
-                    **_COMMON,
-                    "d_model": 768,
-                    "encoder_layers": 12,
-                    "encoder_attention_heads": 12,
-                    "encoder_ffn_dim": 3072,
-                    "decoder_layers": 12,
-                    "decoder_attention_heads": 12,
-                    "decoder_ffn_dim": 3072,
-                },
-                parameters=241_734_912,
-                published=241.7e6,
-                source=_CARD.format("small"),
-                constants=_CONSTANTS,
-            ),
-        },
+        sizes=SIZES,
         inputs=(
             InputSpec("input_features", ("batch", "mels", "frames"), "float32", Fill.NORMAL),
             InputSpec("decoder_input_ids", ("batch", "target"), "int64", Fill.TOKENS, high="vocab"),
@@ -126,5 +140,6 @@ families.add(
         build=build,
         forward=call_with_keywords,
         reference="arXiv:2212.04356",
+        features=FEATURES,
     ),
 )

@@ -1,0 +1,73 @@
+/**
+ * WebNN contexts, and whether they are what was asked for.
+ *
+ * `createContext` takes the device for a wish: it hands out a context for a GPU or an NPU on machines that have neither,
+ * and computes on the CPU. So a context is believed only where something else speaks for the device.
+ */
+
+import { findAdapter } from './adapter.js';
+import { makeError } from './channel.js';
+
+/**
+ * Open a context that really drives the device, or throw.
+ * @param {'cpu' | 'gpu' | 'npu'} device
+ */
+export async function openContext(device) {
+  const { context, reason } = await tryContext(device);
+  if (reason !== null) throw makeError('NoDevice', reason);
+  return context;
+}
+
+/**
+ * Open a context, and say why it is not to be believed.
+ * @param {'cpu' | 'gpu' | 'npu'} device
+ * @returns {Promise<{context: object | null, reason: string | null}>}
+ */
+export async function tryContext(device) {
+  if (navigator.ml === undefined) return { context: null, reason: 'this browser has no WebNN (navigator.ml is absent)' };
+  let context;
+  try {
+    context = await navigator.ml.createContext({ deviceType: device });
+  } catch (error) {
+    return { context: null, reason: `WebNN gives no context for ${device}: ${error.message}` };
+  }
+  return { context, reason: await doubt(context, device) };
+}
+
+/** @returns {Promise<string | null>} why the context does not drive the device */
+async function doubt(context, device) {
+  if (device === 'cpu') return null;
+  const granted = `WebNN gave a context for ${device}`;
+  // The attribute is in the specification since 2025; browsers without it leave what follows.
+  if (context.accelerated === false) return `${granted}, and says itself that it is not accelerated`;
+  if (context.accelerated === true) return null;
+  if (device === 'gpu') {
+    const { kind, description } = await findAdapter();
+    return kind === 'hardware' ? null : `${granted}, but the browser has no GPU to run it on (WebGPU: ${description})`;
+  }
+  const cpu = await navigator.ml.createContext({ deviceType: 'cpu' });
+  const isSame = JSON.stringify(cpu.opSupportLimits()) === JSON.stringify(context.opSupportLimits());
+  cpu.destroy?.();
+  return isSame ? `${granted}, but it takes exactly what the one for cpu takes: it is the same backend` : null;
+}
+
+/**
+ * Let a context add two numbers, and say why it could not.
+ * @returns {Promise<string | null>}
+ */
+export async function failure(context) {
+  try {
+    const builder = new MLGraphBuilder(context);
+    const descriptor = { dataType: 'float32', shape: [2] };
+    const x = builder.input('x', descriptor);
+    const graph = await builder.build({ y: builder.add(x, x) });
+    const input = await context.createTensor({ ...descriptor, writable: true });
+    const output = await context.createTensor({ ...descriptor, readable: true });
+    context.writeTensor(input, Float32Array.of(1, 2));
+    context.dispatch(graph, { x: input }, { y: output });
+    const sums = new Float32Array(await context.readTensor(output));
+    return sums[0] === 2 && sums[1] === 4 ? null : `it added 1 + 1 and 2 + 2 up to ${sums.join(' and ')}`;
+  } catch (error) {
+    return `it cannot add two numbers: ${error.message}`;
+  }
+}
