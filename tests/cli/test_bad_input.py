@@ -47,7 +47,7 @@ def refused(said: Any) -> str:
             "Suite file 'no.yaml' cannot be read: No such file or directory.",
             (
                 "Give the path of a YAML file, or one of the shipped suites: accuracy, contrastive, data, distributed, "
-                "engines, quick, standard, training."
+                "engines, quick, standard, training, web."
             ),
         ),
         (["--max-size", "tny"], "Unknown size limit 'tny'. Did you mean 'tiny'?", ""),

@@ -62,7 +62,7 @@ def test_doctor_exits_2_where_something_is_broken(here: Here, tmp_path: Path) ->
 
 def test_shipped_suites_are_listed(here: Here) -> None:
     assert [one["name"] for one in json.loads(here("suite", "ls", "--json").out)] == [
-        "accuracy", "contrastive", "data", "distributed", "engines", "quick", "standard", "training",
+        "accuracy", "contrastive", "data", "distributed", "engines", "quick", "standard", "training", "web",
     ]  # fmt: skip
     assert "standard" in here("suite", "ls").out
 

@@ -60,7 +60,7 @@ KNOWN_ROOTS = {
 SERVED = {
     "api", "live", "login", "logout", "metrics", "runs", "results", "series", "trends", "compare", "devices",
     "workloads", "engines", "matrix", "decide", "kpi", "store", "method", "search", "imports", "overview", "static",
-    "check", "health",
+    "check", "health", "web",
 }  # fmt: skip
 """First parts of addresses that `assay serve` answers to, and of those under its `/api/v1`."""
 

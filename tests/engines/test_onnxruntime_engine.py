@@ -16,7 +16,7 @@ from assay.artefacts.cache import make_artefact
 from assay.artefacts.onnx_files import MODEL_FILE, write_inputs
 from assay.core.errors import EngineError, UnsupportedError
 from assay.core.words import Precision
-from assay.engines import onnxruntime_engine, onnxruntime_providers
+from assay.engines import onnx_recipes, onnxruntime_providers
 from assay.engines.base import LoadRequest, Session, engines
 from assay.engines.onnxruntime_engine import OnnxRuntime
 from assay.engines.onnxruntime_providers import count_nodes, find_package
@@ -115,11 +115,11 @@ def test_weights_get_seven_bits_where_eight_would_overflow(
     isa: list[str], architecture: str, *, reduced: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("assay.probes.cpu.collect_cpu", lambda: {"isa": isa, "architecture": architecture})
-    onnxruntime_engine._lacks_vnni.cache_clear()
+    onnx_recipes.lacks_vnni.cache_clear()
     try:
         (wanted,) = ENGINE.plan_artefacts(request(find_workload("bert"), "int8"))
     finally:
-        onnxruntime_engine._lacks_vnni.cache_clear()
+        onnx_recipes.lacks_vnni.cache_clear()
     assert dict(wanted.options).get("reduce_range", False) is reduced
 
 

@@ -177,6 +177,7 @@ class Session:
     stopwatch: Stopwatch | None = None
     processes: Callable[[], Sequence[int]] | None = None
     process_memory: Callable[[], Mapping[str, int]] | None = None
+    late_facts: Callable[[], Mapping[str, str]] | None = None
     preprocess: Callable[[FeatureSpec, NDArray[Any]], Preprocessor] | None = None
 
 

@@ -7,6 +7,7 @@ artefacts, engines; onnxruntime and numpy inside functions.
 from __future__ import annotations
 
 import functools
+import hashlib
 import importlib.util
 import platform
 import time
@@ -18,12 +19,12 @@ from assay.artefacts.base import ArtefactRequest, request_artefact
 from assay.artefacts.cache import read_artefact
 from assay.artefacts.onnx_export import ONNX
 from assay.artefacts.onnx_files import MODEL_FILE, model_bytes, read_inputs
-from assay.artefacts.onnx_precision import DYNAMIC, ONNX_FP16, QUANTIZED, STATIC
+from assay.artefacts.onnx_precision import ONNX_FP16, QUANTIZED
 from assay.core.absence import Unavailable
-from assay.core.case import Scalar
-from assay.core.errors import EngineError, UnsupportedError, join_or
+from assay.core.errors import EngineError, UnsupportedError
 from assay.core.words import Mode, Precision
 from assay.engines.base import Capabilities, LoadRequest, Session, device_kind, engines
+from assay.engines.onnx_recipes import choose_method, recipe_options
 from assay.engines.onnxruntime_providers import (
     CPU_PROVIDER,
     PROVIDERS,
@@ -50,7 +51,6 @@ _KEPT_FACTS = (
 _OWN_ARITHMETIC = {"CoreMLExecutionProvider", "OpenVINOExecutionProvider"}
 """Compilers of their own, which may use half precision for a float32 graph."""
 _LOG_ERRORS_ONLY = 3
-_VNNI = {"avx_vnni", "avx512_vnni", "amx_int8"}
 
 
 class OnnxRuntime:
@@ -104,7 +104,7 @@ class OnnxRuntime:
                 batch=request.batch,
                 shape=request.shape,
                 seed=request.seed,
-                options=_recipe_options(recipe, request),
+                options=recipe_options(recipe, request.options, on_cpu=device_kind(request.device) == "cpu"),
             ),
         )
 
@@ -154,6 +154,7 @@ class OnnxRuntime:
             costs_ns={"compile": compile_ns},
             read_outputs=call.read_outputs,
             find_placement=functools.partial(profile_placement, file, make_options, provider, feeds),
+            late_facts=functools.partial(_identify_model, file),
         )
 
     def is_out_of_memory(self, error: BaseException) -> bool:
@@ -215,43 +216,12 @@ def _find_recipe(request: LoadRequest) -> str:
             "ONNX Runtime has no bfloat16 kernels for the products that models are made of (no MatMul on its CPU).",
             hint="Use fp16 or int8, or the engines torch and openvino for bf16.",
         )
-    methods = QUANTIZED.get(precision)
-    if methods is None:
-        if asked is not None:
-            raise UnsupportedError(f"quantization={asked} makes no {precision} model.", hint="Ask for int8 or int4.")
-        return ONNX_FP16 if precision is Precision.FP16 else ONNX
-    if asked is None:
-        modality = request.workload.family.modality
-        default = DYNAMIC if modality == "text" or modality.endswith("-language") else STATIC
-        asked = default if default in methods else next(iter(methods))
-    if asked not in methods:
-        raise UnsupportedError(f"ONNX Runtime has no {asked} {precision}.", hint=f"Expected {join_or(methods)}.")
-    return methods[str(asked)]
-
-
-def _recipe_options(recipe: str, request: LoadRequest) -> dict[str, Scalar]:
-    """Keep what changes the model or its quantization, and nothing of how it is run."""
-    kept: dict[str, Scalar] = {}
-    if "prune" in request.options:
-        kept["prune"] = request.options["prune"]
-    if recipe == QUANTIZED[Precision.INT8][STATIC] and "samples" in request.options:
-        kept["samples"] = request.options["samples"]
-    eight_bit = (QUANTIZED[Precision.INT8][STATIC], QUANTIZED[Precision.INT8][DYNAMIC])
-    if recipe in eight_bit and device_kind(request.device) == "cpu" and _lacks_vnni():
-        kept["reduce_range"] = True
-    return kept
-
-
-@functools.cache
-def _lacks_vnni() -> bool:
-    """Tell whether this is an x86 CPU that adds 8-bit products in 16 bits, where large weights overflow.
-
-    onnxruntime's documentation of ``quantize_static`` advises 7 bits for weights there.
-    """
-    from assay.probes.cpu import collect_cpu
-
-    cpu = collect_cpu()
-    return cpu.get("architecture") in {"x86_64", "AMD64"} and not _VNNI.intersection(cpu.get("isa") or ())
+    if precision in QUANTIZED:
+        method = None if asked is None else str(asked)
+        return choose_method("ONNX Runtime", precision, method, request.workload.family.modality)
+    if asked is not None:
+        raise UnsupportedError(f"quantization={asked} makes no {precision} model.", hint="Ask for int8 or int4.")
+    return ONNX_FP16 if precision is Precision.FP16 else ONNX
 
 
 def _find_file(request: LoadRequest) -> tuple[Path, Path | None]:
@@ -263,6 +233,12 @@ def _find_file(request: LoadRequest) -> tuple[Path, Path | None]:
     if folder is None:
         raise EngineError(f"The artefact {recipe!r} of {request.workload.name} was not prepared before loading.")
     return folder / MODEL_FILE, folder
+
+
+def _identify_model(file: Path) -> dict[str, str]:
+    """The digest by which a browser's result is known to be of the very same model."""
+    with file.open("rb") as stream:
+        return {"model_sha256": hashlib.file_digest(stream, "sha256").hexdigest()}
 
 
 def _make_options(threads: int) -> Any:

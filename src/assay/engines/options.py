@@ -47,7 +47,9 @@ OPTIONS: dict[str, Option] = {
     option.name: option
     for option in (
         Option("accumulate", "Micro-batches whose gradients are summed in one step.", kind=int, modes=_TRAINING),
-        Option("browser", "Web engines: chromium, chrome, edge, firefox, sparticuz, or visit for one that a person opens."),
+        Option(
+            "browser", "Web engines: chromium, chrome, edge, firefox, sparticuz, or visit for one that a person opens."
+        ),
         Option("checkpointing", "Activations are computed again instead of kept.", ("off", "on"), modes=_TRAINING),
         Option("compile_cache", "Whether compiled kernels of earlier launches are used.", ("warm", "cold")),
         Option("compile_mode", "How hard torch.compile tries.", ("default", "reduce-overhead", "max-autotune")),

@@ -29,6 +29,8 @@ _SHORTEST_SAMPLE_NS = 1_000_000
 _LONG_CALL_NS = 1_000_000_000
 _FEWEST_LONG_SAMPLES = 5  # also what the time cap waits for: fewer say nothing, however long a call takes
 _CHUNK_NS = 250_000_000
+_ALL_COMPILED_NS = 30_000_000_000
+"""After half a minute everything hot is compiled, in however few calls: a GPU that a CPU plays takes seconds for one."""
 _WARM_SERIES_NS = 100_000_000
 """How long the calls of one round trip to another program take while warming up, where they are short."""
 _LONGEST_SERIES = 100 * _BLOCK
@@ -161,7 +163,8 @@ class _WarmUpRule:
 
     def judge(self, durations: Sequence[float], calls: int, wall_ns: int) -> tuple[bool, bool | None]:
         """Say whether it is over, and whether it converged: None where there were too few calls to tell."""
-        if calls < self.needed_calls or wall_ns < self.needed_ns:
+        needs_calls = calls < self.needed_calls and wall_ns < _ALL_COMPILED_NS
+        if needs_calls or wall_ns < self.needed_ns:
             return False, None
         out_of_time = wall_ns >= self.longest_ns
         too_early = calls < _FEWEST_WARMUP_CALLS or wall_ns < self.timing.warmup_min_s * _NS

@@ -158,7 +158,7 @@ def _measure(
         threads=session.threads,
         hardware=session.hardware,
         parameters=session.parameters,
-        facts={**session.facts, **timed.facts},
+        facts={**session.facts, **timed.facts, **(session.late_facts() if session.late_facts is not None else {})},
         fidelity=fidelity,
         fidelity_reason=fidelity_reason,
         placement=placement,

@@ -131,5 +131,5 @@ def test_doctor_says_what_each_device_is_and_why(monkeypatch: pytest.MonkeyPatch
 def test_doctor_s_findings_stand_with_the_hardware() -> None:
     first, store = Finding("hardware", "ok", "cpu"), Finding("store", "ok", "here")
     more = Finding("hardware", "note", "in the catalogue")
-    assert doctor._after_hardware([first, store], [more]) == [first, more, store]
-    assert doctor._after_hardware([store], [more]) == [more, store]
+    assert doctor._add_after("hardware", [first, store], [more]) == [first, more, store]
+    assert doctor._add_after("hardware", [store], [more]) == [more, store]

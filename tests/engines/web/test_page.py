@@ -261,6 +261,17 @@ def test_a_kept_profile_is_for_one_launch_at_a_time(tmp_path: Path) -> None:
     assert (tmp_path / "kept").is_dir()
 
 
+def test_a_kept_profile_is_used_again_after_a_crash(tmp_path: Path) -> None:
+    request = PageRequest(browser=wanted_browser(), profile=tmp_path / "kept")
+    first = open_page(request)
+    first.close(patience_s=0.0)
+    (tmp_path / "kept" / "SingletonLock").unlink(missing_ok=True)
+    (tmp_path / "kept" / "SingletonLock").symlink_to("another-host-1")
+    with open_page(request) as second:
+        assert second.hello.is_isolated
+    assert any((tmp_path / "kept").iterdir())
+
+
 def test_a_port_that_is_taken_is_said_before_anybody_is_waited_for() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

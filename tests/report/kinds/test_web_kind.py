@@ -208,3 +208,13 @@ def test_another_metric_makes_other_pairs(filled: Store) -> None:
     found = table(report, "pairs")
     place = texts(found, "browser").index("firefox 140")
     assert column(found, "slowdown")[place].value == pytest.approx(3.1)
+
+
+def test_an_interval_of_two_launches_does_not_hide_the_bars(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "store")
+    made.runs.append_run(store, made.native(), made.web(values=(1.2e6, 5.0e6)))
+    report = build_report(store, "web", ReportRequest(now=NOW))
+    drawn = figure(report, "slowdown")
+    assert drawn.notes == ("1 interval wider than tenfold would hide the bars: the table has all of them.",)
+    assert all(layer.hi == () for layer in drawn.layers)
+    assert column(table(report, "pairs"), "slowdown")[0].hi is not None

@@ -1,6 +1,6 @@
 """A real server on loopback over a small store, and a real Chromium that watches what a page does.
 
-Chromium is the system's (``tools/install_browsers.py`` installs it): Playwright never downloads one. Where it is missing
+Chromium is the system's (``tools/install_browsers.py`` installs it): Playwright downloads none. Where it is missing
 the tests are skipped and say so; in CI that is a failure. Everything is made once a module, since Playwright's loop
 must not be running when tests of another file want one of their own.
 """

@@ -258,7 +258,7 @@ def _chromium_flags(profile: Path, flags: LaunchFlags) -> list[str]:
         "--disable-extensions", "--disable-component-extensions-with-background-pages", "--disable-component-update",
         "--disable-background-networking", "--disable-sync", "--disable-field-trial-config", "--disable-breakpad",
         "--disable-background-timer-throttling", "--disable-backgrounding-occluded-windows",
-        "--disable-renderer-backgrounding", "--disable-hang-monitor",
+        "--disable-renderer-backgrounding", "--disable-hang-monitor", "--hide-crash-restore-bubble",
         "--password-store=basic", "--use-mock-keychain", "--mute-audio",
     ]  # fmt: skip
     if flags.webgpu:

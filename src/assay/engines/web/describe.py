@@ -73,6 +73,8 @@ def list_facts(
     if backend is WEBNN:
         facts |= {"webnn_device": request.device.partition(":")[2] or request.device}
         facts |= {"webnn_threads": "the browser's own choice"}
+        if runtime.get("narrowed"):
+            facts["webnn_narrowed"] = str(runtime["narrowed"])
     if backend is WEBGPU:
         facts["shader_cache"] = str(request.options.get("shader_cache", "cold"))
     if copies_ms is not None:

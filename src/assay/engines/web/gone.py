@@ -70,7 +70,7 @@ class Witness:
     @property
     def words(self) -> str:
         """What the browser wrote last, as the end of a sentence."""
-        return f"; its last words: {self.last_words}" if self.last_words else ""
+        return f"; its last words: {self.last_words.rstrip('.')}" if self.last_words else ""
 
 
 def explain_gone(witness: Witness) -> PageGoneError:

@@ -47,9 +47,9 @@ _ISOLATION = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
     "Cross-Origin-Resource-Policy": "same-origin",
-    # The page asks nobody but its server; ONNX Runtime starts its threads from blobs.
+    # The page asks nobody but its server; ONNX Runtime starts its threads from blobs, and its WebNN writes functions.
     "Content-Security-Policy": (
-        "default-src 'self'; script-src 'self' blob: 'wasm-unsafe-eval'; worker-src 'self' blob:; "
+        "default-src 'self'; script-src 'self' blob: 'wasm-unsafe-eval' 'unsafe-eval'; worker-src 'self' blob:; "
         "connect-src 'self' blob: data:; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),

@@ -6,6 +6,7 @@ message of its own. May import: core, engines.web.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -53,6 +54,36 @@ class PageRequest:
     limit_s: float = OPEN_LIMIT_S
 
 
+@dataclass(slots=True)
+class _Patience:
+    """How long an answer is waited for.
+
+    A GPU process that ends shortens it: the page is told, or hangs. A renderer that ends puts in doubt whether there
+    still is a page, which is then asked, because Firefox keeps the connection of one whose process is gone.
+    """
+
+    deadline: float
+    check: int | None = None
+    check_deadline: float = math.inf
+
+    @property
+    def is_in_doubt(self) -> bool:
+        return self.check is not None
+
+    def left_s(self) -> float:
+        return min(self.deadline, self.check_deadline) - time.monotonic()
+
+    def shorten(self, grace_s: float) -> None:
+        self.deadline = min(self.deadline, time.monotonic() + grace_s)
+
+    def doubt(self, check: int) -> None:
+        self.check, self.check_deadline = check, time.monotonic() + _KNOWN_HANG_S
+
+    def settle(self, answered: int) -> None:
+        if answered == self.check:
+            self.check, self.check_deadline = None, math.inf
+
+
 class Page:
     """An open page. Not made directly: `open_page`. One thread asks, one question at a time.
 
@@ -62,6 +93,7 @@ class Page:
 
     def __init__(self, server: JobServer, process: BrowserProcess | None) -> None:
         self._server, self._process = server, process
+        self._began_ns = time.perf_counter_ns()
         self._events: deque[Told] = deque(maxlen=_KEPT_EVENTS)
         self._ended: list[ProcessEnded] = []
         self._last_job = 0
@@ -176,11 +208,14 @@ class Page:
         while (left_s := deadline - time.monotonic()) > 0:
             match self._server.next_happening(left_s):
                 case Came(at_ns=came_ns):
-                    begin_ns = self._server.first_request_ns or came_ns
+                    if self._process is None:  # a person came when it suited, and perhaps looked at the page before
+                        begin_ns = came_ns
+                        before = {"visitor_wait": came_ns - self._began_ns}
+                    else:
+                        begin_ns = self._server.first_request_ns or came_ns
+                        before = {"browser_launch": begin_ns - self._process.spawned_ns}
                     self.hello = Hello.read(self.call("hello", limit_s=max(1.0, min(left_s, _HELLO_LIMIT_S))))
-                    page_ns = time.perf_counter_ns() - begin_ns
-                    launch = {} if self._process is None else {"browser_launch": begin_ns - self._process.spawned_ns}
-                    self.costs_ns = {**launch, "page": page_ns}
+                    self.costs_ns = {**before, "page": time.perf_counter_ns() - begin_ns}
                     if self._process is not None:
                         self._process.watch()
                     return
@@ -195,24 +230,27 @@ class Page:
 
     def _wait_for(self, job: int, phase: str, limit_s: float) -> Reply | None:
         """Return the answer to a job; None where none came in time."""
-        deadline = time.monotonic() + limit_s
-        while (left_s := deadline - time.monotonic()) > 0:
+        patience = _Patience(time.monotonic() + limit_s)
+        while (left_s := patience.left_s()) > 0:
             happening = self._server.next_happening(left_s)
             match happening:
                 case Reply(job=answered) if answered == job:
                     return happening
+                case Reply(job=answered):
+                    patience.settle(answered)
                 case Told():
                     self._note(happening, phase)
                 case Left():
                     self._collect(_LAST_WORDS_S, until=self._is_explained)
                     self._give_up(explain_gone(self._witness(phase)))
-                case ProcessEnded(kind="gpu"):
-                    # The page may not need it (WebAssembly), or be told itself, or hang on it for ever.
+                case ProcessEnded(kind=kind):
                     self._ended.append(happening)
-                    if self._uses_gpu_process:
-                        deadline = min(deadline, time.monotonic() + _GPU_GRACE_S)
-                case ProcessEnded():
-                    self._ended.append(happening)
+                    if kind == "gpu" and self._uses_gpu_process:
+                        patience.shorten(_GPU_GRACE_S)
+                    elif kind == "renderer":
+                        patience.doubt(self._server.send("hello"))
+        if patience.is_in_doubt:
+            self._give_up(explain_gone(self._witness(phase)))
         return None
 
     def _note(self, told: Told, phase: str) -> None:
@@ -244,7 +282,9 @@ class Page:
 
     def _is_explained(self) -> bool:
         return any(one.event == "page_hide" for one in self._events) or any(
-            one.kind == "browser" or (one.kind == "renderer" and one.code != 0) for one in self._ended
+            # A browser that ends takes its renderers along: without a signal of its own, theirs is not the reason.
+            one.kind == "browser" or (one.kind == "renderer" and one.code)
+            for one in self._ended
         )
 
     def _answers_at_all(self) -> bool:

@@ -34,7 +34,11 @@ CLOSE_PATIENCE_S = 3.0
 _KILL_PATIENCE_S = 5.0
 _STEP_S = 0.01
 _LAST_WORDS = 400
-_TELLING = re.compile(r"FATAL|sandbox|display|shared librar|not found|already running|in use|[Cc]rash", re.ASCII)
+_TELLING = re.compile(
+    r"FATAL|No usable sandbox|open display|Missing X server|shared librar|already running|[Oo]ut of memory", re.ASCII
+)
+_CHATTER = re.compile(r"Crash Annotation|:(WARNING|INFO|VERBOSE\d):|dbus|\[GFX1|unexpected operator", re.ASCII)
+"""What browsers without a screen write however well they are."""
 _GECKO_KINDS = {"tab": "renderer", "gpu": "gpu"}
 _KINDS = {"gpu-process": "gpu", "renderer": "renderer", "utility": "utility"}
 
@@ -141,7 +145,7 @@ class BrowserProcess:
             written = self._log.read().decode(errors="replace")
             lines = [line.strip() for line in written.splitlines() if line.strip()]
             telling = [line for line in lines if _TELLING.search(line)]
-            chosen = (telling or lines or [""])[-1]
+            chosen = (telling or [line for line in lines if not _CHATTER.search(line)] or [""])[-1]
             return "".join(letter if letter.isprintable() else "?" for letter in chosen)[:_LAST_WORDS]
         return ""
 

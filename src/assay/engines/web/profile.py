@@ -19,6 +19,7 @@ from assay.core.errors import EngineError
 
 _PREFIX = "assay-browser-"
 _LOCK = "assay.lock"
+_CHROMIUM_LOCKS = ("SingletonLock", "SingletonSocket", "SingletonCookie")
 _REMOVE_TRIES = 20
 _REMOVE_PAUSE_S = 0.05
 _YOUNG_S = 60.0
@@ -53,7 +54,11 @@ def kept_profile(folder: Path) -> Profile:
     Two browsers on one profile are one browser: the second hands its page to the first and ends.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    return _hold(folder, is_kept=True)
+    profile = _hold(folder, is_kept=True)
+    for name in _CHROMIUM_LOCKS:
+        # Left by a browser that was killed; one of another host's name, as a container's is, would be believed.
+        (folder / name).unlink(missing_ok=True)
+    return profile
 
 
 def kept_folder(browser: str) -> Path:

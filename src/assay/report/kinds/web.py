@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from assay.analysis.usable_numbers import count_left_out
@@ -71,6 +72,7 @@ _HOW = (
 )
 _MOST_ROWS = 200
 _TIMES = ("ns", "1/s")
+_WIDEST = 10.0
 _HOW_PAIRS_READ = (
     "pair",
     (
@@ -169,16 +171,27 @@ def _pairs_table(report: WebReport, limit: int) -> Table:
 
 def _pairs_figure(report: WebReport) -> Figure:
     labels = label_sides([pair.web for pair in report.pairs])
+    cells = [_slowdown_cell(pair) for pair in report.pairs]
+    drawn = [cell if _is_narrow(cell) else replace(cell, lo=None, hi=None) for cell in cells]
     bars = [
-        Bar(label, _slowdown_cell(pair), group=pair.web.backend)
-        for label, pair in zip(labels, report.pairs, strict=True)
+        Bar(label, cell, group=pair.web.backend) for label, cell, pair in zip(labels, drawn, report.pairs, strict=True)
     ]
     is_time = report.wanted.unit in _TIMES
     title = "How many times as long a browser takes" if is_time else f"How many times worse: {report.wanted.metric}"
-    return draw_bars(
+    figure = draw_bars(
         bars=bars, title=title, metric=_ratio_words(report), unit="1",
         direction=Direction.LOWER, of="model and backend", key="slowdown",
     )  # fmt: skip
+    wide = sum(drawn[place] is not cell for place, cell in enumerate(cells))
+    if not wide:
+        return figure
+    said = f"{count_words(wide, 'interval')} wider than tenfold would hide the bars: the table has all of them."
+    return replace(figure, notes=(*figure.notes, said))
+
+
+def _is_narrow(cell: Cell) -> bool:
+    """False of an interval that tells next to nothing, as two launches give: beside it every bar is a dash."""
+    return cell.lo is None or cell.hi is None or cell.hi <= _WIDEST * cell.lo
 
 
 def _groups_table(report: WebReport) -> Table:

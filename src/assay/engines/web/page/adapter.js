@@ -4,7 +4,10 @@
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|\bwarp\b|microsoft basic render/i;
 
 /** Limits that decide whether a model fits. */
-const LIMITS = ['maxBufferSize', 'maxStorageBufferBindingSize', 'maxStorageBuffersPerShaderStage', 'maxComputeWorkgroupStorageSize', 'maxComputeInvocationsPerWorkgroup'];
+const LIMITS = [
+  'maxBufferSize', 'maxStorageBufferBindingSize', 'maxStorageBuffersPerShaderStage', 'maxComputeWorkgroupStorageSize',
+  'maxComputeInvocationsPerWorkgroup',
+];
 
 /**
  * @typedef {{present: boolean, kind: 'hardware' | 'software' | 'unknown' | 'none', description: string, vendor: string,
@@ -21,12 +24,14 @@ export async function findAdapter() {
 /**
  * Describe an adapter, or a device, which has the same members.
  * @param {{features: Iterable<string>, limits: Record<string, number>}} holder
- * @param {{vendor: string, architecture: string, device: string, description: string, isFallbackAdapter?: boolean}} info
+ * @param {{vendor: string, architecture: string, device: string, description: string,
+ *   isFallbackAdapter?: boolean}} info
  * @returns {Adapter}
  */
 export function describeAdapter(holder, info) {
   const words = [info.vendor, info.architecture, info.device, info.description].filter(Boolean);
-  const isSoftware = holder.isFallbackAdapter === true || info.isFallbackAdapter === true || SOFTWARE.test(words.join(' '));
+  const isFallback = holder.isFallbackAdapter === true || info.isFallbackAdapter === true;
+  const isSoftware = isFallback || SOFTWARE.test(words.join(' '));
   return {
     present: true,
     // A browser may hide every name from a page; then nothing says that it is hardware.
@@ -39,4 +44,6 @@ export function describeAdapter(holder, info) {
   };
 }
 
-const absent = (reason) => ({ present: false, kind: 'none', description: reason, vendor: '', architecture: '', features: [], limits: {} });
+const absent = (description) => ({
+  present: false, kind: 'none', description, vendor: '', architecture: '', features: [], limits: {},
+});

@@ -25,7 +25,8 @@ const listeners = new Set();
  */
 export async function postBlob(id, name, bytes) {
   // A view on shared memory cannot be a body.
-  const own = bytes.buffer instanceof ArrayBuffer ? bytes : new Uint8Array(bytes.buffer).slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
+  const end = bytes.byteOffset + bytes.byteLength;
+  const own = bytes.buffer instanceof ArrayBuffer ? bytes : new Uint8Array(bytes.buffer).slice(bytes.byteOffset, end);
   const response = await fetch(new URL(`blobs/${id}/${name}`, BASE), { method: 'POST', body: own });
   if (!response.ok) throw new Error(`the server refused ${name} of ${bytes.byteLength} bytes: HTTP ${response.status}`);
 }
@@ -37,7 +38,8 @@ export async function postBlob(id, name, bytes) {
  */
 export function tell(event, detail) {
   const body = JSON.stringify({ event, detail });
-  fetch(new URL('events', BASE), { method: 'POST', body, headers: { 'Content-Type': 'application/json' } }).catch(() => {});
+  const headers = { 'Content-Type': 'application/json' };
+  fetch(new URL('events', BASE), { method: 'POST', body, headers }).catch(() => {});
 }
 
 /** @param {(error: Error) => void} listener called where the device under the model is gone */
@@ -62,7 +64,8 @@ export function announceFault(event, error) {
  */
 export function describeError(error) {
   if (typeof error === 'number') {
-    return { name: 'WebAssemblyException', message: `an exception inside WebAssembly (address ${error}), most often std::bad_alloc`, stack: '' };
+    const message = `an exception inside WebAssembly (address ${error}), most often std::bad_alloc`;
+    return { name: 'WebAssemblyException', message, stack: '' };
   }
   const { name = 'Error', message = String(error), stack = '' } = error ?? {};
   return { name: String(name), message: String(message), stack: String(stack) };

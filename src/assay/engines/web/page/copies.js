@@ -1,17 +1,18 @@
-/** Load several copies of a model at once, each in a Worker and a runtime of its own, as a page with many models does. */
+/** Load several copies of a model at once, each in a Worker and a runtime of its own. */
 
-import { describeError, makeError } from './channel.js';
+import { makeError } from './channel.js';
 import { verbs as own } from './runtime.js';
 
 /**
  * Load the model here and, at the same time, `copies - 1` times beside; the others are let go before this returns.
  *
- * `took_ms` runs until the last copy is ready. `init`, `fetch` and `session` are the arguments of those verbs, and their
- * answers, for the copy that stays.
+ * `took_ms` runs until the last copy is ready. `init`, `fetch` and `session` are the arguments of those verbs, and in the
+ * answer what they answered for the copy that stays.
  * @param {{copies: number, init: object, fetch: object, session: object}} args
  */
 async function loadCopies({ copies, ...steps }) {
-  const others = Array.from({ length: copies - 1 }, () => new Worker(new URL('./worker.js', import.meta.url), { type: 'module' }));
+  const script = new URL('./worker.js', import.meta.url);
+  const others = Array.from({ length: copies - 1 }, () => new Worker(script, { type: 'module' }));
   const begin = performance.now();
   try {
     const [mine, ...ends] = await Promise.all([loadHere(steps), ...others.map((other) => loadThere(other, steps))]);
@@ -35,7 +36,10 @@ async function loadThere(worker, steps) {
 function ask(worker, verb, args) {
   return new Promise((resolve, reject) => {
     worker.onerror = (event) => reject(new Error(`a copy could not start: ${event.message}`));
-    worker.onmessage = ({ data }) => (data.ok ? resolve(data.value) : reject(makeError(data.error.name, `in a copy: ${describeError(data.error).message}`)));
+    worker.onmessage = ({ data: { ok, value, error } }) => {
+      if (ok) resolve(value);
+      else reject(makeError(error.name, `in a copy: ${error.message}`));
+    };
     worker.postMessage({ id: 0, verb, args });
   });
 }

@@ -18,6 +18,12 @@ const pending = new Set();
 /** Why this Worker will never answer: its scripts did not load. Null while it may. */
 let workerProblem = null;
 
+/** What a visitor reads while a job is done; others are short. */
+const WORDS = {
+  init: 'Starting the runtime.', fetch: 'Fetching the model.', session: 'Preparing the model.', copies: 'Preparing the model.',
+  chunk: 'Measuring.', outputs: 'Checking the answers.', placement: 'Looking at where the model ran.', preprocess: 'Measuring.',
+};
+
 /** What this page does itself; everything else is the Worker's. */
 const verbs = { hello, restart_worker: restartWorker };
 
@@ -47,7 +53,7 @@ async function begin() {
 
 /** @param {{id: number, verb: string, args: object}} job */
 async function take(job) {
-  if (launch.is_visit) show(`At work: ${job.verb}`, 'Leave this tab in front until the run has ended.');
+  if (launch.is_visit && job.verb in WORDS) show(WORDS[job.verb], 'Leave this tab in front until the run has ended.');
   if (!Object.hasOwn(verbs, job.verb)) {
     pending.add(job.id);
     if (workerProblem === null) worker.postMessage(job);
@@ -173,6 +179,9 @@ async function stayAwake() {
 }
 
 function show(status, advice) {
-  document.getElementById('status').textContent = status;
-  document.getElementById('advice').textContent = advice;
+  for (const [id, text] of [['status', status], ['advice', advice]]) {
+    const place = document.getElementById(id);
+    // The same words again would be painted again, beside what is measured.
+    if (place.textContent !== text) place.textContent = text;
+  }
 }

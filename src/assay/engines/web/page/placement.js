@@ -1,8 +1,8 @@
 /**
  * Where the nodes of a model really run: read from what the runtime says while it loads the model once more, untimed.
  *
- * The runtime moves to WebAssembly, without an error, whatever its provider does not take, so a model can "run on WebNN"
- * with one node in twenty there.
+ * Whatever its provider does not take the runtime moves to WebAssembly, without an error, so that a model can "run on
+ * WebNN" with one node in twenty there.
  */
 
 import { fetchBytes } from './channel.js';

@@ -48,7 +48,8 @@ export function loaded() {
  */
 async function init({ backend, ort: bundle, threads, wasm_paths: paths = null, device = 'cpu', log = 'warning' }) {
   if (threads > 1 && !self.crossOriginIsolated) {
-    throw makeError('NotIsolated', `the page is not cross-origin isolated, so the runtime would drop ${threads} threads to 1`);
+    const message = `the page is not cross-origin isolated, so the runtime would drop ${threads} threads to 1`;
+    throw makeError('NotIsolated', message);
   }
   const begin = performance.now();
   const ort = await import(new URL(bundle, BASE).href);
@@ -58,28 +59,38 @@ async function init({ backend, ort: bundle, threads, wasm_paths: paths = null, d
   if (paths !== null) ort.env.wasm.wasmPaths = paths;
   Object.assign(state, { ort, backend });
   state.provider = backend;
+  let narrowed = null;
   if (backend === 'webnn') {
-    state.context = await openContext(device);
+    ({ context: state.context, narrowed } = await openContext(device));
     state.provider = { name: 'webnn', deviceType: device, context: state.context };
   }
   state.first = await ort.InferenceSession.create(SMALLEST_MODEL.slice(), { executionProviders: [state.provider] });
   const took = performance.now() - begin;
   if (ort.env.wasm.numThreads !== threads) {
-    throw makeError('ThreadsDropped', `${threads} threads were asked for and the runtime took ${ort.env.wasm.numThreads}`);
+    const message = `${threads} threads were asked for and the runtime took ${ort.env.wasm.numThreads}`;
+    throw makeError('ThreadsDropped', message);
   }
   await watchDevice();
-  return { version: ort.env.versions.web, threads: ort.env.wasm.numThreads, clock_resolution_ns: clockResolution(), took_ms: took };
+  const { versions, wasm } = ort.env;
+  const known = { version: versions.web, threads: wasm.numThreads, narrowed };
+  return { ...known, clock_resolution_ns: clockResolution(), took_ms: took };
 }
 
 /** Hear of a lost device: the page gets no event where the GPU process ends, and a call on it may never return. */
 async function watchDevice() {
   if (state.backend === 'webgpu') {
     state.device = await state.ort.env.webgpu.device;
-    state.device.lost.then(({ reason, message }) => lose('device_lost', `the GPU device was lost (${reason}): ${message || 'no message'}`));
-    state.device.addEventListener('uncapturederror', ({ error }) => lose('gpu_error', `the GPU refused work (${error.constructor.name}): ${error.message}`));
+    state.device.lost.then(({ reason, message }) => {
+      lose('device_lost', `the GPU device was lost (${reason}): ${message || 'no message'}`);
+    });
+    state.device.addEventListener('uncapturederror', ({ error }) => {
+      lose('gpu_error', `the GPU refused work (${error.constructor.name}): ${error.message}`);
+    });
   }
   if (state.context?.lost !== undefined) {
-    state.context.lost.then((info) => lose('context_lost', `the WebNN context was lost: ${info?.message || 'no message'}`));
+    state.context.lost.then((info) => {
+      lose('context_lost', `the WebNN context was lost: ${info?.message || 'no message'}`);
+    });
   }
 }
 
@@ -118,7 +129,8 @@ async function createSession({ options = {} }) {
   state.session = await ort.InferenceSession.create(model, sessionOptions(options, provider, external));
   const took = performance.now() - begin;
   Object.assign(state, { model: null, external: [] });
-  return { inputs: describe(state.session.inputMetadata), outputs: describe(state.session.outputMetadata), took_ms: took };
+  const { inputMetadata, outputMetadata } = state.session;
+  return { inputs: describe(inputMetadata), outputs: describe(outputMetadata), took_ms: took };
 }
 
 /** The options of one session; the weights beside the graph are named only where there are any. */
@@ -192,7 +204,9 @@ async function giveOutputs(_args, { id }) {
   for (const [index, name] of session.outputNames.entries()) {
     const { type, dims } = outputs[name];
     const data = await outputs[name].getData();
-    if (!ArrayBuffer.isView(data)) throw makeError('Unsupported', `the output ${name} is of type ${type}, which cannot be sent`);
+    if (!ArrayBuffer.isView(data)) {
+      throw makeError('Unsupported', `the output ${name} is of type ${type}, which cannot be sent`);
+    }
     await postBlob(id, `output-${index}`, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     given.push({ name, type, dims: [...dims], blob: `output-${index}` });
   }
@@ -231,4 +245,6 @@ function watchMemories() {
   return made;
 }
 
-export const verbs = { init, fetch: fetchModel, session: createSession, feeds: setFeeds, chunk, outputs: giveOutputs, memory, release };
+export const verbs = {
+  init, fetch: fetchModel, session: createSession, feeds: setFeeds, chunk, outputs: giveOutputs, memory, release,
+};

@@ -9,13 +9,30 @@ import { findAdapter } from './adapter.js';
 import { makeError } from './channel.js';
 
 /**
+ * Highest rank of `gatherND`'s indices that the CPU's backend survives. It says that it takes any, and Chromium 147 ends
+ * its GPU process by SIGABRT at rank 5, which is what the mask of a transformer has.
+ */
+const SAFE_INDICES_RANK = 4;
+
+/**
  * Open a context that really drives the device, or throw.
  * @param {'cpu' | 'gpu' | 'npu'} device
+ * @returns {Promise<{context: object, narrowed: string | null}>} and what is kept from it although it says it takes it
  */
 export async function openContext(device) {
   const { context, reason } = await tryContext(device);
   if (reason !== null) throw makeError('NoDevice', reason);
-  return context;
+  return { context, narrowed: device === 'cpu' ? narrow(context) : null };
+}
+
+/** Let the runtime see limits that are true, so that it computes those nodes itself. */
+function narrow(context) {
+  const limits = context.opSupportLimits();
+  const range = limits.gatherND?.indices?.rankRange;
+  if (range === undefined || range.max <= SAFE_INDICES_RANK) return null;
+  range.max = SAFE_INDICES_RANK;
+  context.opSupportLimits = () => limits;
+  return `gatherND to indices of rank ${SAFE_INDICES_RANK}`;
 }
 
 /**
