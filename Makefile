@@ -35,6 +35,7 @@ benchmarks: $(VENV)/.installed-dev ## Show the cost of measuring: overhead, star
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/runtimes.py
+	$(BIN)/python benchmarks/web_engine.py
 
 assets: ## Fetch the scripts of the dashboard's pages and onnxruntime-web from npm, and what tests of pages need
 	$(BIN)/python -m assay.web.assets --tests tests/web/browser/vendor

@@ -125,10 +125,17 @@ def test_a_runtime_that_compiles_gets_its_calls_and_its_time_whatever_the_suite_
 
 
 def test_calls_that_are_needed_after_the_time_is_up_are_counted_out() -> None:
-    program = Program(repeat(4 * S))
+    program = Program(repeat(S))
     found = warm(program, least_calls=20, least_s=2.0)
     assert (found.calls, found.converged) == (20, True)
-    assert [limit for _, _, limit in program.asked].count(None) == len(program.asked) - 1
+    assert [samples for samples, _, _ in program.asked] == [10, 10]
+
+
+def test_after_half_a_minute_everything_is_compiled_however_few_the_calls() -> None:
+    program = Program(repeat(4 * S))
+    found = warm(program, least_calls=20, least_s=2.0)
+    assert (found.calls, found.converged) == (8, None)
+    assert [limit // S for _, _, limit in program.asked if limit is not None] == [10, 17]
 
 
 def test_calls_of_this_process_get_what_the_runtime_needs_too() -> None:
@@ -226,6 +233,13 @@ def test_samples_grow_tenfold_at_most_until_they_are_long_enough(
     durations: list[int], calls: int, fitting: int
 ) -> None:
     assert fit_calls(durations, calls, 500, took_ns=MS) == fitting
+
+
+def test_samples_that_became_too_short_for_the_clock_are_made_again_longer() -> None:
+    program = Program(chain(repeat(20 * MS, 3), repeat(10 * US)), resolution_ns=100 * US)
+    timed = sample(program, call_ns=20 * MS)
+    assert min(timed.values) >= 5 * MS, "half of a hundred steps of that clock"
+    assert timed.median_call_ns == pytest.approx(10 * US, rel=0.05)
 
 
 def test_the_clock_of_the_worker_is_read_between_series_only() -> None:

@@ -10,7 +10,7 @@ import gc
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from assay.engines.base import EventTimer, Session, Stopwatch
 from assay.runner.stopwatch import fit_calls, make_calls, shortest_sample_ns
@@ -30,7 +30,7 @@ _LONG_CALL_NS = 1_000_000_000
 _FEWEST_LONG_SAMPLES = 5  # also what the time cap waits for: fewer say nothing, however long a call takes
 _CHUNK_NS = 250_000_000
 _ALL_COMPILED_NS = 30_000_000_000
-"""After half a minute everything hot is compiled, in however few calls: a GPU that a CPU plays takes seconds for one."""
+"""After half a minute everything hot is compiled, in however few calls: a GPU that a CPU plays takes seconds a call."""
 _WARM_SERIES_NS = 100_000_000
 """How long the calls of one round trip to another program take while warming up, where they are short."""
 _LONGEST_SERIES = 100 * _BLOCK
@@ -125,7 +125,9 @@ def _warm_up_elsewhere(stopwatch: Stopwatch, rule: _WarmUpRule, clock: Clock) ->
             taken = make_calls(stopwatch, samples, calls_per_sample=per_sample, limit_ns=left_ns)
         else:  # only calls that the runtime needs are still to be made
             needed = -(-(rule.needed_calls - calls) // per_sample)
-            taken = make_calls(stopwatch, max(1, min(_BLOCK, needed)), calls_per_sample=per_sample)
+            left_ns = max(1, _ALL_COMPILED_NS - wall_ns)
+            wanted = max(1, min(_BLOCK, needed))
+            taken = make_calls(stopwatch, wanted, calls_per_sample=per_sample, limit_ns=left_ns)
         now_ns = clock() - begin
         took_ns, wall_ns = now_ns - wall_ns, now_ns
         calls += len(taken) * per_sample
@@ -210,9 +212,17 @@ def take_samples(
     chunk = Chunk(count, per_sample, clock, deadline=begin + round(timing.max_time_s * _NS))
     try:
         while True:
+            chunk_begin = clock()
             take_chunk(session, chunk, values, device_values)
             elapsed_ns = clock() - begin
             gc.collect()
+            if session.stopwatch is not None and 2 * statistics.median(values) < shortest_ns:
+                # Calls became faster than the warm-up let expect, and that clock cannot tell samples as short as these.
+                per_sample = fit_calls(values, per_sample, shortest_ns, clock() - chunk_begin)
+                chunk = replace(chunk, per_sample=-(-per_sample // least_calls) * least_calls)
+                per_sample = chunk.per_sample
+                values.clear()
+                continue
             stop_reason, progress = _judge(values, per_sample, elapsed_ns, fewest, timing)
             report(progress)
             if stop_reason is not None:
