@@ -326,9 +326,9 @@ def _say_mean(mean: WebMean, report: WebReport) -> str:
     words = "times as long as native" if report.wanted.unit in _TIMES else "times worse than native"
     if mean.n == 1:
         return f"{format_number(mean.ratio)} {words}, of one pair"
-    ends = f"{format_number(mean.lowest)} to {format_number(mean.highest)}"
+    ends = f"lowest {format_number(mean.lowest)}, highest {format_number(mean.highest)}"
     if math.isclose(mean.lowest, mean.highest, rel_tol=1e-3):
-        ends = format_number(mean.lowest)
+        ends = f"all {format_number(mean.lowest)}"
     return f"{format_number(mean.ratio)} {words} on the geometric mean of {mean.n} pairs ({ends})"
 
 
