@@ -47,8 +47,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("page_name", PAGES)
 
 
-def _load(name: str) -> ModuleType:
-    found = importlib.util.spec_from_file_location(f"browser_{name}", HERE / f"{name}.py")
+def _load(name: str, folder: Path = HERE) -> ModuleType:
+    found = importlib.util.spec_from_file_location(f"browser_{name}", folder / f"{name}.py")
     assert found is not None
     assert found.loader is not None
     module = importlib.util.module_from_spec(found)
@@ -134,6 +134,17 @@ def site(small_store: tuple[Path, Any], browser_path: str) -> Iterator[Site]:  #
 def empty_site(tmp_path_factory: pytest.TempPathFactory, browser_path: str) -> Iterator[Site]:  # noqa: ARG001
     """A server over a store that was just made."""
     with serving(tmp_path_factory.mktemp("empty") / "store") as origin:
+        yield Site(origin)
+
+
+@pytest.fixture(scope="module")
+def browsers_site(tmp_path_factory: pytest.TempPathFactory, browser_path: str) -> Iterator[Site]:  # noqa: ARG001
+    """A server over a store with results of browsers, and of native engines beside them."""
+    from assay.store import Store
+
+    folder = tmp_path_factory.mktemp("browsers") / "store"
+    _load("web_runs", HERE.parents[1] / "analysis").fill(Store.open(folder))
+    with serving(folder) as origin:
         yield Site(origin)
 
 
