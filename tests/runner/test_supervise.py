@@ -67,11 +67,11 @@ def test_a_good_model_is_measured(launch: Launch) -> None:
     assert min(outcome.values) >= 2_000_000
     assert outcome.calls_per_sample == 1
     assert outcome.stop_reason in {"time cap", "precise enough"}
-    assert set(outcome.costs_ns) == {"spawn", "import", "load", "first_infer", "warmup", "measure"}
+    assert set(outcome.costs_ns) == {"spawn", "import", "load", "first_infer", "warmup", "measure", "unload"}
     assert all(cost > 0 for cost in outcome.costs_ns.values())
     assert outcome.threads == 3
     assert [one.phase for one in said if isinstance(one, PhaseBegan)] == [
-        "import", "load", "first_infer", "warmup", "measure", "memory",
+        "import", "load", "first_infer", "warmup", "measure", "memory", "unload",
     ]  # fmt: skip
     assert any(isinstance(one, SamplesSoFar) for one in said)
     assert said[-1] == outcome

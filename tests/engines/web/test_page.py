@@ -338,7 +338,7 @@ def test_a_visitors_page_finds_the_next_launch_by_itself(person: Any) -> None:
         assert page.process is None
         assert page.pids() == ()
         assert page.facts["browser_by"] == "visitor"
-        assert set(page.costs_ns) == {"page"}
+        assert set(page.costs_ns) == {"visitor_wait", "page"}
         assert plant(page).call("echo", {"visit": 1}, limit_s=LIMIT_S) == {"visit": 1}
         second_tab = person.new_page()
         second_tab.goto(visit.page_url)
