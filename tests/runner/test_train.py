@@ -107,7 +107,14 @@ def test_what_the_parts_miss_is_said() -> None:
     model = Model(unexplained_ms=7)
     measured = measure_training(model.training(), TIMING, clock=model.clock)
     assert values_of(measured)["parts_share", "steady"] == pytest.approx(73 / 80)
-    assert "0.912 of a whole one: more than 5 % off" in measured.facts["parts"]
+    assert "0.912 (0.912 to 0.912, n = 20) of a whole one: more than 5 % off" in measured.facts["parts"]
+
+
+def test_a_miss_of_few_steps_is_said_with_what_it_is_worth() -> None:
+    """Five pairs have no interval: nothing is claimed of them."""
+    model = Model(accumulate=600, unexplained_ms=5_000)
+    measured = measure_training(model.training(), TIMING, clock=model.clock)
+    assert "it cannot be told whether that is 5 % off" in measured.facts["parts"]
 
 
 def test_the_series_hold_steps_parts_and_the_loss_of_every_step() -> None:

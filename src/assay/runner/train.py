@@ -23,7 +23,7 @@ from assay.engines.training_base import TrainingSession
 from assay.runner.measure import Clock, Progress, take_samples, time_call, warm_up
 from assay.runner.modes import ModeMeasured
 from assay.runner.timing import Timing
-from assay.stats.summary import median_interval
+from assay.stats.summary import Interval, median_interval
 
 PARTS = ("data_wait", "forward", "loss_time", "backward", "optimizer")
 """Series of the split pass, in the order of a step; the metric of each is its name with ``_ns``."""
@@ -36,6 +36,8 @@ LEARNED_BELOW = 0.9
 
 _SHARE_HALF_WIDTH = 0.02
 """How well the sum of the parts over the whole is to be known, so that a miss of 5 % is one."""
+_MOST_SPLIT_S = 20.0
+"""Time for that beyond half of the most: neighbours differ by 10 % and more on a busy CPU, and 5 pairs say nothing."""
 _FEWEST_SPLIT_STEPS = 20
 _FEWEST_LONG_SPLIT_STEPS = 5
 _LONG_STEP_NS = 1_000_000_000
@@ -126,9 +128,10 @@ def time_parts(training: TrainingSession, timing: Timing, *, step_ns: int, clock
     """Take whole steps and steps apart in turns, the device waited for around each part, garbage collection off.
 
     At least 20 of each (5 where a step takes over a second), for half the least time of sampling, and until the share
-    of the parts is known to 2 %; never longer than half of the most. Who goes first changes every two pairs, or a pool
-    of four batches would give each its own two.
+    of the parts is known to 2 %; after 5 of each no longer than half of the most, or 20 s where that is more. Who goes
+    first changes every two pairs, or a pool of four batches would give each its own two.
     """
+    most_ns = max(timing.max_time_s / 2, _MOST_SPLIT_S) * _NS
     fewest = _FEWEST_LONG_SPLIT_STEPS if step_ns > _LONG_STEP_NS else _FEWEST_SPLIT_STEPS
     parts: list[tuple[int, ...]] = []
     whole: list[int] = []
@@ -143,14 +146,19 @@ def time_parts(training: TrainingSession, timing: Timing, *, step_ns: int, clock
                 parts.append(_time_one(training, clock))
             elapsed_ns = clock() - begin
             is_enough = len(parts) >= fewest and elapsed_ns >= timing.min_time_s * _NS / 2 and _is_known(parts, whole)
-            is_late = len(parts) >= _FEWEST_LONG_SPLIT_STEPS and elapsed_ns >= timing.max_time_s * _NS / 2
+            is_late = len(parts) >= _FEWEST_LONG_SPLIT_STEPS and elapsed_ns >= most_ns
             if is_enough or is_late:
                 return SplitSteps(tuple(parts), tuple(whole))
 
 
 def _is_known(parts: Sequence[Sequence[int]], whole: Sequence[int]) -> bool:
-    interval = median_interval([sum(step) / one for step, one in zip(parts, whole, strict=True)])
+    interval = _share_interval(parts, whole)
     return interval is not None and interval.half_width <= _SHARE_HALF_WIDTH
+
+
+def _share_interval(parts: Sequence[Sequence[int]], whole: Sequence[int]) -> Interval | None:
+    """95 % interval of the parts' share of the step; None below 6 pairs."""
+    return median_interval([sum(step) / one for step, one in zip(parts, whole, strict=True)])
 
 
 def _time_one(training: TrainingSession, clock: Clock) -> tuple[int, ...]:
@@ -327,8 +335,12 @@ def _learning_metrics(training: TrainingSession, learned: Learned) -> Iterator[M
 def _describe(split: SplitSteps, learned: Learned) -> dict[str, str]:
     facts = {"learned": f"loss {learned.first:.4g} to {learned.last:.4g} in {learned.steps} steps"}
     if abs(split.share - 1) > PARTS_TOLERANCE:
+        interval = _share_interval(split.parts, split.whole)
+        is_sure = interval is not None and (interval.hi < 1 - PARTS_TOLERANCE or interval.lo > 1 + PARTS_TOLERANCE)
+        ends = f"{interval.lo:.3f} to {interval.hi:.3f}, " if interval else ""
         facts["parts"] = (
-            f"the parts of a step sum to {split.share:.3f} of a whole one: more than {100 * PARTS_TOLERANCE:.0f} % off"
+            f"the parts of a step sum to {split.share:.3f} ({ends}n = {len(split.parts)}) of a whole one: "
+            f"{'more than' if is_sure else 'it cannot be told whether that is'} {100 * PARTS_TOLERANCE:.0f} % off"
         )
     return facts
 
