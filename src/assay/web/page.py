@@ -202,6 +202,15 @@ class PageView:
                 trace["customdata"] = self._addresses(trace["customdata"])
         return drawn
 
+    def first_sight(self, figure: Figure, plotted: Mapping[str, Any]) -> Any:
+        """What stands in a figure's place until the script has drawn it there, as high as that will be; or nothing."""
+        from markupsafe import Markup
+
+        from assay.report.renderers.first_sight import draw_first_sight
+
+        layout = plotted["layout"]
+        return Markup(draw_first_sight(figure, height=layout["height"], top=layout["margin"]["t"]) or "")  # noqa: S704
+
     def _addresses(self, leads: Any) -> Any:
         """``result:0198…`` becomes the address of its page; lists may lie in lists, as in a heat map."""
         if isinstance(leads, list | tuple):

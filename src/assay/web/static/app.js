@@ -44,6 +44,7 @@
       // What it shows is said by the label and the table of its numbers; letters of axes alone say nothing.
       for (const picture of place.querySelectorAll("svg.main-svg")) picture.setAttribute("aria-hidden", "true");
       if (drawn) return;
+      for (const sketch of place.querySelectorAll(".first-sight")) sketch.remove();
       place.classList.add("is-drawn");
       place.on("plotly_click", (event) => {
         const link = event.points[0] && event.points[0].customdata;
