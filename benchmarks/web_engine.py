@@ -1,61 +1,72 @@
-"""assay's web engine against a plain page (``web_engine.html``) that times the same session in the same browser.
+"""assay's web engine against a plain page that times the same model in the same browser, in turns.
 
-A round is one fresh browser of either side, one after the other; which goes first alternates. Both get the same files
-of onnxruntime-web, the same model file, inputs, session options, threads, browser and command line of it; the median of
-each browser is one value. assay's side is a fresh process that loads the engine's session and takes samples as a launch
-does: its model runs in a Worker, its calls come as jobs, and short calls are timed several at a time. The plain page
-runs it on its main thread in one loop and times each call; no time of the page's goes through assay.
-Usage: python benchmarks/web_engine.py [--rounds N] [--seconds S] [--model NAME] [--threads N,N] [--browser NAME]
+One browser holds three ways to time one model, on the same files, inputs and session options. *assay* is the path of
+a launch: jobs down the event stream, the module Worker, series of calls, the worker process's own sampling and median.
+*loop* is a loop written by hand over the very session that assay made, in its Worker (`web_engine_worker.js`): every
+call timed alone, nothing of assay between calls. *page* is a page as a careful user would write it
+(`web_engine_plain.js`): a session of its own, on the page's own thread. assay over loop says what assay's timing adds.
+assay over page holds session and thread against it as well; two sessions differ by where their memory and code came to
+lie, so its interval is wider.
+
+A round gives each way one turn, in an order drawn anew; neighbouring turns meet the same machine. Rounds of a browser
+share what the browser is, so a browser counts once: the median over rounds of the ratio is its value, and the interval
+is Student's t over browsers. Each turn's value is its median call.
+Usage: python benchmarks/web_engine.py [--browsers N] [--rounds N] [--seconds S] [--model NAME] [--threads N,N]
+       [--browser NAME]
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
-import queue
+import random
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assay.core.absence import Unavailable
 from assay.engines.base import LoadRequest, engines
-from assay.engines.web.assets import fetch_runtime
 from assay.engines.web.backends import WASM
 from assay.engines.web.browsers import FoundBrowser, LaunchFlags, find_browser
-from assay.engines.web.happenings import ProcessEnded
-from assay.engines.web.process import BrowserProcess
-from assay.engines.web.profile import fresh_profile
-from assay.engines.web.session import Model, read_case
+from assay.engines.web.page import Page, PageRequest, open_page
+from assay.engines.web.session import Model, choose_threads, load_into, read_case, serve_inputs, serve_model
 from ratios import ratio_of_pairs
+
+if TYPE_CHECKING:
+    from assay.engines.base import Session
 
 MODELS = ("bert/tiny", "resnet/tiny")
 SHAPES: Mapping[str, Mapping[str, int]] = {"bert": {"seq": 64}, "resnet": {"image": 64}}
-"""Calls of some milliseconds, by family: a window then holds enough of them."""
+"""Calls of some milliseconds, by family: a turn then holds enough of them."""
 ENGINE = "web-wasm"
 SEED = 0
-LIMIT_S = 120
-PAGE = Path(__file__).with_name("web_engine.html")
-TYPES = {".html": "text/html; charset=utf-8", ".mjs": "text/javascript", ".wasm": "application/wasm"}
-ISOLATION = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp"}
+LIMIT_S = 300
+TURN_LIMIT_S = 60.0
+SIDES = ("assay", "loop", "page")
+HERE = Path(__file__).parent
+
+Turns = Mapping[str, Sequence[float]]
+"""The medians of one browser in ms, by side, one a round."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One model at one number of threads, with its artefacts made: what both sides are given."""
+    """One model at one number of threads, with its artefacts made."""
 
     workload: str
     threads: int
+    rounds: int
     seconds: float
     browser: str
     artefacts: Mapping[str, str]
+    seed: int = SEED
 
     def request(self) -> LoadRequest:
         """The case, as the runner would ask for it."""
@@ -64,65 +75,170 @@ class Subject:
 
 
 def main() -> None:
-    """Make the models, take the rounds, print the table; or be one process of a round."""
+    """Make the models, open the browsers, print the table; or be the process of one browser."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="fresh browsers a side, model and threads; at least 2")
-    parser.add_argument("--seconds", type=float, default=2.0, help="time a browser takes samples for")
+    parser.add_argument("--browsers", type=int, default=7, help="fresh browsers a model and threads; at least 2")
+    parser.add_argument("--rounds", type=int, default=6, help="turns of each side in a browser")
+    parser.add_argument("--seconds", type=float, default=0.3, help="length of a turn")
     parser.add_argument("--model", action="append", help=f"only this model; without, {' and '.join(MODELS)}")
     parser.add_argument("--threads", default="1,2", help="numbers of threads, by commas")
-    parser.add_argument("--browser", default="chromium", help="browser of both sides")
+    parser.add_argument("--browser", default="chromium", help="which browser")
     parser.add_argument("--make", metavar="FOLDER", help=argparse.SUPPRESS)
     parser.add_argument("--measure", metavar="SUBJECT", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.make:
         make_model(options.model[0], options.browser, Path(options.make))
     elif options.measure:
-        measure_in_assay(Subject(**json.loads(options.measure)))
-    elif options.rounds < 2:
-        parser.error("--rounds: an interval needs 2 at least")
+        print(json.dumps(measure_in_browser(Subject(**json.loads(options.measure)))))
+    elif options.browsers < 2 or options.rounds < 1:
+        parser.error("--browsers: an interval needs 2 at least; --rounds: 1 at least")
     else:
         compare(options)
 
 
 def compare(options: argparse.Namespace) -> None:
-    """Take all rounds of one model and number of threads after the other, and print one line each."""
+    """Open all browsers of one model and number of threads after the other, and print one line each."""
     found = _find(options.browser)
     print(
-        f"{options.rounds} rounds, {options.seconds:g} s a browser, {ENGINE} in {found.browser.title} {found.version}, "
-        "float32, batch 1; medians in ms; ratio assay / plain page"
+        f"{ENGINE} in {found.browser.title} {found.version}, float32, batch 1: {options.browsers} browsers, in each "
+        f"{options.rounds} rounds of {options.seconds:g} s a side; medians in ms, ratios with 95 % CI over browsers"
     )
-    print(f"{'model':<12}{'shape':<11}{'threads':>7}{'assay':>9}{'page':>9}  ratio of medians, mean ratio with 95 % CI")
+    print(
+        f"{'model':<12}{'shape':<11}{'threads':>7}{'assay':>9}{'loop':>9}{'page':>9}  {'assay / loop':<28}assay / page"
+    )
     with tempfile.TemporaryDirectory() as folder:
         for workload in options.model or MODELS:
             made = _run_self(["--make", folder, "--model", workload, "--browser", options.browser])
             for threads in map(int, options.threads.split(",")):
-                subject = Subject(workload, threads, options.seconds, options.browser, made)
-                print(_format(subject, *take_rounds(subject, options.rounds)), flush=True)
+                subject = Subject(workload, threads, options.rounds, options.seconds, options.browser, made)
+                turns = [_measure(replace(subject, seed=number)) for number in range(options.browsers)]
+                print(format_line(subject, turns), flush=True)
 
 
-def take_rounds(subject: Subject, rounds: int) -> tuple[list[float], list[float]]:
-    """Return the medians of both sides in ms, one a round."""
-    model = read_case(subject.request(), WASM, ENGINE)
-    ours: list[float] = []
-    theirs: list[float] = []
-    for number in range(rounds):
-        for side in ("assay", "page") if number % 2 == 0 else ("page", "assay"):
-            if side == "assay":
-                arguments = {name: getattr(subject, name) for name in Subject.__slots__}
-                ours.append(float(_run_self(["--measure", json.dumps(arguments)])["median_ms"]))
-            else:
-                theirs.append(run_plain_page(subject, model))
-    return ours, theirs
-
-
-def _format(subject: Subject, ours: list[float], theirs: list[float]) -> str:
-    ratio = ratio_of_pairs(ours, theirs)
-    shape = " ".join(f"{name} {value}" for name, value in SHAPES[subject.workload.partition("/")[0]].items())
+def format_line(subject: Subject, turns: Sequence[Turns]) -> str:
+    """One line of the table: the medians of all turns, and both ratios."""
+    shape = " ".join(f"{name} {size}" for name, size in SHAPES[subject.workload.partition("/")[0]].items())
+    medians = [statistics.median(itertools.chain(*(one[side] for one in turns))) for side in SIDES]
+    ratios = [_format_ratio(turns, side) for side in ("loop", "page")]
     return (
-        f"{subject.workload:<12}{shape:<11}{subject.threads:>7}"
-        f"{statistics.median(ours):>9.3f}{statistics.median(theirs):>9.3f}  "
-        f"{ratio.of_medians:.4f}, {ratio.of_means:.4f} ({ratio.lo:.4f} to {ratio.hi:.4f})"
+        f"{subject.workload:<12}{shape:<11}{subject.threads:>7}{''.join(f'{one:>9.3f}' for one in medians)}"
+        f"  {ratios[0]:<28}{ratios[1]}"
     )
+
+
+def _format_ratio(turns: Sequence[Turns], side: str) -> str:
+    """Divide assay by a side: the turns of a round are a pair, and the median of a browser's pairs is its one value."""
+    of_browsers = [
+        statistics.median(ours / theirs for ours, theirs in zip(one["assay"], one[side], strict=True)) for one in turns
+    ]
+    ratio = ratio_of_pairs(of_browsers, [1.0] * len(of_browsers))
+    return f"{ratio.of_means:.4f} ({ratio.lo:.4f} to {ratio.hi:.4f})"
+
+
+# -- one browser ---------------------------------------------------------------------------------------------
+
+
+def measure_in_browser(subject: Subject) -> dict[str, list[float]]:
+    """Load the model for both, warm all sides up, and take turns; medians in ms by side."""
+    request, engine = subject.request(), engines.get(ENGINE)
+    engine.import_libraries(request.workload)
+    model = read_case(request, WASM, ENGINE)
+    with tempfile.TemporaryDirectory() as scripts:
+        _gather_scripts(Path(scripts))
+        flags = LaunchFlags(webgpu=False, webnn=False)
+        page = open_page(PageRequest(_find(subject.browser), flags, scripts=Path(scripts)))
+        session = load_into(page, request, WASM, model)
+        try:
+            _load_plain_page(page, request, model)
+            return _take_turns(_warm_up(page, session, subject), subject)
+        finally:
+            session.unload()
+
+
+def _gather_scripts(folder: Path) -> None:
+    """Put the benchmark's scripts where they stand in the place of the page's own; assay's Worker goes beside them."""
+    from assay.engines.web import page
+
+    own = Path(page.__file__).with_name("page")
+    shutil.copy(own / "worker.js", folder / "assay-worker.js")
+    for name, served in {".html": "index.html", "_plain.js": "plain.js", "_worker.js": "worker.js"}.items():
+        shutil.copy(HERE / f"web_engine{name}", folder / served)
+
+
+def _load_plain_page(page: Page, request: LoadRequest, model: Model) -> None:
+    """Give the plain page the same files, inputs, options and threads as assay's session has."""
+    threads = choose_threads(page, request)
+    task = {
+        "ort": page.path(f"ort/{WASM.bundle}"),
+        "threads": threads,
+        "model": serve_model(page, model)["model"],
+        "options": model.options,
+        "inputs": serve_inputs(page, model),
+    }
+    said = page.call("page", {"ask": "load", **task}, limit_s=TURN_LIMIT_S)
+    if not said["is_isolated"] or said["threads"] != threads:
+        sys.exit(f"The plain page took {said['threads']} threads, and {threads} were asked for.")
+
+
+def _warm_up(page: Page, session: Session, subject: Subject) -> dict[str, Callable[[], float]]:
+    """Warm every side up as a launch does, and return what makes a turn of each: its median in ms."""
+    from assay.runner.measure import take_samples, warm_up
+    from assay.runner.timing import Timing
+
+    able = engines.get(ENGINE).capabilities
+    timing = Timing(min_time_s=subject.seconds, max_time_s=subject.seconds)
+    warm = warm_up(session, timing, least_calls=able.least_warmup_calls, least_s=able.least_warmup_s)
+
+    def turn_of_assay() -> float:
+        return take_samples(session, timing, call_ns=warm.last_call_ns).median_call_ns / 1e6
+
+    def turn(verb: str, window_s: float = subject.seconds, calls: int = 1) -> float:
+        task = {"ask": "time", "window_ms": window_s * 1e3, "calls": calls}
+        return float(statistics.median(page.call(verb, task, limit_s=TURN_LIMIT_S)))
+
+    for verb in ("page", "loop"):
+        turn(verb, able.least_warmup_s if verb == "page" else subject.seconds, able.least_warmup_calls)
+    turn_of_assay()
+    return {"assay": turn_of_assay, "loop": lambda: turn("loop"), "page": lambda: turn("page")}
+
+
+def _take_turns(sides: Mapping[str, Callable[[], float]], subject: Subject) -> dict[str, list[float]]:
+    taken: dict[str, list[float]] = {name: [] for name in SIDES}
+    draw = random.Random(subject.seed)
+    for _ in range(subject.rounds):
+        for name in draw.sample(SIDES, len(SIDES)):
+            taken[name].append(sides[name]())
+    return taken
+
+
+# -- processes -----------------------------------------------------------------------------------------------
+
+
+def make_model(workload_name: str, browser: str, scratch: Path) -> None:
+    """Make what the engine needs, in a process of its own as it imports torch, and print the folders by recipe."""
+    from assay.artefacts.cache import make_artefact
+
+    request = _request(workload_name, 1, browser)
+    wanted = engines.get(ENGINE).plan_artefacts(request)
+    made = {one.recipe: make_artefact(one, request.workload, scratch / "cache", threads=1) for one in wanted}
+    print(json.dumps({recipe: str(artefact.folder) for recipe, artefact in made.items()}))
+
+
+def _measure(subject: Subject) -> Turns:
+    arguments = {name: getattr(subject, name) for name in Subject.__slots__}
+    turns: Turns = _run_self(["--measure", json.dumps(arguments)])
+    return turns
+
+
+def _run_self(arguments: list[str]) -> dict[str, Any]:
+    """Run this file in a fresh process, and return the JSON it prints last."""
+    done = subprocess.run(
+        [sys.executable, __file__, *arguments], capture_output=True, text=True, check=False, timeout=LIMIT_S
+    )
+    if done.returncode:
+        sys.exit(f"{' '.join(arguments)} failed:\n{done.stderr[-2000:]}")
+    said: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return said
 
 
 def _find(browser: str) -> FoundBrowser:
@@ -139,143 +255,6 @@ def _request(workload_name: str, threads: int, browser: str) -> LoadRequest:
     workload = find_workload(workload_name)
     shape = workload.resolve_shape(SHAPES[workload_name.partition("/")[0]])
     return LoadRequest(workload, "cpu", Precision.FP32, 1, shape, threads, SEED, options={"browser": browser})
-
-
-# -- assay's side --------------------------------------------------------------------------------------------
-
-
-def make_model(workload_name: str, browser: str, scratch: Path) -> None:
-    """Make what the engine needs, in a process of its own as it imports torch, and print the folders by recipe."""
-    from assay.artefacts.cache import make_artefact
-
-    request = _request(workload_name, 1, browser)
-    wanted = engines.get(ENGINE).plan_artefacts(request)
-    made = {one.recipe: make_artefact(one, request.workload, scratch / "cache", threads=1) for one in wanted}
-    print(json.dumps({recipe: str(artefact.folder) for recipe, artefact in made.items()}))
-
-
-def measure_in_assay(subject: Subject) -> None:
-    """Load, warm up and take samples as a worker does, for a fixed time; print the median."""
-    from assay.runner.measure import take_samples, warm_up
-    from assay.runner.timing import Timing
-
-    request, engine = subject.request(), engines.get(ENGINE)
-    able = engine.capabilities
-    engine.import_libraries(request.workload)
-    session = engine.load(request)
-    timing = Timing(min_time_s=subject.seconds, max_time_s=subject.seconds)
-    warm = warm_up(session, timing, least_calls=able.least_warmup_calls, least_s=able.least_warmup_s)
-    timed = take_samples(session, timing, call_ns=warm.last_call_ns)
-    session.unload()
-    print(json.dumps({"median_ms": timed.median_call_ns / 1e6}))
-
-
-def _run_self(arguments: list[str]) -> dict[str, Any]:
-    """Run this file in a fresh process, and return the JSON it prints last."""
-    done = subprocess.run(
-        [sys.executable, __file__, *arguments], capture_output=True, text=True, check=False, timeout=LIMIT_S
-    )
-    if done.returncode:
-        sys.exit(f"{' '.join(arguments)} failed:\n{done.stderr[-2000:]}")
-    said: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return said
-
-
-# -- the plain page's side -----------------------------------------------------------------------------------
-
-
-class Server(ThreadingHTTPServer):
-    """Serves the page and its files on loopback, and takes its result."""
-
-    daemon_threads = True
-
-    def __init__(self, files: Mapping[str, Path | bytes]) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.files = files
-        self.results: queue.Queue[dict[str, Any]] = queue.Queue()
-
-    @property
-    def url(self) -> str:
-        """What the browser opens."""
-        return f"http://127.0.0.1:{self.server_address[1]}/index.html"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self) -> None:
-        """Serve a file, with the headers without which a page has no threads."""
-        name = self.path.lstrip("/")
-        content = self.server.files.get(name)
-        if content is None:
-            self.send_error(HTTPStatus.NOT_FOUND)
-            return
-        body = content if isinstance(content, bytes) else content.read_bytes()
-        self.send_response(HTTPStatus.OK)
-        self.send_header("Content-Type", TYPES.get(Path(name).suffix, "application/octet-stream"))
-        self.send_header("Content-Length", str(len(body)))
-        for header, value in ISOLATION.items():
-            self.send_header(header, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def do_POST(self) -> None:
-        """Take the result."""
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(HTTPStatus.NO_CONTENT)
-        self.end_headers()
-        self.server.results.put(json.loads(body))
-
-    def log_message(self, *_words: object) -> None:
-        """Say nothing."""
-
-
-def run_plain_page(subject: Subject, model: Model) -> float:
-    """Open the page in a fresh browser, and return the median of its calls in ms."""
-    able = engines.get(ENGINE).capabilities
-    inputs = [
-        {"name": name, "type": array.dtype.name, "dims": array.shape, "url": f"input-{number}.bin"}
-        for number, (name, array) in enumerate(model.feeds.items())
-    ]
-    task = {
-        "threads": subject.threads,
-        "options": model.options,
-        "inputs": inputs,
-        "warmup_calls": able.least_warmup_calls,
-        "warmup_ms": able.least_warmup_s * 1e3,
-        "window_ms": subject.seconds * 1e3,
-    }
-    server = Server(
-        {
-            "index.html": PAGE,
-            "task.json": json.dumps(task).encode(),
-            "model.onnx": model.graph.file,
-            **{f"input-{number}.bin": array.tobytes() for number, array in enumerate(model.feeds.values())},
-            **{file.name: file for file in fetch_runtime().iterdir() if file.suffix in TYPES},
-        }
-    )
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-
-    def hear(ended: ProcessEnded) -> None:
-        if ended.kind in ("browser", "renderer"):
-            server.results.put({"error": f"its {ended.kind} process ended ({ended.code})"})
-
-    browser = BrowserProcess(
-        _find(subject.browser), server.url, fresh_profile(), LaunchFlags(webgpu=False, webnn=False), hear
-    )
-    try:
-        result = server.results.get(timeout=LIMIT_S)
-    except queue.Empty:
-        result = {"error": f"it gave no result within {LIMIT_S} s"}
-    finally:
-        browser.close()
-        server.shutdown()
-        server.server_close()
-    if "error" in result:
-        sys.exit(f"The plain page of {subject.workload} failed: {result['error']}")
-    if not result["is_isolated"] or result["threads"] != subject.threads:
-        sys.exit(f"The plain page took {result['threads']} threads, and {subject.threads} were asked for.")
-    return float(statistics.median(result["durations_ms"]))
 
 
 if __name__ == "__main__":

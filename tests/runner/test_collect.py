@@ -10,7 +10,7 @@ import pytest
 
 from assay.core.case import Case, series_id
 from assay.core.records import LaunchRecord, MetricValue, ResultRecord, SampleSeries
-from assay.core.words import Status, Verdict
+from assay.core.words import Mode, Status, Verdict
 from assay.runner.collect import CaseIdentity, judge_launches, summarise_case
 from assay.runner.plan import Obstacle, PlannedCase
 from assay.workloads.base import find_workload
@@ -106,6 +106,20 @@ def test_the_throughput_of_audio_is_its_real_time_factor() -> None:
     assert factor.value == throughput.value == pytest.approx(10 / 0.110)
     assert (factor.ci_lo, factor.ci_hi) == (throughput.ci_lo, throughput.ci_hi)
     assert summarise(*three_launches()).metric("real_time_factor") is None
+
+
+def test_a_generation_that_hears_has_a_real_time_factor_beside_its_tokens() -> None:
+    options = {"new_tokens": 16}
+    heard = Case.make(
+        workload="whisper/tiny", engine="torch", device="cpu", mode=Mode.GENERATION, batch=2, options=options
+    )
+    result = summarise(*three_launches(), planned=PlannedCase(heard, find_workload("whisper/tiny"), threads=2))
+    assert result.unit_of_work == "token"
+    assert metric(result, "throughput_per_s").value == pytest.approx(2 * 16 / 0.110)
+    assert metric(result, "real_time_factor").value == pytest.approx(2 * 30 / 0.110), "windows of 30 s"
+    read = Case.make(workload="qwen2/tiny", engine="torch", device="cpu", mode=Mode.GENERATION, options=options)
+    planned = PlannedCase(read, find_workload("qwen2/tiny"), threads=2)
+    assert summarise(*three_launches(), planned=planned).metric("real_time_factor") is None
 
 
 def test_what_a_browser_costs_has_metrics_of_its_own() -> None:

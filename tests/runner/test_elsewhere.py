@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
+from assay.catalog.metrics import metrics
 from assay.core.case import Case
 from assay.core.errors import EngineError
+from assay.core.records import MetricValue
 from assay.core.words import Precision
 from assay.engines.base import Capabilities, LoadRequest, Placement, Session, engines
 from assay.probes.telemetry.load import run_energy_pass
@@ -204,6 +206,19 @@ def test_enough_nodes_are_kept(program: Program, launch: Launch, least_share: fl
     said, phases = launch(session)
     assert said.placement == {"WebNN": 76, "wasm": 4}
     assert phases[-2:] == ["placement", "unload"]
+
+
+def test_what_only_shows_after_all_timing_is_kept(program: Program, launch: Launch) -> None:
+    def late() -> Sequence[MetricValue]:
+        assert program.asked, "nothing is timed after it"
+        asked.append(len(program.asked))
+        return (MetricValue("error_vs_native", None, metrics.get("error_vs_native").unit, reason="no native runtime"),)
+
+    asked: list[int] = []
+    measured, _ = launch(make_session(program, late_metrics=late))
+    (kept,) = [one for one in measured.metrics if one.name == "error_vs_native"]
+    assert (kept.value, kept.reason) == (None, "no native runtime")
+    assert asked == [len(program.asked)]
 
 
 def test_a_program_that_dies_is_told_by_its_own_words_though_unloading_fails_too(

@@ -48,3 +48,9 @@ GPU_PROCESS_MEMORY = _define(
     "gpu_process_memory_bytes", "B",
     "Resident memory of the browser's GPU process, where a software adapter has all of its buffers", _RESIDENT,
 )  # fmt: skip
+ERROR_VS_NATIVE = _define(
+    "error_vs_native", "1",
+    "Largest difference of a browser's output from the native runtime's on the same model file and inputs, relative to the "
+    "largest magnitude of that output; the fidelity gate does not read it",
+    "median over launches of max over outputs of max|got - native| / max|native|",
+)  # fmt: skip

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from assay.artefacts.base import ArtefactRequest
 from assay.core.absence import Unavailable
 from assay.core.case import Scalar
+from assay.core.records import MetricValue
 from assay.core.registry import Registry
 from assay.core.words import Mode, Precision
 from assay.workloads.audio import FeatureSpec
@@ -157,7 +158,8 @@ class Session:
     Where the model runs in another program, ``stopwatch`` makes and times the calls there (``infer`` then only brings
     outputs, and is never timed), ``processes`` names the processes whose CPU time and switches count instead of this
     one's, and ``process_memory`` reads their resident bytes by kind (``renderer``, ``gpu``). ``preprocess`` takes clips
-    there, (batch, samples) float32, and makes ready what turns them into features.
+    there, (batch, samples) float32, and makes ready what turns them into features. ``late_facts`` and ``late_metrics``
+    are what only shows after all timing; a number that cannot be had is None with its reason.
     """
 
     infer: Callable[[], Any]
@@ -178,6 +180,7 @@ class Session:
     processes: Callable[[], Sequence[int]] | None = None
     process_memory: Callable[[], Mapping[str, int]] | None = None
     late_facts: Callable[[], Mapping[str, str]] | None = None
+    late_metrics: Callable[[], Sequence[MetricValue]] | None = None
     preprocess: Callable[[FeatureSpec, NDArray[Any]], Preprocessor] | None = None
 
 

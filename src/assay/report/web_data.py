@@ -131,18 +131,22 @@ def sizes_of(side: Side) -> tuple[str, ...]:
 
 
 def label_sides(sides: Sequence[Side]) -> tuple[str, ...]:
-    """A short name of each side in a figure: model and backend, and what else tells it from others of its model."""
+    """A short name of each side in a figure: model and backend, and what else tells it from others of its model.
+
+    Where a figure has several browsers, every side of one says in which it was.
+    """
     by_workload: dict[str, list[Side]] = {}
     for side in sides:
         by_workload.setdefault(side.workload, []).append(side)
-    return tuple(_label(side, by_workload[side.workload]) for side in sides)
+    has_browsers = len({side.browser for side in sides if side.browser}) > 1
+    return tuple(_label(side, by_workload[side.workload], has_browsers=has_browsers) for side in sides)
 
 
-def _label(side: Side, others: Sequence[Side]) -> str:
+def _label(side: Side, others: Sequence[Side], *, has_browsers: bool) -> str:
     words = [side.workload, side.backend or side.engine or "native"]
     if len({one.threads for one in others if one.is_on_cpu}) > 1 and side.is_on_cpu and side.threads is not None:
         words.append(f"×{side.threads}")
-    if len({one.browser for one in others}) > 1 and side.browser:
+    if has_browsers and side.browser:
         words.append(side.browser)
     shared = set.intersection(*(set(sizes_of(one)) for one in others))
     return " ".join([*words, *(word for word in sizes_of(side) if word not in shared)])

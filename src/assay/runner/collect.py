@@ -162,15 +162,13 @@ def _summarise(planned: PlannedCase, launches: Sequence[LaunchRecord]) -> Iterab
     yield _metric("latency_ns", median_absolute_deviation(medians), stat="mad", n=n)
     yield _metric("latency_ns", coefficient_of_variation(medians), stat="cv", n=n, reason="needs 2 launches", unit="1")
     yield from _latency_of_calls(launches)
-    per_ns = planned.units_per_call * 1e9
     if planned.case.mode is not Mode.SERVING:  # where queries wait, the latency of one says nothing of how many
         # In the registry's unit, which the store's column has; what is counted is the result's unit of work.
-        rates = ["throughput_per_s"]
-        if planned.unit_of_work == UnitOfWork.AUDIO_SECOND:
-            rates.append("real_time_factor")
-        for name in rates:
-            rate_lo, rate_hi = per_ns / hi if hi else None, per_ns / lo if lo else None
-            yield _metric(name, per_ns / latency, ci_lo=rate_lo, ci_hi=rate_hi, n=n)
+        rates = {"throughput_per_s": planned.units_per_call, "real_time_factor": _audio_seconds(planned)}
+        for name, units in rates.items():
+            if units is not None:
+                rate_lo, rate_hi = units * 1e9 / hi if hi else None, units * 1e9 / lo if lo else None
+                yield _metric(name, units * 1e9 / latency, ci_lo=rate_lo, ci_hi=rate_hi, n=n)
     merge = summarise_training if planned.case.mode is Mode.TRAINING else merge_launch_metrics
     yield from merge([launch.metrics for launch in launches])
     if planned.case.mode is Mode.GENERATION:
@@ -184,6 +182,15 @@ def _summarise(planned: PlannedCase, launches: Sequence[LaunchRecord]) -> Iterab
         yield from _over_launches(name, key, launches, max, "max")
     yield from _preparation(launches)
     yield from _fidelity(planned, launches)
+
+
+def _audio_seconds(planned: PlannedCase) -> float | None:
+    """Seconds of sound that one call hears, or one generation, whose own unit is the token; None of other work."""
+    if planned.case.mode is not Mode.GENERATION:
+        return planned.units_per_call if planned.unit_of_work == UnitOfWork.AUDIO_SECOND else None
+    if planned.workload.family.unit is not UnitOfWork.AUDIO_SECOND:
+        return None
+    return planned.workload.units_per_call(planned.case.batch, dict(planned.case.shape))
 
 
 def _preparation(launches: Sequence[LaunchRecord]) -> Iterable[MetricValue]:

@@ -143,6 +143,7 @@ def _measure(
     costs |= {"warmup": timed.warmup_ns, "measure": timed.wall_ns}
     preprocessing = measure_preprocessing(session, job, speaker, call_ns=timed.median_ns)
     energy, fidelity, fidelity_reason, placement = _later_passes(session, job, speaker, memory, timed.median_ns)
+    late = () if session.late_metrics is None else session.late_metrics()
     return Measured(
         values=timed.values,
         device_values=timed.device_values,
@@ -163,7 +164,7 @@ def _measure(
         fidelity_reason=fidelity_reason,
         placement=placement,
         series=timed.series,
-        metrics=(*timed.metrics, *cpu_time, *preprocessing),
+        metrics=(*timed.metrics, *cpu_time, *preprocessing, *late),
         marks_ns=marks,
         energy=energy,
     )

@@ -104,6 +104,27 @@ def test_a_hello_is_read_with_care() -> None:
     assert "hardware_concurrency" not in hello.facts()
 
 
+APPLE = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)"
+ANDROID = "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko)"
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "browser", "version"),
+    [
+        (FIREFOX, "Firefox", "140.0"),
+        (f"{APPLE} Version/18.3 Safari/605.1.15", "Safari", "18.3"),
+        (f"{APPLE} FxiOS/141.2 Mobile/15E148 Safari/605.1.15", "Firefox", "141.2"),
+        (f"{APPLE} CriOS/141.0.7390.26 Mobile/15E148 Safari/604.1", "Google Chrome", "141.0.7390.26"),
+        (f"{ANDROID} SamsungBrowser/28.0 Chrome/130.0.0.0 Mobile Safari/537.36", "Samsung Internet", "28.0"),
+        (f"{ANDROID} Version/4.0 Chrome/141.0.0.0 Mobile Safari/537.36", "Chromium", "141.0.0.0"),
+        ("something else", None, None),
+    ],
+)
+def test_browsers_that_only_their_user_agent_names(user_agent: str, browser: str | None, version: str | None) -> None:
+    facts = Hello.read({"user_agent": user_agent, "brand": None, "version": None}).facts()
+    assert (facts.get("browser"), facts.get("browser_version")) == (browser, version)
+
+
 @pytest.mark.parametrize("said", [None, [], "hello", {}, {"user_agent": 3}])
 def test_what_is_no_hello_is_refused(said: object) -> None:
     with pytest.raises(EngineError, match="first answer"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import threading
@@ -281,10 +282,20 @@ def test_a_port_that_is_taken_is_said_before_anybody_is_waited_for() -> None:
             open_page(PageRequest(browser=None, visit=visit))
 
 
+def free_port() -> int:
+    """A port below those that systems hand out by themselves: of those, somebody else may take one in between."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as free:
+            try:
+                free.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
 def free_visit(wait_s: float = LIMIT_S) -> VisitSettings:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return plan_visit(f"http://127.0.0.1:{free.getsockname()[1]}", wait_s=wait_s)
+    return plan_visit(f"http://127.0.0.1:{free_port()}", wait_s=wait_s)
 
 
 def test_nobody_comes() -> None:

@@ -436,25 +436,3 @@ def test_engines_know_their_devices_and_how_long_to_warm_up() -> None:
     assert wasm.capabilities.least_warmup_calls == 20
     assert wasm.capabilities.least_warmup_s == 2.0
     assert isinstance(webgpu.availability("cpu"), Unavailable)
-
-
-def test_webnn_is_kept_from_what_ends_its_process(webnn_page: Page, tmp_path: Path) -> None:
-    """Chromium 147 says that its CPU takes indices of rank 5, and aborts on them."""
-    helper, kinds = onnx.helper, onnx.TensorProto
-    indices = onnx.numpy_helper.from_array(np.zeros((1, 1, 2, 2, 2), dtype=np.int64), "indices")
-    made = helper.make_graph(
-        [helper.make_node("GatherND", ["x", "indices"], ["a"]), helper.make_node("Relu", ["a"], ["y"])],
-        "mask",
-        [helper.make_tensor_value_info("x", kinds.FLOAT, [1, 8])],
-        [helper.make_tensor_value_info("y", kinds.FLOAT, [1, 1, 2, 2])],
-        [indices],
-    )
-    file = tmp_path / "mask.onnx"
-    onnx.save(helper.make_model(made, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), str(file))
-    page, feeds = fresh(webnn_page), {"x": np.full((1, 8), 3, dtype=np.float32)}
-    loaded = load_model(page, ask(file), WEBNN, Model("mask", read_graph(file), feeds, {}, {}))
-    assert loaded.runtime["narrowed"] == "gatherND to indices of rank 4"
-    answer = page.call("outputs", limit_s=LIMIT_S)
-    np.testing.assert_array_equal(np.frombuffer(page.blob(answer["outputs"][0]["blob"]), dtype=np.float32), [3] * 4)
-    nodes = page.call("placement", {**loaded.fetch, "options": {}}, limit_s=LIMIT_S)["nodes"]
-    assert nodes == {WEBNN_PROVIDER: 1, CPU: 1}

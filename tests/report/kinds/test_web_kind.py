@@ -124,6 +124,8 @@ def test_phases_are_stacked_and_tabled_beside_native(whole: Report) -> None:
     assert set(outside) == {278_000_000}
     assert {cell.value for cell in column(phases, "unload")} == {70_000_000}
     assert all("webgpu" not in label for label in drawn.x.categories)
+    browsers = ("chromium", "firefox", "sparticuz")
+    assert all(any(name in label for name in browsers) for label in drawn.x.categories), "of models with one, too"
 
 
 def test_audio_says_how_far_it_keeps_up_with_preprocessing_apart(whole: Report) -> None:
@@ -148,6 +150,7 @@ def test_nodes_memory_and_answers_have_tables(whole: Report) -> None:
     answers = table(whole, "answers")
     assert set(texts(answers, "fidelity")) == {"passed"}
     assert {cell.value for cell in column(answers, "error")} == {2.1e-6}
+    assert {cell.value for cell in column(answers, "native")} == {3.4e-7}
 
 
 def test_software_adapters_stand_apart_and_are_left_out(whole: Report) -> None:

@@ -10,12 +10,20 @@ from typing import Any, Self
 from assay.core.errors import EngineError
 
 _LONGEST_TEXT = 300
-_USER_AGENT_VERSION = re.compile(r"(?:Firefox|FxiOS|CriOS|EdgiOS|Version)/([\d.]+)")
+_IN_USER_AGENT = {
+    "Firefox": "Firefox", "FxiOS": "Firefox", "EdgiOS": "Microsoft Edge", "EdgA": "Microsoft Edge",
+    "Edg": "Microsoft Edge", "OPR": "Opera", "OPT": "Opera", "SamsungBrowser": "Samsung Internet",
+    "CriOS": "Google Chrome", "Chrome": "Chromium", "Version": "Safari",
+}  # fmt: skip
+"""What browsers without `navigator.userAgentData` call themselves, those first that name others beside themselves.
+
+Safari names itself by ``Version/17.4 ... Safari``; so does every page that an app of Apple's systems shows."""
+_PRODUCT = re.compile(r"([A-Za-z]+)/([\d.]+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """One page's first answer. ``version`` is the browser's full version where it says one.
+    """One page's first answer. ``brand`` and ``version`` are the browser's name and version, where it says them.
 
     ``clock_resolution_ns`` is the smallest step of its clock; ``is_isolated`` whether it may have threads and a fine
     clock; ``has_webgpu`` and ``has_webnn`` say that the interfaces are there, not that they work.
@@ -40,10 +48,11 @@ class Hello:
         if not isinstance(said, Mapping) or not isinstance(said.get("user_agent"), str):
             raise EngineError(f"The page's first answer was {str(said)[:100]!r}, expected what it says of its browser.")
         user_agent = _text(said["user_agent"]) or "unknown"
+        brand, version = _read_user_agent(user_agent)
         return cls(
             user_agent=user_agent,
-            brand=_text(said.get("brand")),
-            version=_text(said.get("version")) or _version_of(user_agent),
+            brand=_text(said.get("brand")) or brand,
+            version=_text(said.get("version")) or version,
             platform=_text(said.get("platform")),
             is_mobile=said["is_mobile"] if isinstance(said.get("is_mobile"), bool) else None,
             is_isolated=said.get("cross_origin_isolated") is True,
@@ -69,9 +78,13 @@ class Hello:
         return {name: value for name, value in known.items() if value is not None}
 
 
-def _version_of(user_agent: str) -> str | None:
-    found = _USER_AGENT_VERSION.search(user_agent)
-    return found[1] if found else None
+def _read_user_agent(user_agent: str) -> tuple[str | None, str | None]:
+    """Name and version by the user agent, for Firefox and Safari, which say them nowhere else."""
+    versions: dict[str, str] = dict(_PRODUCT.findall(user_agent))
+    for product, name in _IN_USER_AGENT.items():
+        if product in versions and (name != "Safari" or "Safari" in versions):
+            return name, versions[product]
+    return None, None
 
 
 def _text(value: Any) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 
@@ -12,10 +13,13 @@ from assay.engines.base import LoadRequest
 from assay.engines.web.backends import WASM, WEBNN, Backend
 from assay.engines.web.browsers import BROWSERS, FoundBrowser, LaunchFlags, find_browser
 from assay.engines.web.page import Page, PageRequest, open_page
-from assay.engines.web.profile import kept_folder
+from assay.engines.web.profile import PORT_VARIABLE, kept_folder, kept_origin, note_launch
+from assay.engines.web.server import PortInUseError
 from assay.engines.web.visit import is_visit, read_visit
 
 SHADER_CACHE = "shader_cache"
+SHADER_LAUNCHES = "shader_cache_launches"
+"""A fact of warm launches: how many the profile has served before at the same address. After none it is as cold."""
 _WARM = "warm"
 
 
@@ -25,8 +29,27 @@ def open_launch(request: LoadRequest, backend: Backend) -> Page:
     if is_visit(request.options):
         return open_page(PageRequest(browser=None, flags=flags, visit=read_visit(os.environ)))
     found = choose_browser(request.options, backend, request.device)
-    is_warm = request.options.get(SHADER_CACHE) == _WARM
-    return open_page(PageRequest(browser=found, flags=flags, profile=kept_folder(found.name) if is_warm else None))
+    if request.options.get(SHADER_CACHE) == _WARM:
+        return _open_warm(found, flags)
+    return open_page(PageRequest(browser=found, flags=flags))
+
+
+def _open_warm(found: FoundBrowser, flags: LaunchFlags) -> Page:
+    """Open the page in the profile that is kept, at the address at which its shaders were compiled."""
+    folder = kept_folder(found.name)
+    origin = kept_origin(folder, os.environ)
+    try:
+        page = open_page(PageRequest(browser=found, flags=flags, profile=folder, port=origin.port))
+    except PortInUseError as error:
+        # At another port it could be a cold launch under the name of a warm one.
+        raise EngineError(
+            f"{error.message} Warm launches need one address, by which browsers keep what they compiled.",
+            hint=f"End the program that listens there, or set {PORT_VARIABLE} to a port that stays free.",
+        ) from error
+    with contextlib.suppress(OSError):  # a launch that cannot be noted makes the next one look colder than it is
+        note_launch(folder, origin)
+    page.notes[SHADER_LAUNCHES] = str(origin.launches)
+    return page
 
 
 def choose_browser(options: Mapping[str, Scalar], backend: Backend, device: str) -> FoundBrowser:

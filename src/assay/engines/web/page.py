@@ -28,10 +28,12 @@ from assay.engines.web.visit import VisitSettings
 
 OPEN_LIMIT_S = 60.0
 _HELLO_LIMIT_S = 20.0
-_KNOWN_HANG_S = 2.0
+_KNOWN_HANG_S = 5.0
+"""How long a page's main thread, which computes nothing, may take to answer before it counts as gone or hung. On a
+machine that everything else crowds, two seconds were too few."""
 _GPU_GRACE_S = 5.0
 """How long a page may take to notice that its GPU process is gone, before it is taken to hang on it."""
-_LAST_WORDS_S = 1.0
+_LAST_WORDS_S = 3.0
 _KEPT_EVENTS = 50
 _PAGE = Path(__file__).with_name("page")
 _PHASES = {"init": "runtime_init", "session": "compile", "chunk": "its calls", "hello": "page"}
@@ -42,14 +44,18 @@ class PageRequest:
     """What to open. ``browser`` None means that a person opens the page, at the place that ``visit`` says.
 
     ``profile`` is a folder to keep between launches (`assay.engines.web.profile.kept_folder`), for the shaders compiled
-    there; without it the browser gets a fresh one. ``runtime`` is the folder of onnxruntime-web; by default where it
-    lies. ``limit_s`` is how long the browser may take until its page answers; a visitor may take ``visit.wait_s``.
+    there; without it the browser gets a fresh one. ``port`` is where the page is served, 0 where the system may choose:
+    what a profile keeps it keeps for one address. ``runtime`` is the folder of onnxruntime-web; by default where it
+    lies. ``scripts`` is a folder whose files stand beside the page's own, or in their place. ``limit_s`` is how long
+    the browser may take until its page answers; a visitor may take ``visit.wait_s``.
     """
 
     browser: FoundBrowser | None
     flags: LaunchFlags = field(default_factory=LaunchFlags)
     profile: Path | None = None
+    port: int = 0
     runtime: Path | None = None
+    scripts: Path | None = None
     visit: VisitSettings | None = None
     limit_s: float = OPEN_LIMIT_S
 
@@ -88,7 +94,7 @@ class Page:
     """An open page. Not made directly: `open_page`. One thread asks, one question at a time.
 
     ``hello`` is what the page said of its browser; ``costs_ns`` are ``browser_launch`` (spawn to first request; absent
-    for a visitor) and ``page`` (from there to its first answer).
+    for a visitor) and ``page`` (from there to its first answer). ``notes`` are facts that whoever opened it adds.
     """
 
     def __init__(self, server: JobServer, process: BrowserProcess | None) -> None:
@@ -102,6 +108,7 @@ class Page:
         self._uses_gpu_process = False
         self.hello: Hello
         self.costs_ns: Mapping[str, int] = {}
+        self.notes: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -183,11 +190,11 @@ class Page:
         """What is worth keeping of this browser, for `Session.facts`."""
         said = self.hello.facts()
         if self._process is None:
-            return {**said, "browser_by": "visitor"}
+            return {**said, "browser_by": "visitor", **self.notes}
         found = self._process.found
         known = {"browser": found.name, "browser_version": self.hello.version or found.version or "unknown"}
         where = {"browser_executable": str(found.executable), "headless": str(self._process.is_headless).lower()}
-        return {**said, **known, **where}
+        return {**said, **known, **where, **self.notes}
 
     def close(self, patience_s: float = CLOSE_PATIENCE_S) -> None:
         """End the page, its browser and its server. May be called again; never raises."""
@@ -214,10 +221,9 @@ class Page:
                     else:
                         begin_ns = self._server.first_request_ns or came_ns
                         before = {"browser_launch": begin_ns - self._process.spawned_ns}
+                    looking_ns = self._begin_watching()
                     self.hello = Hello.read(self.call("hello", limit_s=max(1.0, min(left_s, _HELLO_LIMIT_S))))
-                    self.costs_ns = {**before, "page": time.perf_counter_ns() - begin_ns}
-                    if self._process is not None:
-                        self._process.watch()
+                    self.costs_ns = {**before, "page": time.perf_counter_ns() - begin_ns - looking_ns}
                     return
                 case ProcessEnded() as ended:
                     self._ended.append(ended)
@@ -225,6 +231,13 @@ class Page:
                 case _:
                     continue
         self._give_up(explain_start(self._witness("browser_launch"), limit_s))
+
+    def _begin_watching(self) -> int:
+        """Watch the browser's processes before anything is asked, and return how long the page waited, in ns."""
+        begin_ns = time.perf_counter_ns()
+        if self._process is not None:
+            self._process.watch()
+        return time.perf_counter_ns() - begin_ns
 
     # Listening
 
@@ -327,8 +340,10 @@ def open_page(request: PageRequest) -> Page:
 
     Raises EngineError: a port in use, a browser that does not start, a page that does not come in time.
     """
-    server = _make_server(request.visit if request.browser is None else None)
+    server = _make_server(request.visit if request.browser is None else None, request.port)
     server.add_folder("page", _PAGE)
+    if request.scripts is not None:
+        server.add_folder("page", request.scripts)
     runtime = request.runtime or _find_runtime()
     if runtime is not None:
         server.add_folder("ort", runtime)
@@ -350,9 +365,9 @@ def open_page(request: PageRequest) -> Page:
     return page
 
 
-def _make_server(visit: VisitSettings | None) -> JobServer:
+def _make_server(visit: VisitSettings | None, port: int) -> JobServer:
     if visit is None:
-        return JobServer()
+        return JobServer(port=port)
     return JobServer(
         address=visit.address,
         port=visit.port,

@@ -7,16 +7,24 @@ launch removes what nobody holds. May import: core, engines.web.assets.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from assay.core.errors import EngineError
+from assay.core.errors import EngineError, UsageError
 
+PORT_VARIABLE = "ASSAY_BROWSER_PORT"
+"""Names the port at which pages of kept profiles are served."""
+KEPT_PORT = 8436
+"""The usual one: beside a visitor's, and below those that systems hand out by themselves."""
+_ORIGIN = "assay-origin.json"
+_LAST_PORT = 65535
 _PREFIX = "assay-browser-"
 _LOCK = "assay.lock"
 _CHROMIUM_LOCKS = ("SingletonLock", "SingletonSocket", "SingletonCookie")
@@ -66,6 +74,43 @@ def kept_folder(browser: str) -> Path:
     from assay.engines.web.assets import web_cache
 
     return web_cache() / "profiles" / browser
+
+
+@dataclass(frozen=True, slots=True)
+class KeptOrigin:
+    """Where the pages of a kept profile are served, and how many launches the profile has served there already.
+
+    A browser keeps what it compiled by the page's address. Chromium 156 does so by site, which has no port; that others
+    leave the port out as well is not known, so it stays the same.
+    """
+
+    port: int
+    launches: int
+
+
+def kept_origin(folder: Path, environ: Mapping[str, str]) -> KeptOrigin:
+    """Settle the port of a kept profile: as set, else as the profile remembers, else the usual. Raises UsageError."""
+    known = _read_origin(folder)
+    text = environ.get(PORT_VARIABLE)
+    if not text:
+        return known or KeptOrigin(KEPT_PORT, 0)
+    if not text.isdecimal() or not 0 < int(text) <= _LAST_PORT:
+        raise UsageError(f"{PORT_VARIABLE} is {text!r}; expected a port, 1 to {_LAST_PORT}.")
+    return known if known is not None and known.port == int(text) else KeptOrigin(int(text), 0)
+
+
+def note_launch(folder: Path, origin: KeptOrigin) -> None:
+    """Remember in a kept profile that one more launch was served at its origin. The profile must be held."""
+    (folder / _ORIGIN).write_text(json.dumps({"port": origin.port, "launches": origin.launches + 1}), encoding="utf-8")
+
+
+def _read_origin(folder: Path) -> KeptOrigin | None:
+    """What a profile remembers; None of a new one, and of one whose note cannot be read."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        said = json.loads((folder / _ORIGIN).read_text(encoding="utf-8"))
+        origin = KeptOrigin(int(said["port"]), int(said["launches"]))
+        return origin if 0 < origin.port <= _LAST_PORT else None
+    return None
 
 
 def _hold(folder: Path, *, is_kept: bool) -> Profile:

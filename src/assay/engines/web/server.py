@@ -29,6 +29,10 @@ _TOKEN_BYTES = 16
 _LOOPBACK = "127.0.0.1"
 
 
+class PortInUseError(EngineError):
+    """Somebody else listens at the port that was asked for."""
+
+
 class JobServer:
     """Serves one page of one launch. ``start`` binds and listens, ``close`` ends every connection.
 
@@ -221,7 +225,7 @@ def _cannot_listen(address: str, port: int, error: OSError) -> EngineError:
     """Say why the server got no place to listen at, and what helps."""
     place = f"{address}, port {port}"
     if error.errno == errno.EADDRINUSE or getattr(error, "winerror", None) == 10048:  # noqa: PLR2004  (WSAEADDRINUSE)
-        return EngineError(
+        return PortInUseError(
             f"The page cannot be served at {place}: the port is in use.",
             hint="End the program that listens there (another run, perhaps), or choose another port.",
         )

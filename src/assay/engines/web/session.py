@@ -25,6 +25,7 @@ from assay.engines.web.gone import PageError
 from assay.engines.web.graph import Graph, make_feeds, read_graph
 from assay.engines.web.launch import open_launch
 from assay.engines.web.limits import check_adapter, check_model
+from assay.engines.web.native import Answers, compare_with_native, native_facts
 from assay.engines.web.page import Page
 from assay.engines.web.precision import wanted_recipe
 from assay.engines.web.stopwatch import PageStopwatch
@@ -74,7 +75,11 @@ class Loaded:
 def load_web(request: LoadRequest, backend: Backend, engine: str) -> Session:
     """Load a case into a page of a fresh browser. Raises UnsupportedError for what browser or page cannot do."""
     model = read_case(request, backend, engine)
-    page = open_launch(request, backend)
+    return load_into(open_launch(request, backend), request, backend, model)
+
+
+def load_into(page: Page, request: LoadRequest, backend: Backend, model: Model) -> Session:
+    """Load a case into a page that is open, which the session then owns, and which is closed where that fails."""
     try:
         return _make_session(page, request, backend, model, load_model(page, request, backend, model))
     except PageError as error:
@@ -121,7 +126,7 @@ def load_model(page: Page, request: LoadRequest, backend: Backend, model: Model)
         "threads": threads,
         "device": webnn_device(request.device) if backend is WEBNN else None,
     }
-    fetch = _serve_model(page, model)
+    fetch = serve_model(page, model)
     copies = int(request.options.get("parallel_load", 1))
     copies_ms: float | None = None
     if copies > 1:
@@ -138,7 +143,7 @@ def load_model(page: Page, request: LoadRequest, backend: Backend, model: Model)
     if runtime["threads"] != threads:
         raise EngineError(f"The runtime took {runtime['threads']} threads, and {threads} were asked for.")
     sha256 = _check_same_file(model, fetched["sha256"])
-    page.call("feeds", {"inputs": _serve_inputs(page, model)}, limit_s=LOAD_LIMIT_S)
+    page.call("feeds", {"inputs": serve_inputs(page, model)}, limit_s=LOAD_LIMIT_S)
     costs = {"runtime_init": runtime, "fetch": fetched, "compile": created}
     costs_ns = {phase: round(float(answer["took_ms"]) * _NS_PER_MS) for phase, answer in costs.items()}
     return Loaded(fetch, runtime, adapter, costs_ns, copies_ms, sha256)
@@ -155,7 +160,7 @@ def choose_threads(page: Page, request: LoadRequest) -> int:
     return min(_MOST_DEFAULT_THREADS, -(-cores // 2)) if page.hello.is_isolated else 1
 
 
-def _serve_model(page: Page, model: Model) -> dict[str, Any]:
+def serve_model(page: Page, model: Model) -> dict[str, Any]:
     """Serve the graph and its weights; return the arguments of the verbs that fetch them."""
     weights = [
         {"path": location, "url": page.add_file(f"weights-{index}.bin", path)}
@@ -164,7 +169,8 @@ def _serve_model(page: Page, model: Model) -> dict[str, Any]:
     return {"model": page.add_file(MODEL_FILE, model.graph.file), "external": weights}
 
 
-def _serve_inputs(page: Page, model: Model) -> list[dict[str, Any]]:
+def serve_inputs(page: Page, model: Model) -> list[dict[str, Any]]:
+    """Serve the inputs; return the arguments of the verb that makes tensors of them."""
     return [
         {
             "name": name,
@@ -215,8 +221,17 @@ def _make_session(page: Page, request: LoadRequest, backend: Backend, model: Mod
         model_sha256=loaded.sha256,
         copies_ms=loaded.copies_ms,
     )
+    answers = Answers(functools.partial(_bring_outputs, page))
+    compare = functools.partial(
+        compare_with_native,
+        answers,
+        model.graph.file,
+        model.feeds,
+        size=model.graph.size.total,
+        threads=request.threads,
+    )
     return Session(
-        infer=functools.partial(_bring_outputs, page),
+        infer=answers.take,
         unload=functools.partial(_unload, page),
         effective_precision=describe_precision(request, backend, model.kept),
         threads=int(loaded.runtime["threads"]),
@@ -229,6 +244,8 @@ def _make_session(page: Page, request: LoadRequest, backend: Backend, model: Mod
         stopwatch=PageStopwatch(page, resolution_ns),
         processes=page.pids,
         process_memory=None if page.process is None else page.memory_by_kind,
+        late_facts=native_facts,
+        late_metrics=compare,
         preprocess=functools.partial(preprocess_in_page, page, page.add_file, resolution_ns),
     )
 

@@ -1,6 +1,7 @@
 """Report on one run: what was measured, whether to believe it, what did not work, what it took, and what to do.
 
-Of imported results it shows somebody else's numbers with their marks and their source. May import: core, store, report.
+Of imported results it shows somebody else's numbers with their marks and their source. May import: core, store,
+analysis, report.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from assay import __version__
+from assay.analysis.web_sides import VISITED
+from assay.core.adapters import machine_of
 from assay.core.records import ResultRecord, RunRecord
 from assay.core.units import format_elapsed
 from assay.core.words import RunStatus, Verdict
@@ -175,7 +178,16 @@ def _what_and_where(content: RunContent) -> str:
     elapsed = format_elapsed((run.finished_at - run.started_at).total_seconds())
     verdicts = count_words({word.value: count for word, count in tally.verdicts.items()})
     counted = f"{tally.ok} of {plural(tally.total, 'case')} {agree(tally.total, 'was')} measured"
-    return sentence(f"{counted} on {short_name(content.environment.hardware_class)}, in {elapsed}", verdicts)
+    return sentence(f"{counted} on {_where(content)}, in {elapsed}", verdicts)
+
+
+def _where(content: RunContent) -> str:
+    """What computed: the machine of the run, visitors' where a person's own browser did, or both."""
+    of_visitors = [one for one in content.results if dict(one.case.options).get("browser") == VISITED]
+    names = sorted({machine_of(one.hardware) or "a visitor's machine" for one in of_visitors})
+    if len(of_visitors) < content.tally.total:
+        names.insert(0, content.environment.hardware_class)
+    return name_some(names)
 
 
 def _trouble_words(content: RunContent) -> Iterator[str]:

@@ -35,6 +35,9 @@ const memories = watchMemories();
 /** @returns {Error | null} why no further job can be done */
 export const fault = () => state.fault;
 
+/** Whether the model is on a device that can be lost. */
+export const hasDevice = () => state.device !== null || state.context !== null;
+
 /** The runtime, its providers and its session, for the verbs in other files. Throws before `init`. */
 export function loaded() {
   if (state.ort === null) throw new Error('the runtime was not started: init comes first');
@@ -213,10 +216,17 @@ async function giveOutputs(_args, { id }) {
   return { outputs: given };
 }
 
-/** Bytes of WebAssembly memory, and of the JavaScript heap where the browser says so. */
+/**
+ * Bytes of WebAssembly memory, and of the JavaScript heap where the browser says so.
+ *
+ * Hardly one does in a Worker: `performance.measureUserAgentSpecificMemory` is a window's alone, and answers whenever
+ * garbage was collected next, which would be beside what is measured. The processes are read instead.
+ */
 function memory() {
   const wasm = memories.reduce((sum, one) => sum + one.buffer.byteLength, 0);
-  return { wasm_bytes: wasm, js_heap_bytes: performance.memory?.usedJSHeapSize ?? null };
+  const heap = performance.memory?.usedJSHeapSize ?? null;
+  const reason = heap === null ? 'a Worker is not told the size of its heap' : null;
+  return { wasm_bytes: wasm, js_heap_bytes: heap, js_heap_reason: reason };
 }
 
 /** Let the model and its device go. What is lost from here on was meant to be; what is lost already is not touched. */

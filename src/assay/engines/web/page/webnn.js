@@ -25,14 +25,28 @@ export async function openContext(device) {
   return { context, narrowed: device === 'cpu' ? narrow(context) : null };
 }
 
-/** Let the runtime see limits that are true, so that it computes those nodes itself. */
+/**
+ * Let the runtime see limits that are true, so that it computes those nodes itself.
+ *
+ * The CPU's backend says that it takes `gatherElements`, and refuses the whole graph where the indices are computed and
+ * not constant (Chromium 147: CLAP's pooling). Of a node's indices no limit can say that, so it gets none of them.
+ */
 function narrow(context) {
   const limits = context.opSupportLimits();
+  const kept = [];
   const range = limits.gatherND?.indices?.rankRange;
-  if (range === undefined || range.max <= SAFE_INDICES_RANK) return null;
-  range.max = SAFE_INDICES_RANK;
+  if (range !== undefined && range.max > SAFE_INDICES_RANK) {
+    range.max = SAFE_INDICES_RANK;
+    kept.push(`gatherND to indices of rank ${SAFE_INDICES_RANK}`);
+  }
+  const types = limits.gatherElements?.input;
+  if (types !== undefined && types.dataTypes.length > 0) {
+    types.dataTypes = [];
+    kept.push('gatherElements to no type');
+  }
+  if (kept.length === 0) return null;
   context.opSupportLimits = () => limits;
-  return `gatherND to indices of rank ${SAFE_INDICES_RANK}`;
+  return kept.join(', ');
 }
 
 /**

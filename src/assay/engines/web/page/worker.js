@@ -21,11 +21,14 @@ export const verbs = { ...abilities.verbs, ...copies.verbs, ...placement.verbs, 
 /** Verbs in files that few pages need: they are loaded when first asked for. */
 const files = { preprocess: './audio.js', preprocess_chunk: './audio.js', preprocess_outputs: './audio.js' };
 
+/** How long a lost device may take to be told of. */
+const NOTICE_MS = 1000;
+
 /** The job that waits for its answer: a lost device answers it, for the runtime may never return. */
 let pending = null;
 let turn = Promise.resolve();
 let giveUp;
-/** Settled once a device is lost: what still waits for it is waited for no longer. */
+/** Settled once nothing will come of a job any more: what still waits for it is waited for no longer. */
 const lost = new Promise((resolve) => {
   giveUp = resolve;
 });
@@ -41,9 +44,17 @@ async function work(job) {
     if (fault !== null && job.verb !== 'release') throw fault;
     answer(job, { ok: true, value: (await (await find(job.verb))(job.args ?? {}, job)) ?? null });
   } catch (error) {
-    answer(job, { ok: false, error: describeError(error) });
+    answer(job, { ok: false, error: describeError(await explain(error)) });
   }
 }
+
+/** What broke a job: a device that is lost says so a moment later than the calls on it fail. */
+async function explain(error) {
+  if (runtime.hasDevice() && runtime.fault() === null) await Promise.race([lost, pause(NOTICE_MS)]);
+  return runtime.fault() ?? error;
+}
+
+const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 
 async function find(verb) {
   if (!(verb in verbs) && verb in files) Object.assign(verbs, (await import(files[verb])).verbs);
@@ -57,10 +68,19 @@ function answer(job, outcome) {
   self.postMessage({ id: job.id, ...outcome });
 }
 
-onFault((error) => {
+onFault(fail);
+
+function fail(error) {
   if (pending !== null) answer(pending, { ok: false, error: describeError(error) });
   giveUp();
-});
+}
 
 self.addEventListener('error', (event) => tell('worker_error', `${event.message} (${event.filename}:${event.lineno})`));
-self.addEventListener('unhandledrejection', (event) => tell('worker_error', describeError(event.reason).message));
+self.addEventListener('unhandledrejection', async ({ reason }) => {
+  tell('worker_error', describeError(reason).message);
+  const job = pending;
+  if (job === null) return;
+  // The runtime waits for ever for what was refused where it does not look, such as a graph of WebNN's.
+  const error = await explain(reason);
+  if (pending === job) fail(error);
+});

@@ -1,0 +1,52 @@
+"""Where a run was: this machine, or those of the people who opened the page."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assay.report.base import ReportRequest
+from assay.report.build import build_report
+from assay.store import Store
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def _load() -> Any:
+    path = Path(__file__).parents[2] / "analysis" / "web_runs.py"
+    spec = importlib.util.spec_from_file_location("where_tests_web_runs", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+made = _load()
+
+
+def visited(name: str, backend: str = "wasm", adapter: str = "") -> Any:
+    return made.web(
+        backend, browser="visit", hardware=f"{adapter}{name} (visitor)", case={"options": {"visitor": name}}
+    )
+
+
+@pytest.mark.parametrize(
+    ("results", "where"),
+    [
+        ([made.web()], made.MACHINE),
+        ([visited("pixel9"), visited("pixel9", "webgpu", "Mali-G715 | ")], "pixel9 (visitor)"),
+        ([made.native(), visited("pixel9"), visited("ipad")], f"{made.MACHINE}, ipad (visitor) and pixel9 (visitor)"),
+    ],
+)
+def test_the_headline_names_who_computed(tmp_path: Path, results: list[Any], where: str) -> None:
+    store = Store.open(tmp_path / "store")
+    run_id = made.runs.append_run(store, *results, suite="web")
+    report = build_report(store, "run", ReportRequest(run_ids=(run_id,), now=NOW))
+    assert f"measured on {where}, in " in "".join(report.summary[0].paragraphs)
