@@ -9,11 +9,15 @@ from typing import Any
 
 import pytest
 
+from assay.analysis.device_names import DeviceName
 from assay.analysis.ranking import rank_hardware, read_prices
+from assay.analysis.ranking_prices import HourPrice, PriceBook
 from assay.analysis.ranking_values import Objective, Ranking, RankingRequest
+from assay.catalog.hardware.prices import Price, PriceKind, Terms
 from assay.core.errors import UsageError
 from assay.core.words import Provenance, Verdict
 from assay.store import Store
+from assay.store.catalogue import CatalogueImport, append_prices
 
 
 def _load(name: str) -> Any:
@@ -170,10 +174,50 @@ def test_cost_takes_prices_that_are_given_and_says_where_there_is_none(results: 
     ranking = rank(results, "resnet", objective=Objective.COST, prices_usd_per_h=prices)
     (first,) = ranking.ranked
     assert first.cost_usd.value == pytest.approx(8 * 3.6 / 3600 / 1000 * 1e6)
-    assert [one.misses for one in ranking.lost] == [("no price was given for it",)]
+    assert first.cost_usd.reason == "derived: 28.8 USD an hour (as given) over throughput"
+    assert [one.misses for one in ranking.lost] == [("no price of an hour of it is stored or given",)]
     unpriced = rank(results, "resnet", objective=Objective.COST)
     assert unpriced.ranked == ()
-    assert "the catalogue has no prices yet" in unpriced.lost[0].misses[0]
+    assert unpriced.lost[0].misses == ("no price of an hour of it is stored or given",)
+
+
+def test_cost_falls_back_to_stored_prices_and_says_whose_they_are(results: Any) -> None:
+    results.mlperf("resnet", hardware=H100, throughput_per_s=1000.0)
+    results.mlperf("resnet", hardware=A100, throughput_per_s=500.0)
+    results.mlperf("resnet", hardware="NVIDIA A30", throughput_per_s=100.0)
+    offers = [
+        Price(
+            hw_id=hw_id, device_text=hw_id, kind=PriceKind.CLOUD, provider="A Cloud", region="north", instance="big",
+            n_devices=2, usd=usd, per_hour=True, terms=terms, as_of="2026-11", source="list.csv", source_row=1,
+        )
+        for hw_id, usd, terms in (
+            ("nvidia-h100-pcie-80gb", 6.0, Terms.ON_DEMAND),
+            ("nvidia-a100-pcie-80gb", 2.0, Terms.ON_DEMAND),
+            ("nvidia-a30", 0.5, Terms.SPOT),
+        )
+    ]  # fmt: skip
+    append_prices(results.store, offers, CatalogueImport("list.csv", "csv", "0" * 64, 3, 0))
+    ranking = rank(results, "resnet", objective=Objective.COST, prices_usd_per_h=read_prices(f"{H100}=0.8"))
+    assert {label: (price.usd, price.offer) for label, price in ranking.prices.items()} == {
+        H100: (0.8, None),
+        A100: (1.0, offers[1]),
+    }
+    by_label = {one.label: one.cost_usd for one in ranking.ranked}
+    assert by_label[f"8 × {H100}"].reason == "derived: 6.4 USD an hour (as given) over throughput"
+    stored = by_label[f"8 × {A100}"]
+    assert stored.value == pytest.approx(8 * 1.0 / 3600 / 500 * 1e6)
+    assert stored.reason == (
+        "derived: 8 USD an hour (A Cloud big north, on demand, 2026-11, stored from list.csv) over throughput"
+    )
+    assert [one.misses for one in ranking.lost] == [("no price of an hour of it is stored or given",)]
+
+
+def test_a_slice_does_not_cost_what_the_whole_device_costs() -> None:
+    book = PriceBook({"nvidia-l4": 0.7, "a slice": 0.1})
+    assert book.price_of(DeviceName("NVIDIA L4", "nvidia-l4")) == HourPrice(0.7)
+    assert book.price_of(DeviceName("a slice", "nvidia-l4", "1/4")) == HourPrice(0.1)
+    assert "part of a device" in str(book.price_of(DeviceName("another", "nvidia-l4", "1/8")))
+    assert book.price_of(DeviceName("nobody's")) == "no price of an hour of it is stored or given"
 
 
 @pytest.mark.parametrize("text", ["nvidia-l4", "nvidia-l4=much", "=1", "nvidia-l4=0", "nvidia-l4=inf", "a=-1"])

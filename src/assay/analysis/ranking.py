@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from assay.analysis.device_names import DeviceName, name_device
+from assay.analysis.ranking_prices import HourPrice, PriceBook, open_price_book
 from assay.analysis.ranking_values import (
     LATENCIES,
     RATES,
@@ -50,8 +51,6 @@ _CHOSEN = frozenset({
 })  # fmt: skip
 """Options that one chooses for speed, and the round of a benchmark, which the conditions of each row name."""
 _HOUR_S = 3600.0
-_NO_PRICES = "the catalogue has no prices yet; give one with prices=DEVICE=USD_PER_HOUR"
-
 
 _OF_OBJECTIVE = {
     Objective.LATENCY: ("latency",),
@@ -63,7 +62,10 @@ _OF_OBJECTIVE = {
 
 
 def rank_hardware(store: Store, request: RankingRequest) -> Ranking:
-    """Rank the devices that the store has numbers of. Raises StoreError, UsageError."""
+    """Rank the devices that the store has numbers of; where no price is given, by prices that it has of them.
+
+    Raises StoreError, UsageError.
+    """
     selection = select_any({**request.where, "workload": match_exactly([request.workload])})
     metrics = [metric for family in _FAMILIES.values() for metric in family]
     read = read_groups_of(store, selection, [NumberWanted.of(metric) for metric in metrics])
@@ -82,9 +84,8 @@ def rank_hardware(store: Store, request: RankingRequest) -> Ranking:
         for group in ours[metric]:
             by_key.setdefault((group.subject, group.device, group.provenance), {})[what] = group
     is_energy_of_a_call = bool(ours[chosen["energy"]]) and chosen["energy"] == _ENERGY_OF_A_CALL
-    candidates = [
-        _candidate(key, groups, request, may_derive=not is_energy_of_a_call) for key, groups in by_key.items()
-    ]
+    book = open_price_book(store, request.prices_usd_per_h)
+    candidates = [_candidate(key, groups, book, may_derive=not is_energy_of_a_call) for key, groups in by_key.items()]
     ranked, lost = _order(candidates, request)
     return Ranking(
         request=request,
@@ -97,6 +98,7 @@ def rank_hardware(store: Store, request: RankingRequest) -> Ranking:
         latency_metric=chosen["latency"],
         throughput_metric=chosen["rate"],
         is_energy_of_a_call=is_energy_of_a_call,
+        prices=_prices_of(candidates, book),
     )
 
 
@@ -148,7 +150,7 @@ def _count_devices(groups: Mapping[str, Sequence[Group]], objective: Objective) 
     return {basis: len(labels) for basis, labels in ordered}
 
 
-def _candidate(key: _Key, groups: Mapping[str, Group], request: RankingRequest, *, may_derive: bool) -> Candidate:
+def _candidate(key: _Key, groups: Mapping[str, Group], book: PriceBook, *, may_derive: bool) -> Candidate:
     subject, device, provenance = key
     latency, rate = _quantity(groups.get("latency"), "latency"), _quantity(groups.get("rate"), "throughput")
     power = _quantity(groups.get("power"), "power")
@@ -166,7 +168,7 @@ def _candidate(key: _Key, groups: Mapping[str, Group], request: RankingRequest, 
         throughput=rate,
         energy=energy,
         power=power,
-        cost_usd=_cost(device, subject.accelerators, rate, request.prices_usd_per_h),
+        cost_usd=_cost(device, subject.accelerators, rate, book),
         software=group.software,
     )
 
@@ -188,20 +190,26 @@ def _quantity(group: Group | None, what: str) -> Quantity:
     )
 
 
-def _cost(device: DeviceName, accelerators: int | None, rate: Quantity, prices: Mapping[str, float]) -> Quantity:
+def _prices_of(candidates: Sequence[Candidate], book: PriceBook) -> dict[str, HourPrice]:
+    devices = {one.device.label: one.device for one in candidates if one.cost_usd.value is not None}
+    priced = {label: book.price_of(device) for label, device in sorted(devices.items())}
+    return {label: price for label, price in priced.items() if isinstance(price, HourPrice)}
+
+
+def _cost(device: DeviceName, accelerators: int | None, rate: Quantity, book: PriceBook) -> Quantity:
     """USD for a million units of work."""
-    price = prices.get(device.hw_id or "", prices.get(device.label))
-    if price is None:
-        return Quantity(reason=_NO_PRICES if not prices else "no price was given for it")
+    price = book.price_of(device)
+    if isinstance(price, str):
+        return Quantity(reason=price)
     if not rate.value:
         return Quantity(reason="no throughput is known, so none can be paid for")
-    total = price * (accelerators or 1)
+    total = price.usd * (accelerators or 1)
     return Quantity(
         total / _HOUR_S / rate.value * 1e6,
         lowest=None if not rate.highest else total / _HOUR_S / rate.highest * 1e6,
         highest=None if not rate.lowest else total / _HOUR_S / rate.lowest * 1e6,
         results=rate.results,
-        reason=f"derived: {total:g} USD an hour, as given, over throughput",
+        reason=f"derived: {total:g} USD an hour ({price.origin}) over throughput",
     )
 
 

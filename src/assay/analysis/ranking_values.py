@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from assay.analysis.device_names import DeviceName
+from assay.analysis.ranking_prices import HourPrice
 from assay.analysis.side_by_side import Subject, label_devices
 from assay.analysis.usable_numbers import LeftOut
 from assay.core.words import Direction, Provenance, Verdict
@@ -44,7 +45,8 @@ class RankingRequest:
 
     ``where`` are more fields of a selection (``precision``, ``batch``, ``mode``, ``provenance`` ...).
     ``max_latency_ns`` and ``min_throughput_per_s`` are limits that a device has to meet. ``prices_usd_per_h`` are
-    prices of one device by its catalogue id or name. ``scenario`` and ``accelerators`` narrow the basis.
+    prices of one device by its catalogue id or name, and go before those that the store has. ``scenario`` and
+    ``accelerators`` narrow the basis.
     """
 
     workload: str
@@ -145,7 +147,7 @@ class Ranking:
     ``basis`` is what all of them have in common, None where nothing was found; ``other_bases`` how many devices each
     other basis has. ``unmeasured`` are devices of the store without a usable number of this workload.
     ``latency_metric`` and ``throughput_metric`` name what stands for the two. ``is_energy_of_a_call``: energies are of
-    a call, not of a unit.
+    a call, not of a unit. ``prices`` are those that costs were computed with, by the device's name.
     """
 
     request: RankingRequest
@@ -158,6 +160,7 @@ class Ranking:
     latency_metric: str = LATENCIES[0]
     throughput_metric: str = RATES[0]
     is_energy_of_a_call: bool = False
+    prices: Mapping[str, HourPrice] = field(default_factory=dict)
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:

@@ -400,7 +400,7 @@ def test_hardware_names_the_first_and_says_why_others_lost(results: Any, build: 
     assert "some device" in words(report)
     assert "By throughput, NVIDIA A100 PCIe 80GB is first of 2 (2 imported) with 200 samples/s" in words(report)
     assert figure(report, "front-latency-throughput").layers
-    assert "No cost of a million samples in any row: the catalogue has no prices yet" in " ".join(
+    assert "No cost of a million samples in any row: no price of an hour of it is stored or given" in " ".join(
         table(report, "ranking").notes
     )
 

@@ -38,7 +38,9 @@ class Hardware:
 
     ``rates`` are dense peaks in FLOP/s (OP/s for integers) by ``unit_precision``: ``vector_fp32``, ``tensor_bf16``;
     those with 2:4 sparsity stand apart as ``sparse_bf16``. Tensor rates of fp16 and fp8 are with fp32 accumulation,
-    ``tensor_fp16_acc16`` with fp16 accumulation. ``dies`` is how many devices a driver shows for one of these, None
+    ``tensor_fp16_acc16`` with fp16 accumulation. ``die_mm2`` and ``transistors_m`` (millions) are of the compute dies,
+    all of them together; ``release_price_usd`` is the maker's price when it came out. ``dies`` is how many devices a
+    driver shows for one of these, None
     where it is one. ``also_sold`` are variants of the same name that the catalogue lacks: ``4GB``, ``GDDR6``.
     """
 
@@ -50,7 +52,11 @@ class Hardware:
     codename: str | None = None
     form_factor: str | None = None
     release: str | None = None
+    release_price_usd: float | None = None
+    foundry: str | None = None
     process_nm: int | None = None
+    die_mm2: float | None = None
+    transistors_m: float | None = None
     memory_bytes: int | None = None
     memory_kind: str | None = None
     memory_bus_bits: int | None = None

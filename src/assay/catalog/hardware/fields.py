@@ -24,12 +24,16 @@ class Field:
     is_whole: bool = False
 
 
-TEXTS = ("codename", "form_factor", "release", "memory_kind", "unit_kind", "interconnect", "target", "software")
+TEXTS = (
+    "codename", "form_factor", "release", "foundry", "memory_kind", "unit_kind", "interconnect", "target", "software",
+)  # fmt: skip
 """Columns of words that may be empty."""
 REQUIRED = ("hw_id", "vendor", "name", "architecture", "category")
 
 NUMBERS = (
     Field("process_nm", "process_nm", 1, 2, 28, "Class of the manufacturing process (TSMC 4N is of 5)", is_whole=True),
+    Field("die_mm2", "die_mm2", 1, 20, 100_000, "Silicon of all compute dies together, without memory stacks"),
+    Field("transistors_m", "transistors_m", 1, 500, 5_000_000, "Transistors of the compute dies, in millions"),
     Field("memory_gib", "memory_bytes", GIB, 1, 1024, "Device memory; makers write GB and mean this", is_whole=True),
     Field("memory_bus_bits", "memory_bus_bits", 1, 64, 8192, "Width of the memory interface", is_whole=True),
     Field("memory_bandwidth_gb_s", "memory_bandwidth_bytes_per_s", 1e9, 30, 80_000, "Peak bandwidth of the memory"),
@@ -43,6 +47,7 @@ NUMBERS = (
     Field("base_mhz", "base_clock_mhz", 1, 300, 5000, "Clock that is promised"),
     Field("boost_mhz", "boost_clock_mhz", 1, 600, 6300, "Highest clock; of a CPU, of one core"),
     Field("tdp_w", "tdp_w", 1, 5, 1500, "Power that the cooling is laid out for: board, module or package"),
+    Field("release_price_usd", "release_price_usd", 1, 30, 100_000, "The maker's price of one device at its release"),
     Field("interconnect_gb_s", "interconnect_bytes_per_s", 1e9, 50, 2000, "Both directions together, all links"),
 )
 

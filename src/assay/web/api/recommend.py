@@ -170,7 +170,8 @@ def rank(  # noqa: PLR0913  (as many limits as people have)
     scenario: Annotated[str | None, Query(max_length=100, description="MLPerf's word: Offline, Server ...")] = None,
     accelerators: Annotated[int | None, Query(ge=1, le=1_000_000, description="Devices together.")] = None,
     prices: Annotated[
-        str, Query(max_length=2000, description="USD for an hour of one device: `nvidia-l4=0.71, ...`.")
+        str,
+        Query(max_length=2000, description="USD for an hour of one device: `nvidia-l4=0.71, ...`; else stored ones."),
     ] = "",
 ) -> Response:
     """Devices in order of what was measured on them, by this store or by others, under the same conditions."""

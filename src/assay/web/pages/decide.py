@@ -120,7 +120,12 @@ def _form(ask: Ask, options: dict[str, str]) -> Form:
             Control.TEXT, "scenario", "Scenario of a benchmark", query.text("scenario") or "", hint="Offline, Server"
         ),
         Field(
-            Control.TEXT, "price", "Prices, USD an hour", query.text("price") or "", hint="nvidia-l4=0.71", is_wide=True
+            Control.TEXT,
+            "price",
+            "Prices, USD an hour (else stored ones)",
+            query.text("price") or "",
+            hint="nvidia-l4=0.71",
+            is_wide=True,
         ),
     )
     reset = ask.url_of("/decide") if query.values else None
