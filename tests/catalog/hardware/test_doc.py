@@ -13,6 +13,7 @@ from assay.catalog.hardware.fields import LISTS, NUMBERS, PRECISIONS, REQUIRED, 
 PAGE = Path(__file__).parents[3] / "docs" / "catalogue.md"
 HEADERS = ("| maker |", "| column |")
 UNITS = {
+    "mm2": "mm²", "usd": "USD",
     "nm": "nm", "gib": "GiB", "bits": "bit", "gb_s": "GB/s", "mib": "MiB", "mhz": "MHz", "w": "W",
 }  # fmt: skip
 

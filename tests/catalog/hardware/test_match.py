@@ -29,6 +29,9 @@ GIB = 2**30
         ("NVIDIA GeForce GTX 1080 Ti", "nvidia-geforce-gtx-1080-ti"),
         ("NVIDIA RTX 6000 Ada Generation", "nvidia-rtx-6000-ada-generation"),
         ("NVIDIA B300 SXM6 AC", "nvidia-b300-sxm-270gb"),
+        ("NVIDIA GeForce RTX 4090 Laptop GPU", "nvidia-geforce-rtx-4090-laptop"),
+        ("NVIDIA GeForce RTX 3060 Mobile", "nvidia-geforce-rtx-3060-laptop"),
+        ("Tesla T4G", "nvidia-t4g"),
         # other drivers
         ("AMD Instinct MI300X", "amd-instinct-mi300x"),
         ("Intel(R) Arc(TM) Pro B60 Graphics", "intel-arc-pro-b60"),
@@ -41,6 +44,10 @@ GIB = 2**30
         ("Intel(R) Xeon(R) Gold 6338 CPU @ 2.00GHz", "intel-xeon-gold-6338"),
         ("12th Gen Intel(R) Core(TM) i7-12800H", "intel-core-i7-12800h"),
         ("AMD Ryzen 5 5625U with Radeon Graphics", "amd-ryzen-5-5625u"),
+        ("AMD Ryzen 7 7840HS w/ Radeon 780M Graphics", "amd-ryzen-7-7840hs"),
+        ("AMD Ryzen AI 9 HX 370 w/ Radeon 890M", "amd-ryzen-ai-9-hx-370"),
+        ("11th Gen Intel(R) Core(TM) i7-1165G7 @ 2.80GHz", "intel-core-i7-1165g7"),
+        ("Snapdragon(R) X Elite - X1E80100 - Qualcomm(R) Oryon(TM) CPU", "qualcomm-snapdragon-x-elite-x1e-80-100"),
         # benchmarks, price lists, people
         ("NVIDIA A100-SXM-80GB (400W)", "nvidia-a100-sxm4-80gb"),
         ("NVIDIA H200-SXM-141GB-CTS", "nvidia-h200-sxm5-141gb"),
@@ -55,6 +62,7 @@ GIB = 2**30
         ("M1 7\u2011Core GPU 8GB", "apple-m1-7c-gpu"),
         ("RTX5000 (16 GB)", "nvidia-quadro-rtx-5000"),
         ("a100 pcie 80g", "nvidia-a100-pcie-80gb"),
+        ("Dell H100 80GB SXM5", "nvidia-h100-sxm5-80gb"),
     ],
 )
 def test_names_that_mean_one_device(text: str, hw_id: str) -> None:
@@ -66,7 +74,7 @@ def test_names_that_mean_one_device(text: str, hw_id: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("NVIDIA GeForce RTX 4090 Laptop GPU", "laptop"),
+        ("NVIDIA GeForce RTX 2080 Laptop GPU", "laptop"),
         ("NVIDIA GeForce RTX 4070 Ti SUPER Max-Q", "max q"),
         ("NVIDIA GeForce RTX 5090 D", "'d'"),
         ("NVIDIA GeForce RTX 3080 Ti 20 GB", "memory"),
@@ -76,7 +84,9 @@ def test_names_that_mean_one_device(text: str, hw_id: str) -> None:
         ("NVIDIA Tesla V100 SXM3 32 GB", "form factor"),
         ("AMD EPYC 7763 32-Core Processor", "cores"),
         ("NVIDIA A100X", "'x'"),
-        ("Tesla T4G", "'g'"),
+        ("NVIDIA L40G", "'g'"),
+        ("AMD Ryzen 5 5600G with Radeon Graphics", "'g'"),
+        ("12th Gen Intel(R) Core(TM) i5-12400F", "'f'"),
         ("NVIDIA GeForce GTX 1060 6 GB GDDR5X", "kind of memory"),
     ],
 )
@@ -114,6 +124,30 @@ def test_what_fits_several_names_them(text: str, some: set[str]) -> None:
 def test_what_is_not_in_the_catalogue_is_unknown(text: str) -> None:
     match = match_hardware(text)
     assert (match.hw_id, match.candidates, match.confidence) == (None, (), 0)
+
+
+def test_a_count_is_told() -> None:
+    assert match_hardware("8x H100 80GB PCIe Gen5").n_devices == 8
+    assert match_hardware("3090 24GB * 4").n_devices == 4
+    assert match_hardware("NVIDIA GeForce RTX 3090").n_devices is None
+
+
+@pytest.mark.parametrize("text", ["RTX 4090 + 2x RTX 3090", "AMD EPYC 7763 + 8x A100-SXM4-80GB"])
+def test_a_text_that_names_two_devices_means_neither(text: str) -> None:
+    match = match_hardware(text)
+    assert match.hw_id is None
+    assert "several devices" in match.reason
+    assert len(match.candidates) >= 2
+
+
+def test_the_kind_that_is_wanted_decides_between_two_devices() -> None:
+    assert match_hardware("AMD EPYC 7763 + 8x A100-SXM4-80GB", kind="gpu").hw_id == "nvidia-a100-sxm4-80gb"
+
+
+def test_a_maker_and_an_architecture_are_a_family() -> None:
+    match = match_hardware("NVIDIA Hopper")
+    assert (match.hw_id, match.family) == (None, "NVIDIA Hopper")
+    assert match_hardware("NVIDIA").family is None
 
 
 def test_memory_and_kind_decide_where_the_name_does_not() -> None:

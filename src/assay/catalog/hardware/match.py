@@ -1,46 +1,22 @@
 """Which device of the catalogue does a written name mean? Never silently the wrong one.
 
 A name resolves only where every word of it is explained by one device: a word that nothing explains (Laptop, Ti, D,
-the C of 8480C) means another device, not noise. What fits several devices is ambiguous and names them. May import:
-standard library, core.
+the C of 8480C) means another device, not noise. What fits several devices is ambiguous and names them. A cloud's
+machine is looked up whole; what a browser says may be no more than a family. May import: standard library, core.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from assay.catalog.hardware.entry import Hardware
-from assay.catalog.hardware.fields import GIB
-from assay.catalog.hardware.index import FILLERS, find_incomplete, find_named
-from assay.catalog.hardware.words import Description, Partition, describe, split_words
+from assay.catalog.hardware.adapters import Adapter, Family, read_adapter
+from assay.catalog.hardware.instances import Instance, find_instance, takes_any_accelerator
+from assay.catalog.hardware.load import load_catalogue
+from assay.catalog.hardware.match_names import EXPLAINED, Match, count_devices, ids_of, is_of, match_name
+from assay.catalog.hardware.words import Partition
+from assay.core.adapters import SEPARATOR, adapter_of, is_software_adapter, machine_of
 
-EXACT, EXPLAINED, NARROWED, VARIANT = 1.0, 0.9, 0.8, 0.7
-"""Confidence: the catalogue's own name; every word explained and one device fits; memory or kind decided between
-several; it is also sold with another kind of memory, which the name does not say."""
-_MOST_CANDIDATES = 12
-_MIG_SLICES = {"nvidia-a30": 4}
-_USUAL_MIG_SLICES = 7
-"""Compute slices of a GPU with MIG (NVIDIA Multi-Instance GPU User Guide, supported profiles)."""
-_LEAST_VISIBLE, _MOST_VISIBLE = 0.90, 1.02
-"""A driver shows less memory than is sold: ECC takes a sixteenth of GDDR, the firmware some more."""
-_NOTED = {"virtualized": "virtualised", "virtualised": "virtualised", "cts": "custom thermal solution"}
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """The device a name means, or None and those it may mean. ``reason`` is a sentence for people."""
-
-    hw_id: str | None
-    confidence: float
-    reason: str
-    candidates: tuple[str, ...] = ()
-    partition: Partition | None = None
-
-    @property
-    def is_ambiguous(self) -> bool:
-        """The name fits several devices, or one with something unexplained."""
-        return self.hw_id is None and bool(self.candidates)
+__all__ = ["Match", "match_hardware"]
 
 
 def match_hardware(
@@ -51,171 +27,63 @@ def match_hardware(
     ``confidence`` is 1 for the catalogue's own name, 0.9 where every word is explained and one device fits, 0.8 where
     memory or kind decided between several, 0.7 where another variant has the same name, 0 where there is no answer.
     """
-    said = describe(text)
-    words = [word for word in said.words if word not in FILLERS]
-    if not words:
-        return Match(None, 0, "the name says nothing")
-    named = find_named(words)
-    if not named:
-        incomplete = [one for one in find_incomplete(words) if _is_of(one, vendor, kind)]
-        if incomplete:
-            reason = f"the name is incomplete: it fits {_count(incomplete)}"
-            return Match(None, 0, reason, _ids(incomplete))
-        return Match(None, 0, "no device of the catalogue has this name")
-    fitting = [device for device, rest in named if not rest]
-    if not fitting:
-        shortest = min((rest for _, rest in named), key=len)
-        return Match(None, 0, f"nothing explains {' '.join(shortest)!r} in the name", _ids(one for one, _ in named))
-    return _narrow(fitting, said, text, vendor=vendor, memory_bytes=memory_bytes, kind=kind)
+    if SEPARATOR in text and kind == "cpu":
+        text = machine_of(text) or text
+    elif SEPARATOR in text and not is_software_adapter(text):
+        text = adapter_of(text) or text
+    instance = find_instance(text)
+    if instance is not None:
+        return _match_instance(instance, vendor, kind)
+    if takes_any_accelerator(text):
+        return Match(None, 0, "a machine of this type has the accelerators its user attaches: its name says none")
+    adapter = read_adapter(text)
+    if adapter is not None:
+        return _match_adapter(adapter, vendor, kind)
+    return match_name(text, vendor, memory_bytes, kind)
 
 
-def _narrow(
-    named: list[Hardware],
-    said: Description,
-    text: str,
-    *,
-    vendor: str | None,
-    memory_bytes: float | None,
-    kind: str | None,
-) -> Match:
-    fitting, refused = _keep(named, said, vendor)
-    if kind is None and "gpu" in said.words and any(device.kind == "soc" for device in fitting):
-        kind = "gpu"
-    before = fitting
-    fitting = _of_kind(fitting, kind)
-    if not fitting:
-        return Match(None, 0, refused or f"the catalogue has it, and not as a {kind}", _ids(before or named))
-    partition: Partition | None = None
-    if memory_bytes is not None and said.mig_profile is None and said.vgpu_profile is None:
-        by_memory = [(device, fit) for device in fitting if (fit := _fit_memory(device, memory_bytes)) is not None]
-        if not by_memory:
-            reason = f"its memory of {memory_bytes / GIB:.4g} GiB is not that of {_names(fitting)}"
-            return Match(None, 0, reason, _ids(fitting))
-        fitting = [device for device, _ in by_memory]
-        partition = by_memory[0][1] if isinstance(by_memory[0][1], Partition) else None
-    if len(fitting) > 1:
-        return Match(None, 0, f"it fits {_count(fitting)}", _ids(fitting))
-    device = fitting[0]
-    other = _other_variant(device, said, is_memory_known=memory_bytes is not None)
-    if other is not None and other.endswith("GB"):
-        return Match(None, 0, f"it is also sold with {other}, which the catalogue does not have", _ids(fitting))
-    is_own_name = said.mig_profile is None and split_words(device.name) == split_words(text)
-    confidence = VARIANT if other else EXACT if is_own_name else EXPLAINED if len(before) == 1 else NARROWED
-    reason = "the name is the catalogue's" if is_own_name else _explain(before, said)
-    notes = [*said.notes, *(_NOTED[word] for word in said.words if word in _NOTED)]
-    if other:
-        notes.append(f"it is also sold with {other}")
-    return _with_partition(
-        Match(device.hw_id, confidence, "; ".join([reason, *notes]), (device.hw_id,), partition), device, said
-    )
+def _match_instance(instance: Instance, vendor: str | None, kind: str | None) -> Match:
+    """A cloud's machine is the device that its provider's table names, as many as it has, or a share of one."""
+    said = f"{instance.instance} of {instance.provider}"
+    device = None if instance.hw_id is None else load_catalogue().get(instance.hw_id)
+    if device is None:
+        # The provider's word for the device is no better than anyone's: it may fit several, or none.
+        match = match_name(instance.device, vendor, None, kind)
+        return replace(match, reason=f"{said} has {instance.device}: {match.reason}", n_devices=instance.n_devices)
+    if not is_of(device, vendor, kind):
+        return Match(None, 0, f"{said} has {device.name}, which was not asked for", (device.hw_id,))
+    many = "" if instance.n_devices is None else f", {instance.n_devices} of them"
+    partition = None
+    if instance.share is not None:
+        many = f", {instance.share_text} of one"
+        partition = Partition(f"{instance.share_text} as a virtual GPU", None, instance.share)
+    reason = f"{said}{many}, by its provider's table ({instance.source_id})"
+    return Match(device.hw_id, EXPLAINED, reason, (device.hw_id,), partition, instance.n_devices)
 
 
-def _explain(before: list[Hardware], said: Description) -> str:
-    told = {"memory": said.memory_gib, "form factor": said.form_factor, "number of cores": said.cores}
-    agreeing = [what for what, value in told.items() if value is not None]
-    parts = ["every word is explained", *([f"{' and '.join(agreeing)} as said"] if agreeing else [])]
-    if len(before) > 1:
-        parts.append(f"memory or kind decided between {len(before)}")
-    return ", ".join(parts)
+def _match_adapter(adapter: Adapter, vendor: str | None, kind: str | None) -> Match:
+    if adapter.is_software:
+        return Match(None, 0, "a software adapter: a CPU plays the graphics hardware")
+    if adapter.family is not None:
+        return _match_family(adapter.family)
+    renderer = adapter.renderer or ""
+    if adapter.is_grouped:
+        return Match(None, 0, f"the browser names one device for a group of them ({renderer}, or similar)")
+    if (family := read_adapter(renderer)) is not None and family.family is not None:
+        return _match_family(family.family)
+    match = match_name(renderer, vendor, None, kind or "gpu")
+    reason = f"the browser's renderer is {renderer!r}: {match.reason}"
+    return replace(match, reason=reason, confidence=min(match.confidence, EXPLAINED))
 
 
-def _keep(devices: list[Hardware], said: Description, vendor: str | None) -> tuple[list[Hardware], str]:
-    """Keep the devices that nothing said contradicts; where none is left, the sentence that says why."""
-    tests: tuple[tuple[object, Callable[[Hardware], bool], str], ...] = (
-        (vendor, lambda device: device.vendor.casefold() == str(vendor).casefold(), "vendor"),
-        (said.form_factor, lambda device: _fit_form(device, str(said.form_factor)), "form factor"),
-        (said.memory_gib, lambda device: _fit_sold(device, said.memory_gib or 0), "memory"),
-        (said.memory_kind, lambda device: _fit_memory_kind(device, str(said.memory_kind)), "kind of memory"),
-        (said.cores, lambda device: device.kind == "gpu" or device.units in {None, said.cores}, "number of cores"),
-        (said.vgpu_profile, lambda device: _fit_profile(device, str(said.vgpu_profile)), "vGPU profile"),
-    )
-    for value, fits, what in tests:
-        if value is None:
-            continue
-        kept = [device for device in devices if fits(device)]
-        if not kept:
-            return [], f"the {what} ({value}) is not that of {_names(devices)}"
-        devices = kept
-    return devices, ""
-
-
-def _fit_form(device: Hardware, said: str) -> bool:
-    form = (device.form_factor or "").casefold().removesuffix(" card")
-    return form.startswith(said) or (form == "sxm" and said.startswith(form))
-
-
-def _fit_sold(device: Hardware, gib: int) -> bool:
-    # A Mac or an accelerator of unknown memory is sold with several: what is said is the configuration.
-    return device.memory_bytes is None or device.memory_bytes == gib * GIB
-
-
-def _fit_profile(device: Hardware, profile: str) -> bool:
-    return device.memory_bytes is None or int(profile[:-1]) * GIB <= device.memory_bytes
-
-
-def _fit_memory_kind(device: Hardware, said: str) -> bool:
-    known = (device.memory_kind or said).casefold()
-    return known in {said, "hbm"} or (said == "hbm" and known.startswith(said))
-
-
-def _fit_memory(device: Hardware, memory_bytes: float) -> Partition | bool | None:
-    """True: it is this device's; a Partition where it is that of one die of several; None: it does not fit."""
-    if device.memory_bytes is None:
-        return True
-    share = memory_bytes / device.memory_bytes
-    if _LEAST_VISIBLE <= share <= _MOST_VISIBLE:
-        return True
-    if device.dies and _LEAST_VISIBLE <= share * device.dies <= _MOST_VISIBLE:
-        return Partition(f"1 of {device.dies} dies", 1 / device.dies, 1 / device.dies)
-    return None
-
-
-def _of_kind(devices: list[Hardware], kind: str | None) -> list[Hardware]:
-    """A chip that is CPU and GPU in one has its own entry; the variants of its GPU count where a GPU is meant."""
-    if kind is None:
-        return [device for device in devices if device.kind == "soc"] or devices
-    return [device for device in devices if device.kind == kind or (kind == "cpu" and device.kind == "soc")]
-
-
-def _is_of(device: Hardware, vendor: str | None, kind: str | None) -> bool:
-    is_vendor = vendor is None or device.vendor.casefold() == vendor.casefold()
-    return is_vendor and bool(_of_kind([device], kind))
-
-
-def _other_variant(device: Hardware, said: Description, *, is_memory_known: bool) -> str | None:
-    """The first variant of the same name that the catalogue lacks and that nothing said rules out."""
-    for variant in device.also_sold:
-        is_size = variant.endswith("GB")
-        if is_size and said.memory_gib is None and not is_memory_known:
-            return variant.removesuffix("GB") + " GB"
-        if not is_size and said.memory_kind is None:
-            return variant
-    return None
-
-
-def _with_partition(match: Match, device: Hardware, said: Description) -> Match:
-    if said.mig_profile is not None:
-        slices, gib = said.mig_profile
-        share = slices / _MIG_SLICES.get(device.hw_id, _USUAL_MIG_SLICES)
-        partition = Partition(f"MIG {slices}g.{gib}gb", share, _share(gib, device))
-        return replace(match, partition=partition, reason=f"{match.reason}; a MIG slice of it")
-    if said.vgpu_profile is not None:
-        partition = Partition(f"vGPU {said.vgpu_profile}", None, _share(int(said.vgpu_profile[:-1]), device))
-        return replace(match, partition=partition, reason=f"{match.reason}; a virtual GPU on it")
-    return match
-
-
-def _share(gib: int, device: Hardware) -> float | None:
-    return None if device.memory_bytes is None else min(1.0, gib * GIB / device.memory_bytes)
-
-
-def _ids(devices: Iterable[Hardware]) -> tuple[str, ...]:
-    return tuple(device.hw_id for device in devices)[:_MOST_CANDIDATES]
-
-
-def _names(devices: Iterable[Hardware]) -> str:
-    return " or ".join([device.name for device in devices][:3])
-
-
-def _count(devices: list[Hardware]) -> str:
-    return f"{len(devices)} device{'s' if len(devices) > 1 else ''}"
+def _match_family(family: Family) -> Match:
+    devices = [
+        device
+        for device in load_catalogue().values()
+        if device.vendor == family.maker
+        and device.kind in {"gpu", "soc"}
+        and (family.is_all or device.architecture in family.architectures)
+    ]
+    what = "its maker" if family.is_all else "maker and architecture"
+    reason = f"a browser says {what} alone ({family.name}), a family with {count_devices(devices)} in the catalogue"
+    return Match(None, 0, reason, ids_of(devices), family=family.name)

@@ -24,10 +24,13 @@ class Partition:
 class Description:
     """A written name in parts; ``words`` is what is left of it, lower case, letters and digits apart.
 
-    ``mig_profile`` is (compute slices, GiB); ``vgpu_profile`` is GiB and the letter of its kind: ``24Q``.
+    ``mig_profile`` is (compute slices, GiB); ``vgpu_profile`` is GiB and the letter of its kind: ``24Q``. ``n_devices``
+    is how many it says there are, and ``before`` what stands before that number: a host, or another device.
     """
 
     words: tuple[str, ...]
+    before: tuple[str, ...]
+    n_devices: int | None
     memory_gib: int | None
     memory_kind: str | None
     form_factor: str | None
@@ -43,8 +46,8 @@ _MARKS = re.compile(r"\((?:r|tm|c)\)|[®™©]", re.IGNORECASE)  # before NFKC, 
 _MIG = re.compile(r"\(?(?:\d+\s*x\s*)?(?:mig\s*)?" + _START + r"(?:\d+x)?(\d)g\.(\d+)gb(?:\+me)?(?:\s*mig)?\)?")
 _VGPU = re.compile(r"(?<=[a-z0-9])-(\d{1,3})([qcab])\b")
 _MULTIPLE = (
-    re.compile(r"^.*?" + _START + r"(\d{1,2})\s*x\s*(?=[a-z])"),
-    re.compile(r"(?:\s*\*\s*|(?<=gb)\s*x\s*|\s+x\s*)(\d{1,2})\s*$"),
+    re.compile(r"^(?P<before>.*?)" + _START + r"(?P<n>\d{1,2})\s*x\s*(?=[a-z])"),
+    re.compile(r"(?:\s*\*\s*|(?<=gb)\s*x\s*|\s+x\s*)(?P<n>\d{1,2})\s*$"),
 )
 _POWER = re.compile(_START + r"\(?(\d{2,4})\s?w\b\)?")
 _WHOLE = re.compile(r"\bnps1-spx\b")
@@ -56,19 +59,24 @@ _FORM = re.compile(r"(sxm\s?\d?|pcie?(?:\s*gen\s?\d)?|pcle|dgxs|oam|nvl)(?![a-z]
 _FORM_SPELLING = re.compile(r"\s*gen.*|\s")
 _CORES = re.compile(_START + r"(\d{1,3})[- ]cores?\b(?!\s*gpu)")
 _GENERATION = re.compile(r"\b\d+th gen\b")
+_BESIDE = re.compile(r"\b(?:w/|with) radeon\b.*?(?:\bgraphics\b|$)")
+"""The graphics inside a processor, which its name goes on to say: w/ Radeon 780M Graphics."""
 _WORD = re.compile(r"[a-z]+|\d+|\+")
 
 
 def describe(text: str) -> Description:
     """Take ``text`` apart. Never raises; what is not understood stays in ``words``."""
     plain = unicodedata.normalize("NFKC", _MARKS.sub(" ", text)).lower().translate(_HYPHENS)
-    rest = _Rest(_WHOLE.sub(" ", _GENERATION.sub(" ", _CLOCK.sub(" ", plain))))
+    rest = _Rest(_BESIDE.sub(" ", _WHOLE.sub(" ", _GENERATION.sub(" ", _CLOCK.sub(" ", plain)))))
     mig, vgpu = rest.take(_MIG), rest.take(_VGPU)
-    notes = [f"{int(many[1])} of them" for pattern in _MULTIPLE if (many := rest.take(pattern))]
+    many = [found for pattern in _MULTIPLE if (found := rest.take(pattern))]
+    notes = [f"{int(found['n'])} of them" for found in many]
     notes += [f"run at {power[1]} W" for power in (rest.take(_POWER),) if power]
     cores, memory, kind, form = (rest.take(pattern) for pattern in (_CORES, _MEMORY, _MEMORY_KIND, _FORM))
     return Description(
         words=tuple(split_words(rest.text)),
+        before=tuple(word for found in many for word in split_words(found.groupdict().get("before") or "")),
+        n_devices=int(many[0]["n"]) if len(many) == 1 else None,
         memory_gib=int(memory[1]) if memory else None,
         memory_kind=kind[1] if kind else None,
         form_factor=_FORM_SPELLING.sub("", form[1]).replace("pcle", "pcie") if form else None,
