@@ -26,7 +26,7 @@ _MOST_LINES = 3
 _AROUND_PX = 90
 """About what stands above and below a plot itself."""
 _GROUPED = 10_000
-_SPARSE_DECADES, _MOST_DECADES = 1.6, 8
+_SPARSE_DECADES, _MOST_DECADES = 2.2, 8
 _CLEAR = "rgba(0,0,0,0)"
 
 

@@ -1,10 +1,11 @@
-"""The KPI explorer: any two numbers against each other; and which numbers go together over the whole store.
+"""The KPI explorer: any two numbers against each other, and the parts of the report ``kpi`` as views beside it.
 
 May import: core, catalog, report, web.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from fastapi import APIRouter
@@ -25,7 +26,14 @@ from assay.web.views import add_page
 
 router = APIRouter()
 
-_VIEWS = ("explorer", "together")
+_VIEWS: Mapping[str, str] = {
+    "explorer": "The explorer",
+    "together": "Which numbers go together",
+    "bias": "Measured against data sheets",
+    "sheets": "Data sheets against each other",
+}
+"""Views by name, and what the ways to them are called."""
+_SHOWS = {"together": "results", "bias": "bias", "sheets": "sheets"}
 _SCALES = (("", "both logarithmic"), ("x", "only x logarithmic"), ("y", "only y logarithmic"), ("none", "both linear"))
 _SEARCHED = ("workload", "engine", "device", '"precision"', "hardware")
 _TEACH = (Lesson("There are no numbers yet.", ("assay run --suite quick", "assay import PATH")),)
@@ -33,12 +41,20 @@ _SHOWN_ROWS = 100
 
 
 def build(ask: Ask) -> Page:
-    """Show the explorer, or with ``view=together`` the `kpi` report. Raises UsageError, UnknownNameError."""
+    """Show the explorer, or with ``view`` a part of the `kpi` report. Raises UsageError, UnknownNameError."""
     query = ask.query
-    if query.choice("view", _VIEWS, "explorer") == "together":
-        where = _where(ask)
-        report = build_report(ask.store, "kpi", ReportRequest(where=where, limit=100))
-        return Page(report, Place.KPI, parts={"kicker": "KPI", "ways": [("The explorer", ask.url_of("/kpi"))]})
+    view = query.choice("view", list(_VIEWS), "explorer")
+    ways = [
+        (words, ask.url_of("/kpi", view=None if name == "explorer" else name))
+        for name, words in _VIEWS.items()
+        if name != view
+    ]
+    if view != "explorer":
+        options = {"show": _SHOWS[view]}
+        where = {} if view == "sheets" else _where(ask)
+        report = build_report(ask.store, "kpi", ReportRequest(where=where, options=options, limit=100))
+        report = replace(report, title=_VIEWS[view])
+        return Page(report, Place.KPI, parts={"kicker": "KPI", "ways": ways})
     choices = _axes(ask)
     usual = _usual(choices)
     x = choices[query.choice("x", list(choices), usual[0])]
@@ -61,7 +77,6 @@ def build(ask: Ask) -> Page:
         scope=(("x", x.title), ("y", y.title), ("provenance", provenance), ("points", str(total))),
         topics=("throughput",),
     )
-    ways = [("Which numbers go together", ask.url_of("/kpi", view="together"))]
     is_empty = len(choices) == len(_axes_without_metrics())
     return Page(
         report,
