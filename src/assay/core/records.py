@@ -16,7 +16,7 @@ from assay.core.display import Displayed
 from assay.core.errors import AssayError
 from assay.core.words import Change, Fidelity, Mark, Provenance, RunStatus, Status, Verdict
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Any, Self
 from assay.catalog.metrics import metrics
 from assay.core.errors import StoreError
 from assay.mirrors.canonical import jsonb_texts
+from assay.mirrors.catalogue import shipped_tables
 from assay.mirrors.hardware import describe_hardware
 from assay.mirrors.shape import Field, Table
 from assay.mirrors.statements import name, sent, store_rows, store_sums
@@ -33,6 +34,7 @@ _READ = (
     schema.BASELINES,
     schema.FINDINGS,
     schema.CALIBRATIONS,
+    *schema.OF_CATALOGUE,
 )
 
 
@@ -127,6 +129,9 @@ class Source:
             BY_NAME["metric_registry"].fields,
             [(one.name, one.unit, one.direction.value, one.description, one.formula, one.source) for one in registered],
         )
+
+        for view, content in shipped_tables().items():
+            self._duck.register(view, content)
 
     def _register(self, view: str, fields: Sequence[Field], rows: Sequence[tuple[object, ...]]) -> None:
         types = {"int": "BIGINT", "float": "DOUBLE", "bool": "BOOLEAN", "time": "TIMESTAMP"}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from assay.mirrors import run_tables, shared_tables
+from assay.mirrors.catalogue_tables import CATALOGUE_TABLES
 from assay.mirrors.shape import Filling, Table
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Of the mirror's tables. A mirror of an earlier version gets the tables that are new; see ``ddl.upgrade_schema``."""
 
 TABLES: tuple[Table, ...] = (
@@ -34,6 +35,7 @@ TABLES: tuple[Table, ...] = (
     shared_tables.FINDINGS,
     shared_tables.CALIBRATIONS,
     shared_tables.PREDICTIONS,
+    *CATALOGUE_TABLES,
 )
 BY_NAME = {table.name: table for table in TABLES}
 OPTIONAL = tuple(table.name for table in TABLES if table.optional)

@@ -13,8 +13,18 @@ from typing import Any
 
 from assay.core.errors import StoreError, UsageError
 from assay.store.append import Attempt
+from assay.store.catalogue_columns import CATALOGUE_CELLS, PRICES
 from assay.store.query import fetch_rows, reading
-from assay.store.schema import ANNOTATIONS, BASELINES, CALIBRATIONS, ENVIRONMENTS, FINDINGS, RUNS, STAMPED, TABLES
+from assay.store.schema import (
+    ANNOTATIONS,
+    BASELINES,
+    CALIBRATIONS,
+    ENVIRONMENTS,
+    FINDINGS,
+    RUNS,
+    STAMPED,
+    TABLES,
+)
 from assay.store.snapshots import summarise
 from assay.store.tables import append_arrow
 from assay.store.versions import current_versions
@@ -22,7 +32,7 @@ from assay.store.versions import current_versions
 RUNS_AT_ONCE = 200
 _LONE_TABLES = (
     (ANNOTATIONS, "annotation_id"), (BASELINES, "baseline_id"), (FINDINGS, "finding_id"),
-    (CALIBRATIONS, "calibration_id"),
+    (CALIBRATIONS, "calibration_id"), (CATALOGUE_CELLS, "cell_id"), (PRICES, "price_id"),
 )  # fmt: skip
 """Rows that no run carries, and what tells them apart."""
 ROWS_AT_ONCE = 200_000

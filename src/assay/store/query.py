@@ -24,6 +24,7 @@ from assay.store.latest_cache import LatestCache, read_latest_cache
 from assay.store.schema import (
     DUCKDB_TYPES,
     ENVIRONMENTS,
+    OF_CATALOGUE,
     RESULTS,
     RUNS,
     STAMPED,
@@ -35,6 +36,7 @@ from assay.store.view_sql import (
     ENVIRONMENTS_VIEW,
     OF_RUNS,
     RUNS_VIEW,
+    catalogue_view,
     latest_of,
     metrics_view,
     quote,
@@ -181,17 +183,22 @@ def _connect(location: str, inputs: _Inputs, *, through_arrow: bool) -> Any:
             is_whole = not through_arrow and not _has_hidden(connection, location)
             sql = visible_results(f"raw.{RESULTS}", is_whole=is_whole)
             _run(connection, f"CREATE VIEW {RESULTS} AS {sql}", location)
-        elif table in STAMPED:
-            _run(connection, visible_view(table), location)
-        elif table == ENVIRONMENTS:
-            _run(connection, ENVIRONMENTS_VIEW, location)
         elif table != RUNS:
-            _run(connection, f"CREATE VIEW {table} AS SELECT * FROM raw.{table}", location)  # noqa: S608
+            _run(connection, _view_of(table), location)
     if RESULTS in inputs.tables:
         _run(connection, metrics_view(), location)
     if inputs.with_latest:
         _add_latest(connection, location, inputs.cache, through_arrow=through_arrow)
     return connection
+
+
+def _view_of(table: str) -> str:
+    """The SQL that makes the view of a table but runs and results."""
+    if table in STAMPED:
+        return visible_view(table)
+    if table == ENVIRONMENTS:
+        return ENVIRONMENTS_VIEW
+    return catalogue_view(table) if table in OF_CATALOGUE else f"CREATE VIEW {table} AS SELECT * FROM raw.{table}"  # noqa: S608
 
 
 def fetch_rows(

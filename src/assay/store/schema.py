@@ -7,10 +7,11 @@ together. May import: core and catalog; pyarrow inside functions.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from assay.catalog.metrics import LATENCY, MEMORY_PEAK, THROUGHPUT
+from assay.store.catalogue_columns import CATALOGUE_TABLES
+from assay.store.columns import Column
 
 RUNS = "runs"
 RESULTS = "results"
@@ -25,15 +26,6 @@ BASELINES = "baselines"
 SNAPSHOTS = "snapshots"
 FINDINGS = "findings"
 CALIBRATIONS = "calibrations"
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column: name, type (a key of ``DUCKDB_TYPES``), and whether a row must have it."""
-
-    name: str
-    type: str
-    required: bool = False
 
 
 DUCKDB_TYPES = {
@@ -87,7 +79,6 @@ def _headline_block() -> tuple[Column, ...]:
 
 _WRITE_ID = Column("write_id", "text", required=True)
 _SCHEMA_VERSION = Column("schema_version", "int", required=True)
-
 TABLES: dict[str, tuple[Column, ...]] = {
     RUNS: (
         Column("run_id", "text", required=True),
@@ -338,8 +329,12 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("is_bimodal", "bool", required=True),
         _SCHEMA_VERSION,
     ),
+    **CATALOGUE_TABLES,
 }
 """Every table's columns in order. ``write_id`` names one attempt to append a run (see ``store.Store.append``)."""
+
+OF_CATALOGUE = tuple(CATALOGUE_TABLES)
+"""Tables of imported statements on hardware. A file that is read again replaces what it brought before."""
 
 STAMPED = tuple(name for name, columns in TABLES.items() if _WRITE_ID in columns and name != RUNS)
 """Tables whose rows are visible once a ``runs`` row names their ``write_id``. The others show every row."""

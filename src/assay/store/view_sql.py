@@ -39,6 +39,16 @@ def visible_view(table: str) -> str:
     return f"CREATE VIEW {table} AS SELECT * FROM raw.{table} WHERE write_id IN (SELECT write_id FROM {VISIBLE})"  # noqa: S608
 
 
+def catalogue_view(table: str) -> str:
+    """Return SQL that makes the view of a table of imported statements: of each file, what its last import brought.
+
+    Ids of imports sort by time. So a file that was read again, by an assay that knows more names say, replaces what it
+    brought before, and two processes that import it at the same moment do not double it.
+    """
+    newest = f"SELECT max(import_id) FROM raw.{table} GROUP BY content_id"  # noqa: S608  (a name of ours)
+    return f"CREATE VIEW {table} AS SELECT * FROM raw.{table} WHERE import_id IN ({newest})"  # noqa: S608
+
+
 def visible_results(source: str, *, is_whole: bool = False) -> str:
     """Return SQL for the visible rows of results; of a source that is whole that is every row.
 
