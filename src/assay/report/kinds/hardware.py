@@ -20,6 +20,7 @@ from assay.report.figures.bars import Bar, draw_bars
 from assay.report.figures.pareto import Candidate as Choice
 from assay.report.figures.pareto import Measure, draw_pareto
 from assay.report.how_to_read import how_to_read
+from assay.report.kinds._derived import sheet_blocks
 from assay.report.kinds._over_many import (
     HOW_GROUPS_READ,
     choice_option,
@@ -37,6 +38,7 @@ from assay.report.kinds._over_many import (
     start_report,
     whole_option,
 )
+from assay.report.kinds._ranking_prices import price_blocks
 from assay.report.values import Block, Cell, Column, Ref, RefKind, Report, Section, Table, Text
 
 if TYPE_CHECKING:
@@ -84,6 +86,11 @@ def build(store: Store, request: ReportRequest) -> Report:
         Section("ranking", f"{ranking.basis.workload}: devices in order", tuple(_ranking_blocks(ranking, request)))
     ]
     sections.append(Section("fronts", "What is not beaten in both", tuple(_fronts(ranking))))
+    if prices := price_blocks(ranking):
+        sections.append(Section("prices", "Prices behind the costs", tuple(prices)))
+    named = [one.device.hw_id for one in ranking.ranked if one.device.hw_id is not None]
+    if sheets := sheet_blocks(store, named, min(request.limit, _MOST_BARS)):
+        sections.append(Section("sheets", "What their sheets and prices say", tuple(sheets)))
     sections.append(Section("lost", "Why the others lost", tuple(_lost_blocks(ranking, request))))
     scope = [("workload", ranking.basis.workload), ("objective", ranking.request.objective.value)]
     return start_report(

@@ -1,6 +1,6 @@
 """``/catalog``: what is known beforehand, of devices, metrics, workloads, engines.
 
-May import: core, catalog, engines, workloads, report, web.
+May import: core, catalog, store, engines, workloads, report, web.
 """
 
 from __future__ import annotations
@@ -11,15 +11,20 @@ from fastapi import Path, Query, Request
 from fastapi.responses import Response  # noqa: TC002  (FastAPI reads annotations)
 from pydantic import Field
 
-from assay.catalog.hardware.check import cells_of
-from assay.catalog.hardware.entry import Hardware
-from assay.catalog.hardware.load import find_source, load_catalogue
+from assay.catalog.hardware.cells import CatalogueCell, Layer
+from assay.catalog.hardware.facts import IDENTITY, DeviceFacts
+from assay.catalog.hardware.fields import RATE_COLUMNS
+from assay.catalog.hardware.load import load_catalogue, load_sources
+from assay.catalog.hardware.quantities import read_column
 from assay.catalog.metrics import metrics as registry
 from assay.core.errors import AssayError, NotFoundError, nearest_names
 from assay.core.words import Direction
-from assay.web.api.replies import Model, answer, api_router
+from assay.store.catalogue import read_facts
+from assay.web.api import catalog_derived
+from assay.web.api.replies import ANNOTATIONS_HOLD_S, Model, answer, api_router, store_of
 
 router = api_router("catalogue")
+router.include_router(catalog_derived.router)
 
 _MOST_NAMES = 50
 
@@ -48,7 +53,9 @@ class FigureModel(Model):
     """One figure of a device, as its data sheet writes it, with its source."""
 
     value: str
-    source: str = Field(description="Publisher, title, date, and how near it is to the maker.")
+    source: str = Field(description="Publisher, title, date, and how near it is to the maker; or the file it is from.")
+    layer: Layer = Field(description="Whose statement: `own`, `shipped` or `imported`.")
+    as_of: str = Field(description="When its source says so; empty where it does not tell.")
 
 
 class DeviceDetail(DeviceModel):
@@ -145,14 +152,14 @@ def list_devices(
     def build() -> Devices:
         chosen = [
             one
-            for one in load_catalogue().values()
+            for one in read_facts(store_of(request)).values()
             if (not makers or one.vendor.casefold() in makers)
             and (not kinds or kinds & {one.category.casefold(), one.kind})
-            and any(part in text.casefold() for text in (one.hw_id, one.name, *one.aliases))
+            and any(part in text.casefold() for text in (one.hw_id, one.name, *_aliases(one)))
         ]
         return Devices(items=[DeviceModel(**_device(one)) for one in chosen])
 
-    return answer(request, build)
+    return answer(request, build, holds_s=ANNOTATIONS_HOLD_S)
 
 
 @router.get("/catalog/devices/{hw_id}", operation_id="get_device", summary="One device", response_model=DeviceDetail)
@@ -162,20 +169,16 @@ def get_device(
     """Every figure with its source."""
 
     def build() -> DeviceDetail:
-        devices = load_catalogue()
+        devices = read_facts(store_of(request))
         if hw_id not in devices:
             near = nearest_names(hw_id, devices)
             hint = f"The nearest are {', '.join(near)}." if near else "/api/v1/catalog/devices lists them."
             raise NotFoundError(f"There is no device {hw_id!r} in the catalogue.", hint=hint)
         device = devices[hw_id]
-        figures = {}
-        for column, value in cells_of(device).items():
-            source = find_source(device, column)
-            text = f"{source.publisher}, {source.title}, {source.date} ({source.kind})"
-            figures[column] = FigureModel(value=str(value), source=text)
+        figures = {column: _figure(cell) for column, cell in device.cells.items() if column not in IDENTITY}
         return DeviceDetail(**_device(device), figures=figures)
 
-    return answer(request, build)
+    return answer(request, build, holds_s=ANNOTATIONS_HOLD_S)
 
 
 @router.get("/catalog/metrics", operation_id="list_metrics", summary="Metrics", response_model=Metrics)
@@ -215,13 +218,29 @@ def _engines() -> tuple[str, ...]:
     return engines.names()
 
 
-def _device(one: Hardware) -> dict[str, Any]:
+def _device(one: DeviceFacts) -> dict[str, Any]:
+    memory = read_column(one, "memory_gib")
+    rates = {rate: read_column(one, column) for column, rate in RATE_COLUMNS.items()}
     return {
         "hw_id": one.hw_id, "vendor": one.vendor, "name": one.name, "architecture": one.architecture,
-        "category": one.category, "kind": one.kind, "release": one.release, "memory_bytes": one.memory_bytes,
-        "memory_kind": one.memory_kind, "memory_bandwidth_bytes_per_s": one.memory_bandwidth_bytes_per_s,
-        "tdp_w": one.tdp_w, "peak_rates_per_s": dict(one.rates), "aliases": list(one.aliases),
+        "category": one.category, "kind": one.kind, "release": one.text("release"),
+        "memory_bytes": None if memory is None else round(memory), "memory_kind": one.text("memory_kind"),
+        "memory_bandwidth_bytes_per_s": read_column(one, "memory_bandwidth_gb_s"), "tdp_w": one.number("tdp_w"),
+        "peak_rates_per_s": {rate: value for rate, value in rates.items() if value is not None},
+        "aliases": _aliases(one),
     }  # fmt: skip
+
+
+def _aliases(one: DeviceFacts) -> list[str]:
+    shipped = load_catalogue().get(one.hw_id)
+    own = [alias for alias in (one.text("aliases") or "").split(";") if alias]
+    return [*(() if shipped is None else shipped.aliases), *own]
+
+
+def _figure(cell: CatalogueCell) -> FigureModel:
+    source = load_sources().get(cell.source_id) if cell.layer is Layer.SHIPPED else None
+    text = cell.source_id if source is None else f"{source.publisher}, {source.title}, {source.date} ({source.kind})"
+    return FigureModel(value=str(cell.value), source=text, layer=cell.layer, as_of=cell.as_of)
 
 
 def _family(name: str) -> FamilyModel:

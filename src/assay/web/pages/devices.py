@@ -1,22 +1,26 @@
 """Devices: those with results and those of the catalogue, and one with its sheet and what was measured on it.
 
-May import: core, catalog, report, store, web.
+May import: core, catalog, analysis, report, store, web.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from fastapi import APIRouter
 
-from assay.catalog.hardware.entry import Hardware
-from assay.catalog.hardware.load import find_source, load_catalogue
+from assay.catalog.hardware.facts import DeviceFacts
+from assay.catalog.hardware.prices import Price, choose_price, group_by_device
+from assay.catalog.hardware.quantities import QUANTITIES, DeviceInputs
 from assay.core.errors import NotFoundError
+from assay.core.words import Provenance
 from assay.report.results_table import choose_metrics, results_table
-from assay.report.values import Cell, Column, Facts, Ref, RefKind, Source, Table, Text
+from assay.report.values import Cell, Column, Ref, RefKind, Table
 from assay.report.wording import count_words, plural
+from assay.store.catalogue import read_facts, read_prices
 from assay.store.rows import result_from_row
+from assay.web.device_sheet import derived_figures, price_table, sheet_sources, sheet_table
 from assay.web.forms import Form, box, hidden, search, select
 from assay.web.inventory import Held, find_device, read_devices
 from assay.web.lists import read_pager, table_of
@@ -42,8 +46,10 @@ _COLUMNS = (
     Column("bandwidth", "bandwidth", unit="B/s", description="Of its memory, by the catalogue's source"),
     Column("memory", "memory", unit="B", description="By the catalogue's source"),
     Column("power", "power limit", unit="W", description="TDP or board power, by the catalogue's source"),
+    Column("per_watt", "16 bit per watt", unit="FLOP/s/W", description="Derived: peak / power limit"),
+    Column("rent", "an hour", unit="USD", description="On demand, for one: the stored offer that answers for it"),
 )
-_NUMBERS = ("measured", "imported", "workloads", "peak", "bandwidth", "memory", "power")
+_NUMBERS = ("measured", "imported", "workloads", "peak", "bandwidth", "memory", "power", "per_watt", "rent")
 _SORTS = {"device": False, "vendor": False, **dict.fromkeys(_NUMBERS, True)}
 _TEACH = (Lesson("No result names its hardware yet. The catalogue below has the sheets of known devices."),)
 
@@ -57,10 +63,11 @@ def build(ask: Ask) -> Page:
 def _list(ask: Ask) -> Page:
     query = ask.query
     held = read_devices(ask)
-    rows = [_row(one.name, one, None if one.device is None else one.device.hardware) for one in held]
+    facts, prices = _catalogue(ask), _prices(ask)
+    rows = [_row(one.name, one, _sheet_of(one, facts), prices) for one in held]
     if query.flag("all") or not held:
         met = {one.device.hw_id for one in held if one.device is not None}
-        rows += [_row(sheet.name, None, sheet) for sheet in load_catalogue().values() if sheet.hw_id not in met]
+        rows += [_row(sheet.name, None, sheet, prices) for sheet in facts.values() if sheet.hw_id not in met]
     vendors = sorted({str(row["vendor"].value) for row in rows if row["vendor"].value})
     rows = [row for row in rows if _fits(row, query.text("q"), query.text("vendor"))]
     sorting = _read_sorting(ask)
@@ -84,7 +91,8 @@ def _list(ask: Ask) -> Page:
     return Page(
         report,
         Place.DEVICES,
-        template="list.html",
+        # A list hides itself where nothing was measured, and here it is the catalogue.
+        template="list.html" if held else "page.html",
         main="devices",
         form=Form(ask.url_of("/devices"), fields, reset=reset),
         pager=pager,
@@ -93,26 +101,55 @@ def _list(ask: Ask) -> Page:
     )
 
 
-def _row(name: str, held: Held | None, sheet: Hardware | None) -> dict[str, Cell]:
+def _catalogue(ask: Ask) -> Mapping[str, DeviceFacts]:
+    return ask.kept("catalogue facts", lambda: read_facts(ask.store))
+
+
+def _prices(ask: Ask) -> Mapping[str, Price]:
+    """What an hour of each device costs on demand, where an offer says so."""
+    return ask.kept("catalogue prices", lambda: _choose_prices(ask))
+
+
+def _choose_prices(ask: Ask) -> Mapping[str, Price]:
+    offers = group_by_device(read_prices(ask.store))
+    chosen = {hw_id: choose_price(ours, hw_id) for hw_id, ours in offers.items()}
+    return {hw_id: price for hw_id, price in chosen.items() if price is not None}
+
+
+def _sheet_of(held: Held, facts: Mapping[str, DeviceFacts]) -> DeviceFacts | None:
+    hw_id = None if held.device is None else held.device.hw_id
+    return None if hw_id is None else facts.get(hw_id)
+
+
+def _row(name: str, held: Held | None, sheet: DeviceFacts | None, prices: Mapping[str, Price]) -> dict[str, Cell]:
     why = "its sheet is not in the catalogue" if sheet is None else "its sheet does not say"
     if held is not None and held.device is not None and held.device.reason:
         why = held.device.reason
 
-    def of_sheet(value: float | None) -> Cell:
-        return Cell(value, reason=why if value is None else None)
+    def of_sheet(key: str) -> Cell:
+        reading = None if sheet is None else QUANTITIES[key].read(DeviceInputs(sheet))
+        return Cell(reason=why) if reading is None or reading.value is None else Cell(reading.value)
 
-    rates = [] if sheet is None else [rate for word in ("fp16", "bf16") if (rate := sheet.peak(word)) is not None]
+    peak, power = of_sheet("peak16"), of_sheet("tdp")
+    known = [one.value for one in (peak, power) if isinstance(one.value, float)]
+    price = None if sheet is None else prices.get(sheet.hw_id)
     return {
         "device": Cell(name, ref=Ref(RefKind.DEVICE, name if held is not None or sheet is None else sheet.hw_id)),
         "vendor": Cell(sheet.vendor) if sheet is not None else Cell(reason=why),
         "measured": Cell(0 if held is None else held.measured),
         "imported": Cell(0 if held is None else held.imported),
         "workloads": Cell(0 if held is None else held.others),
-        "peak": of_sheet(max(rates, default=None)),
-        "bandwidth": of_sheet(None if sheet is None else sheet.memory_bandwidth_bytes_per_s),
-        "memory": of_sheet(None if sheet is None else sheet.memory_bytes),
-        "power": of_sheet(None if sheet is None else sheet.tdp_w),
+        "peak": peak,
+        "bandwidth": of_sheet("bandwidth"),
+        "memory": of_sheet("memory"),
+        "power": power,
+        "per_watt": Cell(known[0] / known[1]) if len(known) == 2 else Cell(reason=why),  # noqa: PLR2004  (both)
+        "rent": Cell(reason="no price of it is stored") if price is None else _rent_cell(price),
     }
+
+
+def _rent_cell(price: Price) -> Cell:
+    return Cell(price.per_device_usd, Provenance.IMPORTED, reason=price.label)
 
 
 def _fits(row: dict[str, Cell], words: str | None, vendor: str | None) -> bool:
@@ -151,7 +188,8 @@ def _number(cell: Cell) -> float:
 
 def _one(ask: Ask, name: str) -> Page:
     held = find_device(ask, name)
-    sheet = _sheet(name, held)
+    facts = _catalogue(ask)
+    sheet = _sheet(name, held, facts)
     if held is None and sheet is None:
         raise NotFoundError(
             f"No result was measured on {name[:80]!r}, and the catalogue has no sheet of that name.",
@@ -166,7 +204,9 @@ def _one(ask: Ask, name: str) -> Page:
         title,
         [
             section("results", "Newest results", newest),
-            section("sheet", "The sheet of the catalogue", _sheet_facts(sheet, held)),
+            section("sheet", "The sheet of the catalogue", sheet_table(sheet, held)),
+            section("prices", "What it costs", None if sheet is None else price_table(ask, sheet)),
+            section("derived", "What follows from sheet and price", derived_figures(ask, sheet, facts)),
         ],
         summary=[
             f"{plural(sum(counts.values()), 'result')} of {plural(held.others, 'workload')}: {said}."
@@ -174,7 +214,7 @@ def _one(ask: Ask, name: str) -> Page:
             else "Nothing was measured on it yet; this is what the catalogue knows."
         ],
         scope=[("stored as", ", ".join(held.raw))] if held is not None and held.raw != (title,) else (),
-        sources=_sheet_sources(sheet),
+        sources=sheet_sources(sheet),
         topics=("roofline",),
         ref=Ref(RefKind.DEVICE, title),
     )
@@ -194,13 +234,10 @@ def _one(ask: Ask, name: str) -> Page:
     )
 
 
-def _sheet(name: str, held: Held | None) -> Hardware | None:
+def _sheet(name: str, held: Held | None, facts: Mapping[str, DeviceFacts]) -> DeviceFacts | None:
     if held is not None:
-        return None if held.device is None else held.device.hardware
-    catalogue = load_catalogue()
-    return catalogue.get(name) or next(
-        (one for one in catalogue.values() if one.name.casefold() == name.casefold()), None
-    )
+        return _sheet_of(held, facts)
+    return facts.get(name) or next((one for one in facts.values() if one.name.casefold() == name.casefold()), None)
 
 
 def _newest(ask: Ask, held: Held) -> Table | None:
@@ -224,54 +261,6 @@ def _newest(ask: Ask, held: Held) -> Table | None:
         return table
     note = f"{plural(held.total, 'result')} in all, of which the newest of {plural(len(records), 'series')} are shown."
     return replace(table, notes=(*table.notes, note))
-
-
-_WORDS = {
-    "vendor": "vendor",
-    "name": "name",
-    "architecture": "architecture",
-    "category": "category",
-    "codename": "codename",
-    "form_factor": "form factor",
-    "release": "released",
-    "memory_kind": "kind of memory",
-    "unit_kind": "kind of unit",
-    "interconnect": "interconnect",
-}
-_FIGURES: Sequence[tuple[str, str, str | None, str]] = (
-    ("memory", "memory_bytes", "B", "memory_gib"),
-    ("memory bandwidth", "memory_bandwidth_bytes_per_s", "B/s", "memory_bandwidth_gb_s"),
-    ("power limit", "tdp_w", "W", "tdp_w"),
-    ("units", "units", "count", "units"),
-    ("tensor units", "tensor_units", "count", "tensor_units"),
-    ("threads", "threads", "count", "threads"),
-    ("process", "process_nm", "nm", "process_nm"),
-    ("L2 cache", "l2_bytes", "B", "l2_mib"),
-    ("L3 cache", "l3_bytes", "B", "l3_mib"),
-    ("interconnect rate", "interconnect_bytes_per_s", "B/s", "interconnect_gb_s"),
-)
-
-
-def _sheet_facts(sheet: Hardware | None, held: Held | None) -> Facts | Text:
-    if sheet is None:
-        reason = held.device.reason if held is not None and held.device is not None else None
-        return Text((f"The catalogue has no sheet of it{f': {reason}' if reason else ''}.",))
-    items = [(words, Cell(getattr(sheet, key))) for key, words in _WORDS.items() if getattr(sheet, key)]
-    for words, key, unit, column in _FIGURES:
-        value = getattr(sheet, key)
-        if value is not None:
-            items.append((words, Cell(value, unit=unit, reason=f"source: {find_source(sheet, column).title}")))
-    for rate, value in sorted(sheet.rates.items()):
-        unit = "OP/s" if "int" in rate else "FLOP/s"
-        items.append((rate.replace("_", " "), Cell(value, unit=unit)))
-    return Facts("sheet", "The sheet of the catalogue", tuple(items))
-
-
-def _sheet_sources(sheet: Hardware | None) -> tuple[Source, ...]:
-    if sheet is None:
-        return ()
-    found = {find_source(sheet, column).source_id: find_source(sheet, column) for _, _, _, column in _FIGURES}
-    return tuple(Source(f"{one.publisher}: {one.title}", f"{one.kind}, {one.date}") for one in found.values())
 
 
 add_page(router, "/devices", build, name="devices")
