@@ -54,10 +54,9 @@ def name_device(hardware: str | None, device: str | None) -> DeviceName:
         # The source names the machine's accelerator, and says that it ran on the CPU beside it.
         name = load_catalogue()[other.hw_id].name
         return DeviceName(f"CPU beside {name}", reason=f"its source names {hardware} and says it ran on the CPU")
-    if entry is None and match.family is not None:
-        return DeviceName(hardware, reason=f"a family, not a device: {match.reason}")
     if entry is None:
-        return DeviceName(hardware, reason=f"not in the catalogue: {match.reason}")
+        what = "not in the catalogue" if match.family is None else "a family, not a device"
+        return DeviceName(hardware, reason=f"{what}: {match.reason}")
     if match.partition is not None:
         return DeviceName(f"{entry.name}, {match.partition.text}", entry.hw_id, match.partition.text)
     return DeviceName(entry.name, entry.hw_id)

@@ -1,1 +1,1 @@
-"""Data about the world, each with its source: metrics now; device sheets and prices later."""
+"""Data about the world, each with its source: metrics, device sheets, prices and what a kWh brings with it."""

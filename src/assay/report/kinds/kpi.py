@@ -16,6 +16,7 @@ from assay.analysis.datasheet_values import read_evidence
 from assay.analysis.kpi import read_frame
 from assay.analysis.usable_numbers import count_left_out
 from assay.catalog.hardware.facts import view_facts
+from assay.catalog.hardware.own import load_own_cells
 from assay.report.base import ReportKind, ReportRequest, report_kinds
 from assay.report.kinds._datasheet_bias import HOW_BIAS_READ, bias_sections
 from assay.report.kinds._hardware_statistics import HOW_SHEETS_READ, hardware_sections
@@ -116,7 +117,9 @@ def _bias_part(store: Store, selection: Selection, request: ReportRequest) -> _P
 
 
 def _sheets_part(store: Store, request: ReportRequest) -> _Part:
-    return _Part(_sheet_sections(read_cells(store), min(request.limit, _MOST_SHEETS)), (), HOW_SHEETS_READ)
+    return _Part(
+        _sheet_sections((*load_own_cells(), *read_cells(store)), min(request.limit, _MOST_SHEETS)), (), HOW_SHEETS_READ
+    )
 
 
 @functools.lru_cache(maxsize=2)
