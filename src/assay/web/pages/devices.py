@@ -51,6 +51,8 @@ _COLUMNS = (
 )
 _NUMBERS = ("measured", "imported", "workloads", "peak", "bandwidth", "memory", "power", "per_watt", "rent")
 _SORTS = {"device": False, "vendor": False, **dict.fromkeys(_NUMBERS, True)}
+_NEWEST = 15
+"""Results that stand above a device's sheet; a link leads to all."""
 _TEACH = (Lesson("No result names its hardware yet. The catalogue below has the sheets of known devices."),)
 
 
@@ -245,7 +247,7 @@ def _newest(ask: Ask, held: Held) -> Table | None:
     marks = ", ".join("?" for _ in held.raw)
     rows = ask.rows(
         f"SELECT * FROM latest WHERE hardware IN ({marks}) "  # noqa: S608  (words of ours; values are bound)
-        f"ORDER BY provenance DESC, measured_at DESC NULLS LAST, result_id DESC LIMIT {ask.size}",
+        f"ORDER BY provenance DESC, measured_at DESC NULLS LAST, result_id DESC LIMIT {_NEWEST}",
         list(held.raw),
     )
     records = [result_from_row(row) for row in rows]

@@ -33,12 +33,33 @@
     return value;
   }
 
+  // Cells keep a readable width: on a phone a heat map is wider than its place, which then scrolls, and its scale lies above.
+  const CELL_PX = 34, NAMES_PX = 150, BAR_PX = 200, ABOVE_PX = 64;
+  function widen(place, figure) {
+    const heat = figure.data.find((trace) => trace.type === "heatmap");
+    const wanted = heat ? NAMES_PX + CELL_PX * heat.z[0].length : 0;
+    if (!heat || wanted <= place.clientWidth) return;
+    figure.layout.width = wanted;
+    if (heat.colorbar) {
+      const bar = { orientation: "h", x: 0, xanchor: "left", y: 1, yanchor: "bottom", lenmode: "pixels", len: BAR_PX };
+      Object.assign(heat.colorbar, bar);
+      heat.colorbar.title.side = "top";
+      const { legend, margin } = figure.layout;
+      if (legend) legend.y = 1 + ABOVE_PX / Math.max(100, figure.layout.height - margin.t - margin.b - NAMES_PX);
+      figure.layout.height += ABOVE_PX;
+      margin.t += ABOVE_PX;
+    }
+    place.tabIndex = 0;
+    place.classList.add("is-wide");
+  }
+
   function draw(place) {
     const source = document.getElementById(place.dataset.plot);
     if (!source || !window.Plotly) return;
     const content = JSON.parse(source.textContent);
     const figure = resolved(content, getComputedStyle(root));
     if (!hovers) figure.layout.dragmode = false;
+    widen(place, figure);
     const drawn = place.classList.contains("is-drawn");
     (drawn ? Plotly.react : Plotly.newPlot)(place, figure.data, figure.layout, CONFIG).then(() => {
       // What it shows is said by the label and the table of its numbers; letters of axes alone say nothing.
