@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from assay.catalog.hardware.load import load_catalogue
 from assay.catalog.hardware.match import match_hardware
+from assay.catalog.hardware.own_sheets import find_own_sheet
 from assay.core.adapters import is_software_adapter
 
 if TYPE_CHECKING:
@@ -35,8 +36,10 @@ class DeviceName:
 
     @property
     def hardware(self) -> Hardware | None:
-        """The catalogue's sheet of the whole device; None of a slice, whose figures are not the sheet's."""
-        return None if self.hw_id is None or self.partition is not None else load_catalogue().get(self.hw_id)
+        """The sheet of the whole device, the catalogue's or the user's own; None of a slice, whose figures differ."""
+        if self.hw_id is None or self.partition is not None:
+            return None
+        return load_catalogue().get(self.hw_id) or find_own_sheet(self.hw_id)
 
 
 @functools.lru_cache(maxsize=_NAMES_KEPT)
@@ -47,6 +50,8 @@ def name_device(hardware: str | None, device: str | None) -> DeviceName:
         return DeviceName(label, reason="its source does not name the hardware")
     if is_software_adapter(hardware):
         return DeviceName(hardware, reason="a software adapter: a CPU plays the graphics hardware")
+    if (own := find_own_sheet(hardware)) is not None:
+        return DeviceName(own.name, own.hw_id)
     is_cpu = (device or "").partition(":")[0].lower() == "cpu"
     match = match_hardware(hardware, kind="cpu" if is_cpu else None)
     entry = None if match.hw_id is None else load_catalogue().get(match.hw_id)
@@ -57,6 +62,5 @@ def name_device(hardware: str | None, device: str | None) -> DeviceName:
     if entry is None:
         what = "not in the catalogue" if match.family is None else "a family, not a device"
         return DeviceName(hardware, reason=f"{what}: {match.reason}")
-    if match.partition is not None:
-        return DeviceName(f"{entry.name}, {match.partition.text}", entry.hw_id, match.partition.text)
-    return DeviceName(entry.name, entry.hw_id)
+    part = None if match.partition is None else match.partition.text
+    return DeviceName(entry.name if part is None else f"{entry.name}, {part}", entry.hw_id, part)

@@ -211,14 +211,13 @@ def _resolve(name: str) -> Hardware:
     from assay.catalog.hardware.load import load_catalogue
     from assay.catalog.hardware.match import match_hardware
     from assay.catalog.hardware.own import load_own_devices, match_own
+    from assay.catalog.hardware.own_sheets import own_sheet
 
     devices = load_catalogue()
     if name in devices:
         return devices[name]
     if (own := match_own(name, load_own_devices())) is not None:
-        if not own.is_new:
-            return devices[own.hw_id]
-        raise UsageError(f"{name!r} is a device of your own, in {own.file}.", hint="List yours: assay catalog own.")
+        return own_sheet(own) if own.is_new else devices[own.hw_id]
     match = match_hardware(name)
     if match.hw_id is not None:
         return devices[match.hw_id]
@@ -247,10 +246,13 @@ def _row(device: Hardware) -> dict[str, Any]:
 
 def _cells(device: Hardware) -> list[dict[str, Any]]:
     from assay.catalog.hardware.check import cells_of
-    from assay.catalog.hardware.load import find_source
+    from assay.catalog.hardware.load import find_source, load_sources
 
     found = []
     for column, value in cells_of(device).items():
+        if (own := device.source_id(column)) not in load_sources():
+            found.append({"column": column, "value": value, "source_id": own, "source": own})
+            continue
         source = find_source(device, column)
         text = f"{source.publisher}, {source.title}, {source.date} ({source.kind})"
         found.append({"column": column, "value": value, "source_id": source.source_id, "source": text})

@@ -147,7 +147,7 @@ def _running_table(running: list[RunningRun]) -> Table:
 
 
 def _first_chart(ask: Ask) -> Figure | None:
-    """The trend of the measured series with most results."""
+    """The trend of the measured series with most results; one result alone is no history."""
     rows = ask.rows(
         f"""
         SELECT series_id,
@@ -155,7 +155,7 @@ def _first_chart(ask: Ask) -> Figure | None:
             SELECT run_id FROM {VISIBLE} WHERE NOT ({NOT_A_TRIAL})
           )) AS used, count(*) AS n
         FROM results WHERE provenance = 'measured' AND latency_ns IS NOT NULL
-        GROUP BY series_id
+        GROUP BY series_id HAVING n > 1
         ORDER BY CASE WHEN used > 2 THEN used ELSE 0 END DESC, n DESC, max(measured_at) DESC, series_id LIMIT 1
         """  # noqa: S608  (words of ours; values are bound)
     )
