@@ -150,6 +150,9 @@ def test_every_number_of_every_kind_says_where_it_is_from(results: Any) -> None:
     for kind in ("devices", "scaling", "hardware", "matrix", "kpi"):
         report = build_report(store, kind, ReportRequest(now=NOW))
         for one in report.tables():
+            if one.key == "sheets":  # nobody measured a data sheet, and the table says that it is of those
+                assert "data sheet" in one.title
+                continue
             for place, of in enumerate(one.columns):
                 for row in one.rows:
                     cell = row[place]
