@@ -1,0 +1,162 @@
+"""The predictor of own results on made-up machines whose law is known: it finds the law, and says when it cannot.
+
+The times here are computed, and none of them goes into a store.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from assay.core.errors import AssayError
+from assay.predict.base import Gathered, Payload
+from assay.predict.own.fit import fit_own, load_own, weigh_terms
+from assay.predict.own.terms import TERMS, terms_of
+from assay.predict.own.validate import validate_own
+from assay.predict.values import (
+    Abstention,
+    Conditions,
+    DeviceProfile,
+    Example,
+    GraphProfile,
+    OpWork,
+    Prediction,
+    Question,
+    Situation,
+)
+
+CPU = DeviceProfile("made-up CPU", flops_per_s={"fp32": 1e11}, bandwidth_bytes_per_s=1e10, launch_overhead_ns=3000.0)
+_OF_ENGINE = {"torch": 1.3, "onnxruntime": 0.8, "openvino": 0.7}
+
+
+def make_question(family: str, size: int, engine: str, batch: int) -> Question:
+    # Families differ in how much they compute for what they move.
+    dense = 1 + int(family[-2:]) % 5 if family[-2:].isdigit() else 1
+    work = {
+        "matmul": OpWork(40.0, batch * size * 2e7 * dense, batch * size * 3e5),
+        "norm": OpWork(20.0, 0.0, batch * size * 1e5),
+        "elementwise": OpWork(60.0, 0.0, batch * size * 2e5),
+    }
+    name = f"{family}/{'tiny' if size == 1 else f'size{size}'}"
+    graph = GraphProfile(name, family, work, batch, (), size * 1e6, size * 1e6)
+    return Question(name, family, CPU, Conditions(engine=engine, batch=batch), "latency_ns", graph)
+
+
+def make_examples(seed: int = 0, noise: float = 0.03) -> Iterator[Example]:
+    random = np.random.default_rng(seed)
+    for number in range(12):
+        family, of_family = f"family{number:02}", random.lognormal(0, 0.15)
+        for engine, of_engine in _OF_ENGINE.items():
+            for size in (1, 4):
+                for batch in (1, 8):
+                    question = make_question(family, size, engine, batch)
+                    value = float(terms_of([question]).sum()) * of_engine * of_family * random.lognormal(0, noise)
+                    groups = {
+                        "model": question.workload, "family": family, "engine": engine, "precision": "fp32",
+                        "device": CPU.name, "tier": question.workload.partition("/")[2], "case": question.workload,
+                    }  # fmt: skip
+                    yield Example(question, value, groups, f"{question.workload} {engine} {batch}")
+
+
+@pytest.fixture(scope="module")
+def gathered() -> Gathered:
+    return Gathered(tuple(make_examples()), ())
+
+
+def test_terms_are_the_times_at_the_rates_of_the_device() -> None:
+    (row,) = terms_of([make_question("a", 1, "torch", 1)])
+    assert dict(zip(TERMS, row, strict=True)) == pytest.approx({
+        "products": 2e7 / 1e11 * 1e9, "convolutions": 0.0, "grouped": 0.0, "weights": 1e6 * 4 / 1e10 * 1e9,
+        "activations": 0.0, "operations": 120 * 3000.0,
+    })  # fmt: skip
+
+
+def test_terms_are_weighed_by_what_they_proved_to_cost() -> None:
+    times = np.array([[1.0, 0.1], [0.1, 1.0], [1.0, 1.0], [0.5, 0.2]] * 20)
+    assert weigh_terms(times, times @ [3.0, 0.5]) == pytest.approx([3.0, 0.5], rel=0.15)
+
+
+@pytest.mark.parametrize(("split", "worst"), [("case", 0.06), ("model", 0.12), ("family", 0.20)])
+def test_what_was_held_out_is_foretold_better_than_naively(gathered: Gathered, split: str, worst: float) -> None:
+    found = validate_own(gathered, split, 0)
+    assert found.own.n == len(gathered.examples)
+    assert found.own.mean_error < worst
+    assert found.beaten_by == ()
+    assert 0.8 <= found.own.coverage[0.9] <= 1.0
+    assert found.own.width[0.5] < found.own.width[0.9]
+
+
+def test_answers_say_what_they_rest_on(gathered: Gathered) -> None:
+    model = fit_own(gathered, 0)
+    asked = make_question("family03", 4, "openvino", 4)
+    (answer,) = model.answer([asked])
+    assert isinstance(answer, Prediction)
+    assert answer.calibrated_on is Situation.KNOWN
+    assert [one.level for one in answer.intervals] == [0.5, 0.8, 0.9]
+    assert answer.evidence[0].what.startswith("family03/size4 openvino")
+    assert "--model family03/size4 --engine openvino" in answer.would_change[0]
+    (strange,) = model.answer([make_question("unheard", 4, "openvino", 4)])
+    assert isinstance(strange, Prediction)
+    assert strange.calibrated_on is Situation.UNSEEN_FAMILY
+    known, unknown = answer.interval(0.9), strange.interval(0.9)
+    assert known is not None
+    assert unknown is not None
+    assert unknown.hi / unknown.lo > known.hi / known.lo
+
+
+def test_what_was_learned_reads_back_to_the_same_answers(gathered: Gathered) -> None:
+    model = fit_own(gathered, 0)
+    kept = model.payload()
+    again = load_own(Payload(kept.meta, {name: np.array(values) for name, values in kept.arrays.items()}))
+    asked = [make_question(f"family{place:02}", 2, engine, 2) for place in range(4) for engine in _OF_ENGINE]
+    assert model.answer(asked) == again.answer(asked)
+
+
+def test_three_rows_teach_nothing() -> None:
+    with pytest.raises(AssayError, match=r"3 own results can be learned from.*expected at least 12.*assay probe"):
+        fit_own(Gathered(tuple(make_examples())[:3], ()), 0)
+
+
+def test_what_has_no_graph_rates_or_sense_gets_an_abstention(gathered: Gathered) -> None:
+    model = fit_own(gathered, 0)
+    asked = make_question("family00", 1, "torch", 1)
+    for question, reason in (
+        (replace(asked, graph=None), "graph"),
+        (replace(asked, device=DeviceProfile("never probed")), "rate of arithmetic"),
+        (replace(asked, metric="average_power_w"), "not average_power_w"),
+        (replace(asked, conditions=replace(asked.conditions, mode="training")), "not training"),
+    ):
+        (answer,) = model.answer([question])
+        assert isinstance(answer, Abstention)
+        assert reason in answer.reason
+
+
+@pytest.mark.parametrize("spoil", ["costs", "residuals"])
+def test_a_spoilt_payload_is_refused(gathered: Gathered, spoil: str) -> None:
+    kept = fit_own(gathered, 0).payload()
+    arrays = {name: values for name, values in kept.arrays.items() if name != spoil}
+    with pytest.raises(AssayError, match="cannot be read"):
+        load_own(Payload(kept.meta, arrays))
+    with pytest.raises(AssayError, match="cannot be read"):
+        load_own(Payload(kept.meta, {**kept.arrays, "residuals": np.zeros(3)}))
+
+
+def test_more_own_results_sharpen_the_answers() -> None:
+    examples = list(make_examples(3))
+    test = [
+        one for one in examples if one.groups["family"] in {"family10", "family11"} and one.groups["tier"] != "tiny"
+    ]
+    rest = [one for one in examples if one.groups["family"] not in {"family10", "family11"}]
+    few = [one for one in examples if one.groups["family"] in {"family10", "family11"} and one.groups["tier"] == "tiny"]
+    errors = []
+    for train in (rest, rest + few):
+        answers = fit_own(Gathered(tuple(train), ()), 0).answer([one.question for one in test])
+        logs = [math.log(answer.value / one.value) for answer, one in zip(answers, test, strict=True)
+                if isinstance(answer, Prediction)]  # fmt: skip
+        assert len(logs) == len(test)
+        errors.append(np.mean(np.abs(logs)))
+    assert errors[1] < errors[0]
