@@ -135,6 +135,17 @@ def test_what_has_no_graph_rates_or_sense_gets_an_abstention(gathered: Gathered)
         assert reason in answer.reason
 
 
+def test_what_no_page_can_hold_is_refused_with_the_limit(gathered: Gathered) -> None:
+    model = fit_own(gathered, 0)
+    asked = make_question("family00", 1, "web-wasm", 1)
+    assert asked.graph is not None
+    (small,) = model.answer([asked])
+    assert isinstance(small, Prediction)
+    (large,) = model.answer([replace(asked, graph=replace(asked.graph, parameters=8e9))])
+    assert isinstance(large, Abstention)
+    assert "a page cannot hold a file above 2.00 GiB" in large.reason
+
+
 @pytest.mark.parametrize("spoil", ["costs", "residuals"])
 def test_a_spoilt_payload_is_refused(gathered: Gathered, spoil: str) -> None:
     kept = fit_own(gathered, 0).payload()

@@ -16,6 +16,7 @@ from assay.core.words import Mode, Provenance, Verdict
 from assay.predict.base import DataUse, ExampleSource, Gathered
 from assay.predict.own.model import METRIC
 from assay.predict.values import Conditions, DeviceProfile, Example, GraphProfile, Question
+from assay.predict.web import is_web
 
 if TYPE_CHECKING:
     from assay.core.case import Case
@@ -63,18 +64,20 @@ def count_graph(case: Case) -> GraphProfile:
 def why_not_plain(result: ResultRecord) -> str | None:
     """Return why a result is no example, None where it is."""
     options = dict(result.case.options)
-    if result.provenance is not Provenance.MEASURED or not result.is_usable:
-        return "not a usable measurement"
-    if result.case.mode is not Mode.INFERENCE:
-        return f"not one call of inference but {result.case.mode}"
-    if result.verdict is Verdict.CONTAMINATED:
-        return "contaminated"
-    if result.case.family == "probe" or (result.case.engine or "").startswith("web-"):
-        return "a probe, or a browser"
-    if found := sorted(_OTHER_WORK & options.keys()):
-        return f"more than a plain call: {', '.join(found)}"
     known = result.metric(METRIC)
-    return "no latency" if known is None or not known.value else None
+    reasons = (
+        (result.provenance is not Provenance.MEASURED or not result.is_usable, "not a usable measurement"),
+        (result.case.mode is not Mode.INFERENCE, f"not one call of inference but {result.case.mode}"),
+        (result.verdict is Verdict.CONTAMINATED, "contaminated"),
+        (result.case.family == "probe", "a probe"),
+        (is_web(result.case.engine or "") and result.case.device != "cpu", "an adapter, whose rates no probe knows"),
+        (
+            bool(_OTHER_WORK & options.keys()),
+            f"more than a plain call: {', '.join(sorted(_OTHER_WORK & options.keys()))}",
+        ),
+        (known is None or not known.value, "no latency"),
+    )
+    return next((reason for is_so, reason in reasons if is_so), None)
 
 
 def hardware_of(result: ResultRecord) -> str:

@@ -15,6 +15,7 @@ from assay.predict.base import Payload
 from assay.predict.own.process import EFFECTS, Points, Process, expect
 from assay.predict.own.terms import TERMS, terms_of, why_no_terms
 from assay.predict.values import LEVELS, Abstention, Answer, Evidence, Interval, Layer, Prediction, Question, Situation
+from assay.predict.web import refuse_in_a_page
 from assay.stats.conformal import Calibration
 
 if TYPE_CHECKING:
@@ -165,6 +166,8 @@ def _refuse(question: Question) -> Abstention | None:
         return Abstention(question.metric, f"own results foretell {METRIC}, not {question.metric}")
     if question.conditions.mode != "inference":
         return Abstention(question.metric, f"own results foretell inference, not {question.conditions.mode}")
+    if (refused := refuse_in_a_page(question)) is not None:
+        return refused
     missing = why_no_terms(question)
     return None if missing is None else Abstention(question.metric, missing.reason, (missing.install_hint or "",))
 

@@ -12,14 +12,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Floats = NDArray[np.float64]
+    Floats = NDArray[Any]
     Codes = NDArray[np.int64]
 
 EFFECTS = ("level", "engine", "family", "family on engine", "model on engine", "device", "device and engine", "make-up")
@@ -83,7 +83,8 @@ def rebuild(points: Points, residuals: Floats, sds: Sequence[float], noise: floa
     """Return the process of these effects, without a search."""
     covariance = _covariance(_parts(points, points), sds) + noise**2 * np.eye(len(points))
     inverse = np.linalg.inv(covariance)
-    return Process(points, residuals, tuple(sds), noise, inverse @ residuals, inverse)
+    weights: Floats = inverse @ residuals
+    return Process(points, residuals, tuple(sds), noise, weights, inverse)
 
 
 def expect(process: Process, points: Points) -> tuple[Floats, Floats]:
@@ -132,7 +133,7 @@ def _loss(parts: Sequence[Floats], residuals: Floats, logs: Floats, start: Float
     """Minus the logarithms of marginal likelihood and prior, and the gradient by the logarithms of the deviations."""
     sds = np.exp(logs)
     n = len(residuals)
-    covariance = _covariance(parts, sds[:-1]) + sds[-1] ** 2 * np.eye(n)
+    covariance = _covariance(parts, sds[:-1].tolist()) + sds[-1] ** 2 * np.eye(n)
     try:
         factor = np.linalg.cholesky(covariance)
     except np.linalg.LinAlgError:
