@@ -14,7 +14,8 @@ import pytest
 
 from assay.core.errors import AssayError
 from assay.predict.base import Gathered, Payload
-from assay.predict.own.fit import fit_own, load_own, weigh_terms
+from assay.predict.own.costs import weigh_terms
+from assay.predict.own.fit import fit_own, load_own
 from assay.predict.own.terms import TERMS, terms_of
 from assay.predict.own.validate import validate_own
 from assay.predict.values import (
@@ -75,9 +76,15 @@ def test_terms_are_the_times_at_the_rates_of_the_device() -> None:
     })  # fmt: skip
 
 
-def test_terms_are_weighed_by_what_they_proved_to_cost() -> None:
+def test_terms_are_weighed_by_what_they_proved_to_cost_on_each_engine() -> None:
     times = np.array([[1.0, 0.1], [0.1, 1.0], [1.0, 1.0], [0.5, 0.2]] * 20)
-    assert weigh_terms(times, times @ [3.0, 0.5]) == pytest.approx([3.0, 0.5], rel=0.15)
+    engines = np.arange(80) // 40
+    costs = np.array([[3.0, 0.5], [1.5, 2.0]])
+    found = weigh_terms(times, (times * costs[engines]).sum(axis=1), engines, 2)
+    assert found[1:] == pytest.approx(costs, rel=0.1)
+    # What nobody saw costs something in between.
+    assert 1.5 < found[0, 0] < 3.0
+    assert 0.5 < found[0, 1] < 2.0
 
 
 @pytest.mark.parametrize(("split", "worst"), [("case", 0.06), ("model", 0.12), ("family", 0.20)])

@@ -1,11 +1,10 @@
-"""The process of residuals: what is shared is learned, leaving out has its closed form, priors answer with few rows."""
+"""The process of residuals: what is shared is learned, priors answer with few rows."""
 
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
-from assay.predict.own.process import Points, expect, fit_process, leave_out, rebuild
+from assay.predict.own.process import Points, expect, fit_process
 
 
 def _points(rows: int, seed: int) -> Points:
@@ -31,20 +30,6 @@ def test_effects_that_rows_share_carry_over_to_new_rows() -> None:
     errors = residuals[60:] - mean
     assert np.sqrt(np.mean(errors**2)) < 0.35 * np.std(residuals)
     assert np.mean(np.abs(errors) < 2 * sd) > 0.85
-
-
-def test_leaving_a_group_out_is_the_fit_without_it() -> None:
-    points = _points(30, 3)
-    residuals = _residuals(points, 4)
-    whole = fit_process(points, residuals)
-    groups = [str(code) for code in points.codes[:, 1]]
-    errors, sds = leave_out(whole, groups)
-    out = points.codes[:, 1] == 2
-    rest = Points(points.codes[~out], points.batch[~out], points.make_up[~out])
-    part = rebuild(rest, residuals[~out], whole.sds, whole.noise)
-    mean, sd = expect(part, Points(points.codes[out], points.batch[out], points.make_up[out]))
-    assert errors[out] == pytest.approx(residuals[out] - mean, abs=1e-8)
-    assert sds[out] == pytest.approx(sd, rel=1e-6)
 
 
 def test_few_rows_leave_the_priors_as_they_are() -> None:

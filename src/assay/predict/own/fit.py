@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from assay.core.errors import AssayError
 from assay.predict.base import Gathered, Payload
+from assay.predict.own.costs import weigh_terms
 from assay.predict.own.model import CODES, OwnModel, make_points, words_of
-from assay.predict.own.process import EFFECTS, Points, fit_process, leave_out, rebuild
+from assay.predict.own.process import EFFECTS, Points, Process, expect, fit_process, rebuild
 from assay.predict.own.terms import TERMS, terms_of, why_no_terms
+from assay.predict.splits import split_groups
 from assay.predict.values import Example, Situation
 from assay.stats.conformal import Calibration, calibrate
 
@@ -21,14 +23,13 @@ if TYPE_CHECKING:
 
 FEWEST = 12
 """Results below which nothing is said: three rows fit any law."""
-_SHRINKAGE = 0.005
-"""Weight of the belief that a term costs what the probe says, beside one row's."""
 _SITUATIONS = {
     Situation.KNOWN: "case",
     Situation.UNSEEN_MODEL: "model",
     Situation.UNSEEN_FAMILY: "family",
     Situation.UNSEEN_DEVICE: "device",
 }
+_FOLDS = 10
 _FEWEST_GROUPS = 10
 """Groups from which a level of 90 % has a bound at all: 0.9 x (1 + 1/10) is below 1."""
 
@@ -82,16 +83,6 @@ def _load(meta: Mapping[str, Any], arrays: Mapping[str, Any]) -> OwnModel:
     )  # fmt: skip
 
 
-def weigh_terms(times: Floats, values: Floats) -> Floats:
-    """Return what each term proved to cost, (terms,), at least 0: least squares of relative errors, drawn towards 1."""
-    import numpy as np
-    from scipy.optimize import nnls
-
-    pull = math.sqrt(_SHRINKAGE * len(values)) * np.eye(times.shape[1])
-    found, _ = nnls(np.vstack([times / values[:, None], pull]), np.concatenate([np.ones(len(values)), np.diag(pull)]))
-    return np.asarray(np.maximum(found, 1e-3))  # a term that costs nothing leaves rows made of it without a time
-
-
 def _fit(examples: Sequence[Example]) -> OwnModel:
     import numpy as np
 
@@ -100,16 +91,17 @@ def _fit(examples: Sequence[Example]) -> OwnModel:
     words = [words_of(question) for question in questions]
     names = {name: tuple(sorted({own[place] for own in words})) for place, name in enumerate(CODES)}
     times = terms_of(questions)
-    costs = weigh_terms(times, values)
-    residuals = np.log(values) - np.log(times @ costs)
-    process = fit_process(make_points(words, questions, names), residuals)
+    points = make_points(words, questions, names)
+    rows = _Rows(times, values, points)
+    costs = weigh_terms(times, values, rows.engines, len(names["engine"]))
+    process = fit_process(points, rows.residuals(costs))
     calibrations = {}
     for situation, group in _SITUATIONS.items():
         held = [one.groups[group] for one in examples]
         if situation is Situation.KNOWN:
             held = [str(place) for place in range(len(examples))]
         if len(set(held)) >= (2 if situation is Situation.UNSEEN_DEVICE else _FEWEST_GROUPS):
-            errors, sds = leave_out(process, held)
+            errors, sds = _hold_out(rows, process, held, len(names["engine"]))
             calibrations[situation] = calibrate(errors, held, sds)
     labels = tuple(
         f"{one.question.workload} {one.question.conditions.engine} {one.question.conditions.precision} "
@@ -117,3 +109,47 @@ def _fit(examples: Sequence[Example]) -> OwnModel:
     )  # fmt: skip
     sources = tuple(one.source for one in examples)
     return OwnModel(costs, process, names, calibrations, sources, values, labels)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Terms (n, terms), values (n,) and what rows share."""
+
+    times: Floats
+    values: Floats
+    points: Points
+
+    def take(self, places: Sequence[int]) -> _Rows:
+        import numpy as np
+
+        own, points = np.asarray(places), self.points
+        part = Points(points.codes[own], points.batch[own], points.make_up[own])
+        return _Rows(self.times[own], self.values[own], part)
+
+    @property
+    def engines(self) -> Floats:
+        return self.points.codes[:, CODES.index("engine")]
+
+    def residuals(self, costs: Floats) -> Floats:
+        import numpy as np
+
+        return np.asarray(np.log(self.values) - np.log((self.times * costs[1 + self.engines]).sum(axis=1)))
+
+
+def _hold_out(rows: _Rows, process: Process, groups: Sequence[str], engines: int) -> tuple[Floats, Floats]:
+    """Return error and standard deviation (n,) of each row, had its group not been there.
+
+    Costs and answers are learned anew without it; only the size of each effect is taken from all rows, of which one
+    group says little.
+    """
+    import numpy as np
+
+    errors, sds = np.empty(len(groups)), np.empty(len(groups))
+    for fold in split_groups(groups, _FOLDS, 0):
+        train, test = rows.take(fold.train), rows.take(fold.test)
+        costs = weigh_terms(train.times, train.values, train.engines, engines)
+        without = rebuild(train.points, train.residuals(costs), process.sds, process.noise)
+        mean, sd = expect(without, test.points)
+        errors[list(fold.test)] = test.residuals(costs) - mean
+        sds[list(fold.test)] = sd
+    return errors, sds

@@ -33,7 +33,10 @@ CODES = ("engine", "family", "model", "device", "precision")
 
 @dataclass(frozen=True, slots=True)
 class OwnModel:
-    """What was learned. ``costs`` (terms,) weigh the roofline's times; ``names`` numbers what rows may share."""
+    """What was learned.
+
+    ``costs`` (1 + engines, terms) weigh the roofline's times; ``names`` numbers what rows may share.
+    """
 
     costs: Floats
     process: Process
@@ -57,8 +60,11 @@ class OwnModel:
         """Return the logarithm of the latency in ns expected, and its standard deviation, (n,) each."""
         import numpy as np
 
-        base = np.log(terms_of(questions) @ self.costs)
-        mean, sd = expect(self.process, self._points(questions))
+        points = self._points(questions)
+        # An engine never seen has a code below zero, and the costs that all engines share.
+        costs = self.costs[np.maximum(points.codes[:, CODES.index("engine")] + 1, 0)]
+        base = np.log((terms_of(questions) * costs).sum(axis=1))
+        mean, sd = expect(self.process, points)
         return base + mean, sd
 
     def situation(self, question: Question) -> Situation:

@@ -2,9 +2,8 @@
 
 The logarithm of time over roofline is a sum of effects: of the engine, the family, both, the model on an engine, the
 device, and a smooth one over how the call is made up. Each has a variance, chosen by marginal likelihood under
-log-normal priors (Rasmussen and Williams 2006, Gaussian Processes for Machine Learning, sections 2.2 and 5.4.1). What
-a group of rows would have been predicted without it has a closed form (section 5.4.2, for blocks). May import: numpy;
-scipy inside functions.
+log-normal priors (Rasmussen and Williams 2006, Gaussian Processes for Machine Learning, sections 2.2 and 5.4.1).
+May import: numpy; scipy inside functions.
 """
 
 from __future__ import annotations
@@ -94,18 +93,6 @@ def expect(process: Process, points: Points) -> tuple[Floats, Floats]:
     own = sum(sd**2 for sd in process.sds) + process.noise**2
     variance = own - np.einsum("ij,jk,ik->i", cross, process.inverse, cross)
     return mean, np.sqrt(np.maximum(variance, process.noise**2))
-
-
-def leave_out(process: Process, groups: Sequence[str]) -> tuple[Floats, Floats]:
-    """Return error (actual minus expected) and standard deviation (n,) of each row, had its group not been there."""
-    names = np.asarray(groups, dtype=object)
-    errors, sds = np.empty(len(names)), np.empty(len(names))
-    for name in dict.fromkeys(groups):
-        own = np.flatnonzero(names == name)
-        block = np.linalg.inv(process.inverse[np.ix_(own, own)])
-        errors[own] = block @ process.weights[own]
-        sds[own] = np.sqrt(np.maximum(np.diag(block), process.noise**2))
-    return errors, sds
 
 
 def _parts(left: Points, right: Points) -> list[Floats]:
