@@ -32,6 +32,7 @@ from assay.cli import (
     imports,
     kpi,
     listing,
+    predict,
     probe,
     recommend,
     report,
@@ -92,6 +93,7 @@ imports.register(app)
 doctor.register(app)
 targets.register(app)
 recommend.register(app)
+predict.register(app)
 report.register(app)
 serve.register(app)
 app.add_typer(suite.app, name="suite")

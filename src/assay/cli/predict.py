@@ -1,0 +1,279 @@
+"""``assay predict``: numbers that nobody measured, with intervals, and the predictors behind them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from assay.cli.flags import complete_engine, complete_model
+from assay.cli.output import (
+    CsvOption,
+    Form,
+    JsonOption,
+    StatusLine,
+    StoreOption,
+    choose_form,
+    make_console,
+    new_table,
+    open_for_reading,
+    print_csv,
+    print_json,
+    short_id,
+)
+
+if TYPE_CHECKING:
+    from assay.predict.values import Answer, Prediction, Question
+
+app = typer.Typer(help="Predict what was not measured, with tested intervals; learn, validate and choose predictors.")
+
+COLUMNS = (
+    "workload", "device", "engine", "precision", "batch", "mode", "metric", "value", "unit", "lo", "hi", "level",
+    "layer", "model", "situation", "reason", "flags",
+)  # fmt: skip
+
+
+def register(parent: typer.Typer) -> None:
+    """Add the group, with the commands of the other modules."""
+    from assay.cli import predict_learn, predict_models
+
+    predict_learn.register(app)
+    predict_models.register(app)
+    parent.add_typer(app, name="predict")
+
+
+def complete_device(incomplete: str) -> list[str]:
+    """Ids of the catalogue that begin so, for the shell."""
+    from assay.catalog.hardware.load import load_catalogue
+
+    return [hw_id for hw_id in load_catalogue() if incomplete.casefold() in hw_id][:50]
+
+
+@app.callback(invoke_without_command=True)
+def predict(  # noqa: PLR0913  (a command has as many options as people need)
+    context: typer.Context,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            "-m",
+            autocompletion=complete_model,
+            show_default=False,
+            help="Families (bert/base), configurations, modules or ONNX files; by commas.",
+        ),
+    ] = None,
+    on: Annotated[
+        list[str] | None,
+        typer.Option("--on", autocompletion=complete_device, help="Devices: l4,rtx4090, or cpu for this machine's."),
+    ] = None,
+    precision: Annotated[list[str] | None, typer.Option("--precision", "-p", help="By commas.")] = None,
+    batch: Annotated[list[str] | None, typer.Option("--batch", "-b", help="By commas.")] = None,
+    engine: Annotated[
+        list[str] | None, typer.Option("--engine", "-e", autocompletion=complete_engine, help="By commas.")
+    ] = None,
+    mode: Annotated[str, typer.Option("--mode", help="inference or training.")] = "inference",
+    metric: Annotated[str, typer.Option("--metric", help="What to predict: latency_ns, throughput_per_s, ...")] = (
+        "latency_ns"
+    ),
+    shape: Annotated[list[str] | None, typer.Option("--shape", help="Free dimensions: seq=256.")] = None,
+    level: Annotated[float, typer.Option("--level", help="Which interval to print: 0.5, 0.8 or 0.9.")] = 0.9,
+    kind: Annotated[list[str] | None, typer.Option("--kind", help="Ask only these predictors; by commas.")] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Print why: layer, evidence, what would change it.")
+    ] = False,
+    save: Annotated[
+        bool, typer.Option("--save", help="Keep the predictions, to be held against measurements.")
+    ] = False,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
+) -> None:
+    """Predict models on devices that were not measured; what was measured is given as that.
+
+    For example:
+
+      assay predict --model bert/base --on h100,l4,rtx4090,cpu --precision fp16 --batch 1,8,32
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from assay.cli.flags import read_integers, read_shape, split_values
+    from assay.core.errors import UsageError
+    from assay.predict.layers import open_estimator
+    from assay.predict.questions import Asked, make_questions
+    from assay.predict.values import LEVELS
+
+    form = choose_form(as_json=as_json, as_csv=as_csv)
+    if level not in LEVELS:
+        raise UsageError(f"--level: got {level:g}; expected one of {', '.join(f'{one:g}' for one in LEVELS)}.")
+    if not model:
+        raise UsageError("Nothing was asked.", hint="For example: assay predict --model bert/base --on l4,cpu")
+    opened = open_for_reading(store)
+    asked = Asked(
+        models=tuple(split_values(model)),
+        devices=tuple(split_values(on)) or ("cpu",),
+        precisions=tuple(split_values(precision)) or ("fp32",),
+        batches=tuple(read_integers("batch", batch)) or (1,),
+        engines=tuple(split_values(engine)) or ("torch",),
+        mode=mode,
+        metric=metric,
+        shape=_one_shape(read_shape(seq=None, image=None, others=shape)),
+    )
+    with StatusLine("counting what the models compute"):
+        questions = make_questions(asked, store=opened)
+    estimator = open_estimator(opened, kinds=split_values(kind) or None)
+    answers = estimator.estimate(questions)
+    rows = [answer_row(*pair, level) for pair in zip(questions, answers, strict=True)]
+    if form is Form.JSON:
+        print_json({"predictions": rows, "broken": dict(estimator.broken)})
+    elif form is Form.CSV:
+        print_csv(rows, COLUMNS)
+    else:
+        _print(questions, answers, level, with_reasons=explain, broken=estimator.broken)
+    if save:
+        _save(store, questions, answers, is_quiet=form is not Form.TABLE)
+
+
+def answer_row(question: Question, answer: Answer, level: float) -> dict[str, Any]:
+    """Return an answer as a row: an abstention has no value, and a reason."""
+    from assay.predict.values import Prediction
+
+    conditions = question.conditions
+    row: dict[str, Any] = {
+        "workload": question.workload,
+        "device": question.device.name,
+        "hw_id": question.device.hw_id,
+        "engine": conditions.engine,
+        "precision": conditions.precision,
+        "batch": conditions.batch,
+        "mode": conditions.mode,
+        "metric": answer.metric,
+        "value": None,
+    }
+    if not isinstance(answer, Prediction):
+        return row | {"reason": answer.reason, "measure": list(answer.measure)}
+    held = interval_of(answer, level)
+    return row | {
+        "value": answer.value,
+        "unit": answer.unit,
+        "lo": None if held is None else held[1],
+        "hi": None if held is None else held[2],
+        "level": None if held is None else held[0],
+        "provenance": "measured" if answer.layer.value == "measured" else "predicted",
+        "layer": answer.layer.value,
+        "model": answer.model,
+        "situation": None if answer.calibrated_on is None else answer.calibrated_on.value,
+        "calibration_groups": answer.calibration_groups,
+        "intervals": [asdict(one) for one in answer.intervals],
+        "reasons": list(answer.reasons),
+        "evidence": [asdict(one) for one in answer.evidence],
+        "flags": list(answer.flags),
+        "would_change": list(answer.would_change),
+        "device_notes": list(question.device.notes),
+    }
+
+
+def interval_of(answer: Prediction, level: float) -> tuple[float, float, float] | None:
+    """Return level, lower and upper end: of the level asked for, of a measurement its own; None without."""
+    found = answer.interval(level)
+    if found is None and answer.layer.value == "measured" and answer.intervals:
+        found = answer.intervals[0]
+    return None if found is None else (found.level, found.lo, found.hi)
+
+
+def _one_shape(sizes: dict[str, list[int]]) -> dict[str, int] | None:
+    from assay.core.errors import UsageError
+
+    for name, values in sizes.items():
+        if len(values) > 1:
+            raise UsageError(f"--shape: {name} has {len(values)} sizes; a prediction takes one at a time.")
+    return {name: values[0] for name, values in sizes.items()} or None
+
+
+def _print(questions: list[Question], answers: list[Answer], level: float, *, with_reasons: bool, broken: Any) -> None:
+    from rich.text import Text
+
+    from assay.predict.values import Prediction
+
+    console = make_console()
+    table = new_table()
+    for name in ("workload", "device", "conditions"):
+        table.add_column(name)
+    for name in ("predicted", f"{level:.0%} interval"):
+        table.add_column(name, justify="right")
+    table.add_column("by")
+    notes: dict[str, None] = {}
+    for question, answer in zip(questions, answers, strict=True):
+        conditions = question.conditions
+        words = f"{conditions.engine} {conditions.precision} b{conditions.batch}"
+        if conditions.mode != "inference":
+            words = f"{conditions.mode} {words}"
+        notes.update(dict.fromkeys(question.device.notes))
+        if isinstance(answer, Prediction):
+            said = Text(format_answer(answer), "bold" if answer.layer.value == "measured" else "")
+            by = answer.layer.value if answer.model is None else f"{answer.layer.value} ({answer.model})"
+            table.add_row(question.workload, question.device.name, words, said, format_interval(answer, level), by)
+            notes.update(dict.fromkeys(answer.flags))
+        else:
+            table.add_row(question.workload, question.device.name, words, "–", "", Text(answer.reason, "dim"))
+    console.print(table)
+    if with_reasons:
+        for question, answer in zip(questions, answers, strict=True):
+            _explain(console, question, answer)
+    for note in notes:
+        console.print(f"  ! {note}", soft_wrap=True)
+    for name, why in broken.items():
+        console.print(f"  ! the predictor {name} was left out: {why}", soft_wrap=True)
+    console.print("predicted, not measured, except where it says measured; intervals are tested: assay predict show",
+                  style="dim", soft_wrap=True)  # fmt: skip
+
+
+def format_answer(answer: Prediction) -> str:
+    """Write a value for people."""
+    from assay.core.units import format_bytes, format_duration_ns, format_significant
+
+    if answer.unit == "ns":
+        return format_duration_ns(answer.value)
+    return format_bytes(answer.value) if answer.unit == "B" else f"{format_significant(answer.value)} {answer.unit}"
+
+
+def format_interval(answer: Prediction, level: float) -> str:
+    """Write an interval as two factors of the value; empty without one."""
+    found = interval_of(answer, level)
+    if found is None or not answer.value:
+        return "none"
+    return f"{found[1] / answer.value - 1:+.0%} … {found[2] / answer.value - 1:+.0%}"
+
+
+def _explain(console: Any, question: Question, answer: Answer) -> None:
+    from assay.predict.values import Prediction
+
+    console.print(f"{question.workload} on {question.device.name}", style="bold", soft_wrap=True)
+    if not isinstance(answer, Prediction):
+        console.print(f"  no number: {answer.reason}", soft_wrap=True)
+        for one in answer.measure:
+            console.print(f"  measure: {one}", soft_wrap=True)
+        return
+    for one in answer.reasons:
+        console.print(f"  {one}", soft_wrap=True)
+    if answer.calibrated_on is not None:
+        held = f"{answer.calibration_n} outcomes of {answer.calibration_groups} held-out groups"
+        console.print(f"  interval from the situation {answer.calibrated_on.value}: {held}", soft_wrap=True)
+    for evidence in answer.evidence:
+        source = f" (result {short_id(evidence.result_id)})" if evidence.result_id else ""
+        console.print(f"  evidence: {evidence.what}: {evidence.value:g} {evidence.unit}{source}; {evidence.why}",
+                      style="dim", soft_wrap=True)  # fmt: skip
+    for change in answer.would_change:
+        console.print(f"  would change it: {change}", style="dim", soft_wrap=True)
+
+
+def _save(location: str | None, questions: list[Question], answers: list[Answer], *, is_quiet: bool) -> None:
+    from assay.predict.stored import store_predictions
+    from assay.probes.environment import collect_environment
+    from assay.store import Store
+
+    opened = Store.open(location)
+    run = store_predictions(opened, questions, answers, collect_environment())
+    if not is_quiet:
+        said = "nothing to keep: no answer is a prediction" if run is None else f"kept as run {short_id(run.run_id)}"
+        make_console().print(f"{said} in {opened.location}", style="dim", soft_wrap=True)

@@ -1,0 +1,183 @@
+"""Who answers a question: what was measured, else the kind of predictor whose tested intervals are the narrowest.
+
+A kind that a naive baseline beat on the split of the question's situation does not answer there. What fits no memory,
+or lies outside of what every kind learned from, gets an abstention with all the reasons. May import: core, store,
+analysis, predict.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from assay.core.errors import AssayError, UnsupportedError
+from assay.predict.base import Fitted
+from assay.predict.measured import MeasuredNumbers
+from assay.predict.memory import MemoryCorrection, context_bytes, estimate_memory
+from assay.predict.model_file import ModelRecord
+from assay.predict.values import LEVELS, Abstention, Answer, Layer, Prediction, Question, Situation
+
+if TYPE_CHECKING:
+    from assay.store import Store
+
+ORDER = ("own", "transfer", "graph", "system", "power", "serving", "kernels", "roofline")
+"""In which kinds are asked; the narrower interval wins whatever the order."""
+_SPLIT_OF: Mapping[Situation, tuple[str, ...]] = {
+    Situation.KNOWN: ("case", "random", "model"),
+    Situation.UNSEEN_MODEL: ("model",),
+    Situation.UNSEEN_FAMILY: ("family",),
+    Situation.UNSEEN_DEVICE: ("device", "both"),
+    Situation.BOTH_UNSEEN: ("both", "device"),
+    Situation.UNSEEN_VENDOR: ("vendor", "both", "device"),
+    Situation.LATER: ("temporal",),
+}
+_SURELY_TOO_LARGE = 0.95
+"""Probability of running out of memory from which no time is foretold: there would be none."""
+_LIKELY_TOO_LARGE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedKind:
+    """A kind that can answer: what was learned, and how it did where it was tested."""
+
+    record: ModelRecord
+    fitted: Fitted
+
+    @property
+    def name(self) -> str:
+        """The kind, and its version: ``graph 1a2b3c4d``."""
+        return f"{self.record.kind} {self.record.version[:8]}"
+
+    def beaten_in(self, situation: Situation | None) -> str | None:
+        """Return what naive baseline beat it where the question lies, None where none did or nobody looked."""
+        for split in _SPLIT_OF.get(situation, ()) if situation is not None else ():
+            outcome = self.record.outcome(split)
+            if outcome is not None:
+                return f"{', '.join(outcome.beaten_by)} on the split {split}" if outcome.beaten_by else None
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimator:
+    """Everything that can answer. ``broken`` says which kinds could not be loaded, and why."""
+
+    kinds: tuple[LoadedKind, ...]
+    measured: MeasuredNumbers = field(default_factory=MeasuredNumbers)
+    memory: MemoryCorrection = field(default_factory=MemoryCorrection)
+    broken: Mapping[str, str] = field(default_factory=dict)
+
+    def estimate(self, questions: Sequence[Question]) -> list[Answer]:
+        """Answer in the questions' order: a number with its layer, or an abstention with the reasons of every kind."""
+        answers: list[Answer | None] = [self.measured.find(one) for one in questions]
+        left = [place for place, answer in enumerate(answers) if answer is None]
+        fits: dict[int, str] = {}
+        for place in left:
+            refusal, risk = self._judge_memory(questions[place])
+            answers[place] = refusal
+            if risk:
+                fits[place] = risk
+        left = [place for place in left if answers[place] is None]
+        if not left:
+            return [one for one in answers if one is not None]
+        asked = [questions[place] for place in left]
+        columns = [kind.fitted.answer(asked) for kind in self.kinds]
+        for number, place in enumerate(left):
+            found = self._choose(asked[number], [column[number] for column in columns])
+            if place in fits and isinstance(found, Prediction):
+                found = replace(found, flags=(*found.flags, fits[place]))
+            answers[place] = found
+        return [one for one in answers if one is not None]
+
+    def _choose(self, question: Question, answers: Sequence[Answer]) -> Answer:
+        best: tuple[float, float, Prediction] | None = None
+        passed: list[str] = []
+        for kind, answer in zip(self.kinds, answers, strict=True):
+            if isinstance(answer, Abstention):
+                passed.append(f"{kind.record.kind}: {answer.reason}")
+                continue
+            if (by := kind.beaten_in(answer.calibrated_on)) is not None:
+                passed.append(f"{kind.record.kind}: beaten by {by}")
+                continue
+            found = replace(answer, model=kind.name)
+            if best is None or (_breadth(found), _coarse(found)) < best[:2]:
+                if best is not None:
+                    passed.append(_say_wider(best[2]))
+                best = (_breadth(found), _coarse(found), found)
+            else:
+                passed.append(_say_wider(found))
+        if best is not None:
+            return replace(best[2], reasons=(*best[2].reasons, *(f"not {one}" for one in passed)))
+        return _abstain(question, answers, passed, self.broken)
+
+    def _judge_memory(self, question: Question) -> tuple[Abstention | None, str | None]:
+        """Refuse what surely does not fit; say what may not."""
+        room, graph = question.device.memory_bytes, question.graph
+        if room is None or graph is None or graph.batch != question.conditions.batch:
+            return None, None
+        try:
+            found = estimate_memory(graph, question.conditions, self.memory)
+        except (UnsupportedError, ValueError):
+            return None, None
+        share = found.oom_probability(
+            room * question.conditions.devices, context_bytes=context_bytes(question.device.kind)
+        )
+        need, has = found.value_bytes / 2**30, room * question.conditions.devices / 2**30
+        if share >= _SURELY_TOO_LARGE:
+            reason = f"it does not fit: about {need:.3g} GiB are needed and {question.device.name} has {has:.3g} GiB"
+            return Abstention(
+                question.metric, reason, ("a smaller batch, a narrower precision, or more devices",)
+            ), None
+        if share >= _LIKELY_TOO_LARGE:
+            return None, f"may run out of memory (probability {share:.0%}: {need:.3g} of {has:.3g} GiB)"
+        return None, None
+
+
+def open_estimator(store: Store | None = None, *, kinds: Sequence[str] | None = None) -> Estimator:
+    """Load every kind that has a version or a prior. ``kinds`` narrows it. A damaged one is said, and left out."""
+    from assay.predict.base import predictors
+    from assay.predict.models import load_active, shelf_of
+
+    shelf = None if store is None else shelf_of(store.location)
+    found, broken = [], {}
+    names = (*ORDER, *(one for one in predictors.names() if one not in ORDER))
+    for name in names if kinds is None else kinds:
+        if name not in predictors.names():
+            continue
+        try:
+            loaded = load_active(name, shelf)
+        except AssayError as error:
+            broken[name] = str(error)
+            continue
+        if loaded is not None:
+            found.append(LoadedKind(*loaded))
+    measured = MeasuredNumbers() if store is None else MeasuredNumbers.of(store)
+    return Estimator(tuple(found), measured, broken=broken)
+
+
+def _breadth(answer: Prediction) -> float:
+    """How wide an answer is: the logarithm of hi over lo at 80 %, infinite without."""
+    found = answer.interval(LEVELS[1])
+    return math.log(found.hi / found.lo) if found is not None and found.lo > 0 else math.inf
+
+
+def _coarse(answer: Prediction) -> float:
+    return float(list(Layer).index(answer.layer))
+
+
+def _say_wider(answer: Prediction) -> str:
+    wide = _breadth(answer)
+    kind = (answer.model or "?").split(" ", maxsplit=1)[0]
+    said = f"hi / lo at {LEVELS[1]:.0%} is {math.exp(wide):.2f}" if math.isfinite(wide) else "it has no interval"
+    return f"{kind}: {said}"
+
+
+def _abstain(
+    question: Question, answers: Sequence[Answer], passed: Sequence[str], broken: Mapping[str, str]
+) -> Abstention:
+    reasons = [*passed, *(f"{name}: could not be loaded: {why}" for name, why in broken.items())]
+    measure = [hint for one in answers if isinstance(one, Abstention) for hint in one.measure if hint]
+    said = "; ".join(dict.fromkeys(reasons)) or "no predictor has been learned or shipped"
+    hints = dict.fromkeys(measure) or {"assay predict train": None}
+    return Abstention(question.metric, said, tuple(hints))

@@ -1,0 +1,107 @@
+"""From words to questions: workloads x devices x precisions x batches, every graph told once.
+
+May import: core, catalog, store, predict; workloads by predict.graphs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from assay.catalog.metrics import metrics as registry
+from assay.core.case import Scalar
+from assay.core.errors import UsageError
+from assay.core.words import Mode, Precision
+from assay.predict.values import Conditions, DeviceProfile, GraphProfile, Question
+
+if TYPE_CHECKING:
+    from assay.store import Store
+
+_MODES = (Mode.INFERENCE.value, Mode.TRAINING.value)
+_LARGEST_BATCH = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a person asks: names as written. ``precisions`` and ``batches`` are crossed with models and devices."""
+
+    models: tuple[str, ...]
+    devices: tuple[str, ...]
+    precisions: tuple[str, ...] = ("fp32",)
+    batches: tuple[int, ...] = (1,)
+    engines: tuple[str, ...] = ("torch",)
+    mode: str = "inference"
+    metric: str = "latency_ns"
+    shape: Mapping[str, int] | None = None
+    options: Mapping[str, Scalar] | None = None
+    count: int = 1
+
+
+def make_questions(asked: Asked, *, store: Store | None = None) -> list[Question]:
+    """Cross everything that was asked. Raises UsageError, UnknownNameError, and what a model cannot be counted for."""
+    from assay.predict.devices import find_profile
+
+    _check(asked)
+    devices = [find_profile(name, store=store) for name in asked.devices]
+    found = []
+    for model in asked.models:
+        for batch in asked.batches:
+            graph = find_graph(model, batch, asked.shape)
+            found += [
+                _question(asked, model, graph, device, engine, precision, batch)
+                for device in devices
+                for engine in asked.engines
+                for precision in asked.precisions
+            ]
+    return found
+
+
+def find_graph(model: str, batch: int, shape: Mapping[str, int] | None = None) -> GraphProfile:
+    """Return the graph of a model by any of its names. Raises AssayError."""
+    from assay.predict.graphs import profile_workload
+
+    return profile_workload(model, batch=batch, shape=shape)
+
+
+def device_word(device: DeviceProfile) -> str:
+    """Return the word for a device in a case: what a run on a machine with one of it would say."""
+    if device.kind == "cpu":
+        return "cpu"
+    words = {"NVIDIA": "cuda:0", "AMD": "rocm:0", "Intel": "xpu:0", "Apple": "mps"}
+    return words.get(device.vendor, "cuda:0")
+
+
+def _question(
+    asked: Asked, model: str, graph: GraphProfile, device: DeviceProfile, engine: str, precision: str, batch: int
+) -> Question:
+    options = tuple(sorted((asked.options or {}).items()))
+    conditions = Conditions(engine, precision, batch, asked.mode, asked.count, options)
+    return Question(model, graph.family, device, conditions, asked.metric, graph)
+
+
+def _check(asked: Asked) -> None:
+    for precision in asked.precisions:
+        try:
+            Precision(precision)
+        except ValueError:
+            known = ", ".join(one.value for one in Precision)
+            raise UsageError(f"--precision: got {precision!r}; expected one of {known}.") from None
+    for batch in asked.batches:
+        if not 1 <= batch <= _LARGEST_BATCH:
+            raise UsageError(f"--batch: got {batch}; expected 1 to {_LARGEST_BATCH}.")
+    if asked.mode not in _MODES:
+        raise UsageError(f"--mode: got {asked.mode!r}; {' and '.join(_MODES)} are foretold.")
+    registry.get(asked.metric)
+    if not asked.models or not asked.devices:
+        raise UsageError("A prediction needs a model and a device.", hint="assay predict --model bert/base --on l4")
+
+
+def why_impossible(question: Question) -> str | None:
+    """Return why a device cannot compute in a precision at all, None where it can or nobody says."""
+    rates = question.device.flops_per_s
+    precision = question.conditions.precision
+    if not rates or precision in rates or precision in ("fp32", "int4"):
+        return None
+    known = ", ".join(rates)
+    return f"{question.device.name} has no {precision} arithmetic by its sheet; it has {known}"
