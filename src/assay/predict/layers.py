@@ -16,13 +16,14 @@ from assay.core.errors import AssayError, UnsupportedError
 from assay.predict.base import Fitted
 from assay.predict.measured import MeasuredNumbers
 from assay.predict.memory import MemoryCorrection, context_bytes, estimate_memory
+from assay.predict.memory_kind import MemoryModel
 from assay.predict.model_file import ModelRecord
 from assay.predict.values import LEVELS, Abstention, Answer, Layer, Prediction, Question, Situation
 
 if TYPE_CHECKING:
     from assay.store import Store
 
-ORDER = ("own", "transfer", "graph", "system", "power", "serving", "kernels", "roofline")
+ORDER = ("own", "transfer", "graph", "system", "power", "serving", "kernels", "memory", "roofline")
 """In which kinds are asked; the narrower interval wins whatever the order."""
 _SPLIT_OF: Mapping[Situation, tuple[str, ...]] = {
     Situation.KNOWN: ("case", "random", "model"),
@@ -117,7 +118,7 @@ class Estimator:
         if room is None or graph is None or graph.batch != question.conditions.batch:
             return None, None
         try:
-            found = estimate_memory(graph, question.conditions, self.memory)
+            found = estimate_memory(graph, question.conditions, self.memory, kind=question.device.kind)
         except (UnsupportedError, ValueError):
             return None, None
         share = found.oom_probability(
@@ -153,7 +154,8 @@ def open_estimator(store: Store | None = None, *, kinds: Sequence[str] | None = 
         if loaded is not None:
             found.append(LoadedKind(*loaded))
     measured = MeasuredNumbers() if store is None else MeasuredNumbers.of(store)
-    return Estimator(tuple(found), measured, broken=broken)
+    learned = next((one.fitted.correction for one in found if isinstance(one.fitted, MemoryModel)), MemoryCorrection())
+    return Estimator(tuple(found), measured, learned, broken)
 
 
 def _breadth(answer: Prediction) -> float:

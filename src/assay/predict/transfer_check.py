@@ -1,0 +1,295 @@
+"""How well a time is brought to a device that was held out, with 0, 5, 10 or 40 models measured there.
+
+Every device is held out with all its tables; what the process is made of and how wide intervals are is chosen on the
+other devices alone. Beside it: the geometric mean of the ratios of peak and bandwidth, and that times the median of the
+probes. May import: core, predict, stats; numpy and scipy inside functions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from assay.core.errors import AssayError, UnknownNameError
+from assay.predict.base import Gathered
+from assay.predict.devices import effective_peak
+from assay.predict.graph.features import describe
+from assay.predict.scores import GroupScore, SplitOutcome, score_groups, score_predictions
+from assay.predict.transfer import KIND, METRIC, SPLITS, Surface, expect_surface, fill, usable
+from assay.predict.values import LEVELS, Example
+from assay.stats.conformal import Calibration, calibrate
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[Any]
+
+GOAL_10 = 0.06
+_GRID = {"shape": (0.06, 0.12, 0.25), "row": (0.03, 0.06, 0.12), "length": (1.5, 3.0, 6.0)}
+_FEWEST_MODELS = 60
+_ENOUGH = 300
+"""Rows of a table that a surface is chosen by: more change no choice."""
+_COUNTS = {"device": 0, "device-5": 5, "device-10": 10, "device-40": 40}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One table of a device: each model's logarithm of time over what other devices foretell of it.
+
+    ``residuals``, ``naive`` (n,): over the ratio of rooflines, and over that of peak and bandwidth. ``rows`` (n,
+    features). ``kind`` is ``cpu`` or ``gpu``.
+    """
+
+    name: str
+    device: str
+    kind: str
+    residuals: Floats
+    naive: Floats
+    rows: Floats
+    truth: Floats
+
+
+def make_targets(examples: Sequence[Example]) -> list[Target]:
+    """Pair every table with the most alike one of each other device: engine, precision, layout, nearest release."""
+    import numpy as np
+
+    tables: dict[str, list[Example]] = {}
+    for one in examples:
+        tables.setdefault(one.groups.get("config", one.groups["device"]), []).append(one)
+    by_model = {name: {_model_of(one): one for one in own} for name, own in tables.items()}
+    targets = []
+    for name, own in tables.items():
+        sources = _sources_for(own[0], tables)
+        if not sources:
+            continue
+        kept, paired = [], []
+        for model, one in by_model[name].items():
+            found = [by_model[source][model] for source in sources if model in by_model[source]]
+            if found:
+                kept.append(one)
+                paired.append(found)
+        if len(kept) < _FEWEST_MODELS:
+            continue
+        of_kept = _ratio_logs(kept)
+        residuals, naive = np.empty(len(kept)), np.empty(len(kept))
+        logs = {id(one): values for found in paired for one, values in zip(found, _ratio_logs(found)[0], strict=True)}
+        for place, found in enumerate(paired):
+            residuals[place] = of_kept[0][place] - np.mean([logs[id(one)] for one in found])
+            naive[place] = of_kept[1][place] - np.mean([_naive_log(one, kept[place]) for one in found])
+        rows = fill(describe([one.question for one in kept]).rows)
+        truth = np.array([one.value for one in kept])
+        kind = "cpu" if kept[0].question.device.kind == "cpu" else "gpu"
+        targets.append(Target(name, kept[0].groups["device"], kind, residuals, naive, rows, truth))
+    return targets
+
+
+def choose_probes(rows: Floats, count: int, seed: int) -> list[int]:
+    """Return the models to measure: those nearest the middles of ``count`` groups of like make-up (k-means)."""
+    import numpy as np
+    from scipy.cluster.vq import kmeans2
+
+    spread = rows.std(axis=0)
+    scaled = (rows - rows.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    middles, _ = kmeans2(scaled, count, minit="++", rng=np.random.default_rng(seed))
+    found: dict[int, None] = {}
+    for middle in middles:
+        for place in np.argsort(((scaled - middle) ** 2).sum(axis=1)):
+            if int(place) not in found:
+                found[int(place)] = None
+                break
+    return list(found)
+
+
+def calibrate_devices(examples: Sequence[Example], seed: int) -> tuple[Surface, dict[str, Calibration]]:
+    """Choose the surface over all devices, and take the errors of each device left out, by split."""
+    targets = make_targets(examples)
+    if not targets:
+        return Surface(), {}
+    surface = _choose(targets, 10, seed)
+    found = {}
+    for split, count in _COUNTS.items():
+        errors, scales, names = _standardize(targets, count, surface, seed)
+        if len(errors):
+            found[split] = calibrate(errors, names, scales)
+    return surface, found
+
+
+def validate_transfer(gathered: Gathered, split: str, seed: int) -> SplitOutcome:
+    """Hold every device out. Raises UnknownNameError, and AssayError where no two devices ran the same models."""
+    import numpy as np
+
+    if split not in _COUNTS:
+        raise UnknownNameError("split", split, SPLITS)
+    targets = make_targets(usable(gathered))
+    if len({one.device for one in targets}) < 2:  # noqa: PLR2004  (one is held out, another is left)
+        raise AssayError("No two devices ran the same models, so none can be held out.", hint="Give --data FOLDER.")
+    count = _COUNTS[split]
+    truth, guess, names, groups, kinds = [], [], [], [], []
+    peaks, shifted = [], []
+    bounds: dict[float, list[tuple[Floats, Floats]]] = {level: [] for level in LEVELS}
+    for target in targets:
+        others = [one for one in targets if one.device != target.device and one.kind == target.kind]
+        surface = _choose(others, count, seed) if count and others else Surface()
+        probes, test = _divide(target, count, seed)
+        mean, sd = _expect(target, surface, probes, test)
+        actual = target.truth[test]
+        expected = actual / np.exp(target.residuals[test] - mean)
+        truth.append(actual)
+        guess.append(expected)
+        peaks.append(actual / np.exp(target.naive[test]))
+        shifted.append(peaks[-1] * math.exp(float(np.median(target.naive[probes])) if count else 0.0))
+        names += [target.name] * len(test)
+        groups += [target.device] * len(test)
+        kinds += [target.kind] * len(test)
+        errors, scales, devices = _standardize(
+            [one for one in targets if one.device != target.device], count, surface, seed
+        )
+        held = calibrate(errors, devices, scales) if len(errors) else None
+        for level in LEVELS:
+            half = held.half_width(level) if held is not None else math.inf
+            bounds[level].append((expected * np.exp(-half * sd), expected * np.exp(half * sd)))
+    every, found = np.concatenate(truth), np.concatenate(guess)
+    joined = {level: _join(parts) for level, parts in bounds.items()}
+    spans = {level: ends for level, ends in joined.items() if np.isfinite(ends[1]).all()}
+    methods = {"assay": score_predictions(every, found, spans)}
+    methods["peak and bandwidth"] = score_predictions(every, np.concatenate(peaks))
+    if count:
+        methods["the same x median of probes"] = score_predictions(every, np.concatenate(shifted))
+    return SplitOutcome(
+        KIND, split, SPLITS[split], METRIC, methods, score_groups(groups, every, found, spans),
+        {"kind": score_groups(kinds, every, found, spans), "table": _groups(names, every, found, spans)},
+        goal=GOAL_10 if count == 10 else None,  # noqa: PLR2004  (the goal was set for ten)
+        notes=_notes(targets, count),
+    )  # fmt: skip
+
+
+def _notes(targets: Sequence[Target], count: int) -> tuple[str, ...]:
+    devices = len({one.device for one in targets})
+    if not count:
+        return (f"{devices} devices: too few for an interval of 90 %, as the next may be worse than all of them",)
+    return (
+        f"the {count} probes are the middles of groups of like make-up, and not scored",
+        "intervals are made of the tables of other devices: what is left after probes differs by model, not by device",
+    )
+
+
+def _groups(names: Sequence[str], truth: Floats, guess: Floats, spans: Mapping[float, Any]) -> tuple[GroupScore, ...]:
+    return score_groups(names, truth, guess, spans)
+
+
+def _join(parts: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
+    import numpy as np
+
+    return np.concatenate([low for low, _ in parts]), np.concatenate([high for _, high in parts])
+
+
+def _divide(target: Target, count: int, seed: int) -> tuple[list[int], list[int]]:
+    probes = choose_probes(target.rows, count, seed) if count else []
+    held = set(probes)
+    return probes, [place for place in range(len(target.truth)) if place not in held]
+
+
+def _expect(target: Target, surface: Surface, probes: Sequence[int], test: Sequence[int]) -> tuple[Floats, Floats]:
+    import numpy as np
+
+    if not probes:
+        return np.zeros(len(test)), np.full(len(test), math.hypot(surface.level, surface.shape))
+    own = list(probes)
+    return expect_surface(surface, target.rows[own], target.residuals[own], target.rows[list(test)])
+
+
+def _standardize(
+    targets: Sequence[Target], count: int, surface: Surface, seed: int
+) -> tuple[Floats, Floats, list[str]]:
+    """Errors, what the process thought they might be, and the group, of all rows of these targets."""
+    import numpy as np
+
+    errors, scales, names = [], [], []
+    for target in targets:
+        probes, test = _divide(target, count, seed)
+        mean, sd = _expect(target, surface, probes, test)
+        errors.append(target.residuals[test] - mean)
+        scales.append(sd)
+        # After probes what is left is the models' own; without, a device is off as a whole.
+        names += [target.name if count else target.device] * len(test)
+    if not errors:
+        return np.empty(0), np.empty(0), []
+    return np.concatenate(errors), np.concatenate(scales), names
+
+
+def _choose(targets: Sequence[Target], count: int, seed: int) -> Surface:
+    """The surface with the least mean error on these targets, with so many probes."""
+    import numpy as np
+
+    whole = [_divide(target, count, seed) for target in targets]
+    divided = [(probes, test[:: max(1, len(test) // _ENOUGH)]) for probes, test in whole]
+    best, least = Surface(), math.inf
+    for shape, row, length in product(*_GRID.values()):
+        surface = replace(Surface(), shape=shape, row=row, length=length)
+        misses = [
+            float(np.mean(np.abs(np.expm1(target.residuals[test] - _expect(target, surface, probes, test)[0]))))
+            for target, (probes, test) in zip(targets, divided, strict=True)
+        ]
+        if misses and float(np.mean(misses)) < least:
+            best, least = surface, float(np.mean(misses))
+    return best
+
+
+def _model_of(one: Example) -> str:
+    graph = one.question.graph
+    return f"{one.question.workload} {dict(graph.shape) if graph is not None else ''}"
+
+
+def _ratio_logs(examples: Sequence[Example]) -> tuple[Floats, Floats]:
+    """Logarithms of time over roofline, and of time a sample, (n,) each."""
+    import numpy as np
+
+    values = np.array([one.value for one in examples])
+    batch = np.array([one.question.conditions.batch for one in examples], dtype=np.float64)
+    base = describe([one.question for one in examples]).base_s * 1e9
+    return np.log(values / base), np.log(values / batch)
+
+
+def _naive_log(source: Example, target: Example) -> float:
+    """The time a sample that the geometric mean of the ratios of peak and bandwidth foretells, as a logarithm."""
+    logs = [math.log(source.value / source.question.conditions.batch)]
+    for one, sign in ((source, 0.5), (target, -0.5)):
+        device = one.question.device
+        peak, width = effective_peak(device, one.question.conditions.precision), device.bandwidth_bytes_per_s
+        logs.append(sign * (math.log(peak or 1.0) + math.log(width or 1.0)))
+    return sum(logs)
+
+
+def _sources_for(target: Example, tables: Mapping[str, Sequence[Example]]) -> list[str]:
+    """The most alike table of every other device of the same kind."""
+    conditions = target.question.conditions
+    mine = dict(conditions.options)
+    best: dict[str, tuple[tuple[bool, float], str]] = {}
+    for name, own in tables.items():
+        other = own[0]
+        theirs = other.question.conditions
+        if other.groups["device"] == target.groups["device"]:
+            continue
+        if (theirs.precision, theirs.engine, theirs.mode) != (conditions.precision, conditions.engine, conditions.mode):
+            continue
+        if (other.question.device.kind == "cpu") != (target.question.device.kind == "cpu"):
+            continue
+        options = dict(theirs.options)
+        apart = abs(_release(options.get("torch")) - _release(mine.get("torch")))
+        rank = (options.get("layout") != mine.get("layout"), apart)
+        device = other.groups["device"]
+        if device not in best or rank < best[device][0]:
+            best[device] = (rank, name)
+    return [name for _, name in best.values()]
+
+
+def _release(text: object) -> float:
+    """``2.4`` -> 2.04, ``1.13`` -> 1.13: as a number that sorts."""
+    major, _, minor = str(text or "0").partition(".")
+    try:
+        return int(major) + int(minor.partition(".")[0] or 0) / 100
+    except ValueError:
+        return 0.0
