@@ -62,7 +62,7 @@ recipes.add(
     COST,
     Recipe(
         name=COST,
-        version=1,
+        version=2,  # by finer classes, with the peak of activations
         description="count of what a call computes and moves",
         build=_build,
         packages=("torch", "transformers"),

@@ -58,13 +58,15 @@ class OpWork:
     """What operations of one class do in one call.
 
     ``count``: operations dispatched; ``flops``: floating point operations, a multiply-add being two; ``elements``:
-    floating point numbers read and written, nothing fused; ``other_bytes``: bytes of integers and booleans.
+    floating point numbers read and written, nothing fused; ``other_bytes``: bytes of integers and booleans;
+    ``weight_elements``: those of ``elements`` that are weights, which do not grow with the batch.
     """
 
     count: float = 0.0
     flops: float = 0.0
     elements: float = 0.0
     other_bytes: float = 0.0
+    weight_elements: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,8 @@ class GraphProfile:
 
     ``work`` by the names of ``OP_CLASSES``, for ``batch`` samples at ``shape``. ``weight_elements`` are parameters that
     a call reads at least once. ``activation_peak_elements`` is the most that is alive at once in inference, None where
-    it was not followed. ``source`` says how it came about (``counted``, ``onnx``, ``timm table``).
+    it was not followed; ``saved_elements`` what training keeps of a forward pass for the backward one. ``source`` says
+    how it came about (``counted``, ``onnx``, ``timm table``).
     """
 
     workload: str
@@ -89,6 +92,7 @@ class GraphProfile:
     unit_of_work: str | None = None
     source: str = "counted"
     notes: tuple[str, ...] = ()
+    saved_elements: float | None = None
 
     @property
     def flops(self) -> float:

@@ -2,7 +2,7 @@
 
 The meta device knows shapes and no values. What a model asks of values (how many image tokens, is every mask one) is
 answered from **shadows**: tensors that follow from the integer inputs and from constants alone are computed beside,
-on the host, so that control flow goes the way it goes in a real call. May import: core, workloads.cost_count; torch.
+on the host, so that control flow goes the way it goes in a real call. May import: core, workloads; torch.
 """
 
 from __future__ import annotations
@@ -19,12 +19,16 @@ from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from assay.core.errors import UnsupportedError
+from assay.workloads._cost_memory_torch import LiveMemory, SavedMemory, storage_of
 from assay.workloads.cost_count import OpCost
 
 _LARGEST_SHADOW = 1 << 20
 """Elements: masks and positions of any usual call, while a large mask costs no second."""
 
 _CONTRACTIONS = frozenset({"mm", "addmm", "bmm", "baddbmm", "mv", "addmv", "dot", "addbmm"})
+_BATCHED = frozenset({"bmm", "baddbmm", "addbmm"})
+_GROUPED = frozenset({"_grouped_mm"})
+"""Products of many matrices, each with rows of its own: the experts of a mixture."""
 _SECOND = frozenset({"addmm", "baddbmm", "addmv", "addbmm"})
 """Those whose first argument is what the product is added to."""
 _NORMS = ("native_layer_norm", "native_batch_norm", "_native_batch_norm", "native_group_norm", "_fused_rms_norm",
@@ -40,6 +44,11 @@ _OVERWRITES = frozenset({"copy_", "fill_", "zero_"})
 _FREE = frozenset({"_unsafe_view", "_reshape_alias", "lift_fresh", "empty", "empty_like", "empty_strided",
                    "new_empty", "new_empty_strided", "empty_permuted", "set_", "resize_"})  # fmt: skip
 _NAMESPACES = frozenset({"aten", "prims", "prim"})
+_REDUCTIONS = frozenset({"mean", "sum", "amax", "amin", "var", "var_mean", "std", "max", "min", "prod", "logsumexp"})
+_MOVES = frozenset({"roll", "flip", "pixel_shuffle", "pixel_unshuffle", "index_put", "index_put_", "scatter",
+                    "scatter_", "slice_scatter", "select_scatter", "masked_scatter", "im2col"})  # fmt: skip
+_FINER = {"convolution": "conv", "normalisation": "norm", "pooling": "pool"}
+"""Names of `by_op_class` that the finer classes call otherwise."""
 
 
 class CostCounter(TorchDispatchMode):  # type: ignore[misc]  # torch is not followed by mypy (pyproject)
@@ -47,12 +56,17 @@ class CostCounter(TorchDispatchMode):  # type: ignore[misc]  # torch is not foll
 
     ``by_class`` has the sums; ``touched`` the elements read of each weight, by its storage; ``uncounted`` the
     operations of other libraries, whose arithmetic is not known; ``guesses`` how often a value was asked for
-    that only real weights could give.
+    that only real weights could give. ``work`` has the sums by the finer classes that predictions tell apart, and
+    ``work_weights`` the elements read there that are weights, tables looked up in not among them.
+    ``live`` follows what is in memory at once.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.by_class: dict[str, OpCost] = defaultdict(OpCost)
+        self.work: dict[str, OpCost] = defaultdict(OpCost)
+        self.work_weights: dict[str, int] = defaultdict(int)
+        self.live = LiveMemory()
         self.touched: dict[int, int] = defaultdict(int)
         self.uncounted: set[str] = set()
         self.guesses = 0
@@ -63,7 +77,14 @@ class CostCounter(TorchDispatchMode):  # type: ignore[misc]  # torch is not foll
     def watch_weights(self, tensors: Iterable[torch.Tensor]) -> None:
         """Take these for weights: what is read of them counts apart."""
         for tensor in tensors:
-            self._weights[_storage(tensor)] = tensor.untyped_storage().nbytes() // tensor.element_size()
+            self._weights[storage_of(tensor)] = tensor.untyped_storage().nbytes() // tensor.element_size()
+
+    def start(self) -> None:
+        """Forget what building the model dispatched."""
+        self.by_class.clear()
+        self.work.clear()
+        self.work_weights.clear()
+        self.live = LiveMemory()
 
     def add_shadow(self, tensor: torch.Tensor, value: torch.Tensor) -> None:
         """Say what a meta tensor holds."""
@@ -87,7 +108,7 @@ class CostCounter(TorchDispatchMode):  # type: ignore[misc]  # torch is not foll
             return self._answer(args[0])
         known = self._can_follow(func, name, tensors)
         try:
-            output = func(*args, **given)
+            output = _multiply_groups(args) if name in _GROUPED else func(*args, **given)
         except (NotImplementedError, RuntimeError):
             if not known:
                 raise
@@ -95,6 +116,9 @@ class CostCounter(TorchDispatchMode):  # type: ignore[misc]  # torch is not foll
         else:
             self._keep_shadow(func, args, given, output, known=known)
         self._count(func, name, tensors, args, output)
+        for one in tree_leaves(output):
+            if isinstance(one, torch.Tensor) and storage_of(one) not in self._weights:
+                self.live.follow(one)
         return output
 
     def count_attention(self, query: Any, key: Any, value: Any, mask: Any) -> Any:
@@ -102,10 +126,13 @@ class CostCounter(TorchDispatchMode):  # type: ignore[misc]  # torch is not foll
         tensors = [one for one in (query, key, value, mask) if isinstance(one, torch.Tensor)]
         # Fused kernels lay positions before heads, so that joining the heads again is no copy.
         *front, heads, length, _ = query.shape
-        output = torch.empty(*front, length, heads, value.shape[-1], device="meta", dtype=query.dtype)
+        is_learning = torch.is_grad_enabled() and any(one.requires_grad for one in (query, key, value))
+        size = (*front, length, heads, value.shape[-1])
+        output = torch.empty(*size, device="meta", dtype=query.dtype, requires_grad=is_learning)
         output = output.transpose(-2, -3)
         name = "_scaled_dot_product"
-        self._add("attention", name, tensors, (query, key, value), [output])
+        self._add("attention", "attention", name, tensors, (query, key, value), [output])
+        self.live.follow(output)
         return output
 
     # -- values ------------------------------------------------------------------------------------------------
@@ -176,13 +203,20 @@ class CostCounter(TorchDispatchMode):  # type: ignore[misc]  # torch is not foll
         outputs = [one for one in tree_leaves(output) if isinstance(one, torch.Tensor) and one.device.type == "meta"]
         if not outputs and not tensors:
             return
-        self._add(_classify(func, name), name, tensors, args, outputs)
+        op_class = _classify(func, name)
+        self._add(op_class, _classify_finer(op_class, name, args), name, tensors, args, outputs)
 
     def _add(
-        self, op_class: str, name: str, tensors: list[torch.Tensor], args: Any, outputs: list[torch.Tensor]
+        self,
+        op_class: str,
+        finer: str,
+        name: str,
+        tensors: list[torch.Tensor],
+        args: Any,
+        outputs: list[torch.Tensor],
     ) -> None:
         reads = list(self._reads(name, tensors, args, outputs))
-        self.by_class[op_class] += OpCost(
+        cost = OpCost(
             flops=count_flops(name, args, outputs),
             kernels=1,
             elements_read=sum(count for one, count in reads if one.is_floating_point()),
@@ -190,6 +224,12 @@ class CostCounter(TorchDispatchMode):  # type: ignore[misc]  # torch is not foll
             other_bytes_read=sum(count * one.element_size() for one, count in reads if not one.is_floating_point()),
             other_bytes_written=sum(_bytes(one) for one in outputs if not one.is_floating_point()),
         )
+        self.by_class[op_class] += cost
+        self.work[finer] += cost
+        if finer != "gather":
+            self.work_weights[finer] += sum(
+                count for one, count in reads if one.is_floating_point() and storage_of(one) in self._weights
+            )
 
     def _reads(
         self, name: str, tensors: list[torch.Tensor], args: Any, outputs: list[torch.Tensor]
@@ -202,9 +242,11 @@ class CostCounter(TorchDispatchMode):  # type: ignore[misc]  # torch is not foll
             if one.device.type != "meta":  # a weight that the module keeps where no parameter or buffer is
                 self.watch_weights([one])
             count = distinct_elements(one)
+            if name in _GROUPED and one.ndim > 2 and tensors:  # noqa: PLR2004  (no more experts than rows are read)
+                count = min(one.shape[0], tensors[0].shape[-2]) * prod(one.shape[1:])
             if name in _GATHERS and tensors and one is tensors[0] and outputs:
                 count = min(count, outputs[0].numel())
-            storage = _storage(one)
+            storage = storage_of(one)
             if storage in self._weights:
                 self.touched[storage] += count
             yield one, count
@@ -216,9 +258,10 @@ class AttentionAsOne(TorchFunctionMode):  # type: ignore[misc]  # same
     On the meta device it falls apart into products and a softmax; every real device has a fused kernel for it.
     """
 
-    def __init__(self, counter: CostCounter) -> None:
+    def __init__(self, counter: CostCounter, saved: SavedMemory | None = None) -> None:
         super().__init__()
         self._counter = counter
+        self._saved = saved
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
@@ -230,7 +273,11 @@ class AttentionAsOne(TorchFunctionMode):  # type: ignore[misc]  # same
             found = {**dict(zip(names, args, strict=False)), **given}
             query, key, value = (found[name] for name in names[:3])
             if query.device.type == "meta" and query.ndim > 2:  # noqa: PLR2004  (without heads there is no fusing)
-                return self._counter.count_attention(query, key, value, found.get("attn_mask"))
+                output = self._counter.count_attention(query, key, value, found.get("attn_mask"))
+                if self._saved is not None:
+                    for one in (query, key, value, output):
+                        self._saved.keep(one)
+                return output
         return func(*args, **given)
 
 
@@ -249,6 +296,8 @@ def count_flops(name: str, args: Any, outputs: list[torch.Tensor]) -> int:
         source, weight = args[0], args[1]
         is_transposed = len(args) > 6 and args[6] is True  # noqa: PLR2004  (its place in aten::convolution)
         return 2 * int((source if is_transposed else outputs[0]).numel()) * int(prod(weight.shape[1:]))
+    if name in _GROUPED:
+        return 2 * int(outputs[0].numel()) * int(args[0].shape[-1])
     if name.startswith("_scaled_dot_product"):
         query, key, value = args[0], args[1], args[2]
         return 2 * int(prod(query.shape[:-1])) * int(key.shape[-2]) * int(query.shape[-1] + value.shape[-1])
@@ -264,6 +313,7 @@ def move_to_meta(value: Any, counter: CostCounter) -> Any:
     """Move every tensor of an input to the meta device; integers and booleans keep their values as shadows."""
     if isinstance(value, torch.Tensor):
         moved = value.to("meta")
+        counter.live.follow(moved)
         if not value.is_floating_point() and value.numel() <= _LARGEST_SHADOW:
             counter.add_shadow(moved, value.cpu())
         return moved
@@ -296,6 +346,32 @@ def _classify(func: Any, name: str) -> str:
     return "elementwise" if torch.Tag.pointwise in func.tags else "other"
 
 
+def _classify_finer(op_class: str, name: str, args: Any) -> str:
+    """The class as predictions tell it: convolutions by kernel and groups, products by whether there are many."""
+    if op_class == "convolution":
+        return _classify_convolution(args)
+    if name in _BATCHED or name in _GROUPED:
+        return "batched_matmul"
+    if name == "linalg_vector_norm":
+        return "norm"
+    if name in _REDUCTIONS:
+        return "pool"
+    return "copy" if name in _MOVES else _FINER.get(op_class, op_class)
+
+
+def _classify_convolution(args: Any) -> str:
+    weight, groups = args[1], args[8] if len(args) > 8 else 1  # noqa: PLR2004  (its place in aten::convolution)
+    if groups > 1:
+        return "depthwise_conv" if groups == args[0].shape[1] else "grouped_conv"
+    return "pointwise_conv" if prod(weight.shape[2:]) == 1 else "conv"
+
+
+def _multiply_groups(args: Any) -> torch.Tensor:
+    """The shape of a product of groups of rows, (rows, k) x (groups, k, n); meta knows it in one precision only."""
+    rows, weight = args[0], args[1]
+    return torch.empty(*rows.shape[:-1], weight.shape[-1], device="meta", dtype=rows.dtype)
+
+
 def _is_view(func: Any) -> bool:
     """True where every result shares its memory with an argument, and nothing is written."""
     returns = func._schema.returns  # noqa: SLF001  (an operation has no other description)
@@ -310,10 +386,6 @@ def _written(func: Any, args: Any) -> Iterator[torch.Tensor]:
 
 def _is_meta(value: Any) -> bool:
     return isinstance(value, (torch.device, str)) and str(value).startswith("meta")
-
-
-def _storage(tensor: torch.Tensor) -> int:
-    return int(tensor.untyped_storage()._cdata)  # noqa: SLF001  (meta memory has no address)
 
 
 def _bytes(tensor: torch.Tensor) -> int:

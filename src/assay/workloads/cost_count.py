@@ -6,17 +6,19 @@ good for: docs/probe.md. May import: core, workloads; torch inside functions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from assay.core.case import Scalar
 from assay.core.errors import AssayError, UnsupportedError
-from assay.workloads.base import Workload
+from assay.workloads.base import Forward, Workload
 
 if TYPE_CHECKING:
     import torch
 
+ON_META = "on_meta"
+"""In a size's configuration: its ``bring`` builds a module that may stay without weights, and makes true inputs."""
 _RESHAPING = "structured"
 """The kind of pruning that makes tensors smaller; the other leaves zeros, which dense kernels multiply all the same."""
 
@@ -49,6 +51,9 @@ class Cost:
     looked up), ``edge_elements`` and ``edge_other_bytes`` what goes into the model and comes out.
     ``uncounted`` names operations of other libraries whose arithmetic is not in ``flops``; ``guesses`` counts values
     that the model asked for and only real weights could give: above zero, it may have taken another course.
+    ``work`` is the same by the finer classes that predictions tell apart (`assay.predict.values.OP_CLASSES`), and
+    ``work_weights`` what is read there that is weights. ``activation_peak_elements`` is the most that was in memory at
+    once beside the weights, ``saved_elements`` what training keeps for the backward pass; None where not followed.
     """
 
     by_op_class: Mapping[str, OpCost]
@@ -60,6 +65,10 @@ class Cost:
     activation_bytes: float = 4.0
     uncounted: tuple[str, ...] = ()
     guesses: int = 0
+    work: Mapping[str, OpCost] = field(default_factory=dict)
+    work_weights: Mapping[str, int] = field(default_factory=dict)
+    activation_peak_elements: int | None = None
+    saved_elements: int | None = None
 
     @property
     def total(self) -> OpCost:
@@ -107,13 +116,16 @@ class Cost:
         """As JSON-able plain values."""
         content = {name: getattr(self, name) for name in self.__slots__}
         classes = {name: asdict(cost) for name, cost in sorted(self.by_op_class.items())}
-        return content | {"by_op_class": classes, "uncounted": list(self.uncounted)}
+        work = {name: asdict(cost) for name, cost in sorted(self.work.items())}
+        lists = {"uncounted": list(self.uncounted), "work_weights": dict(self.work_weights)}
+        return content | {"by_op_class": classes, "work": work} | lists
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Cost:
         """Read back what `to_dict` wrote."""
         classes = {name: OpCost(**fields) for name, fields in content["by_op_class"].items()}
-        return cls(**{**content, "by_op_class": classes, "uncounted": tuple(content["uncounted"])})
+        work = {name: OpCost(**fields) for name, fields in content.get("work", {}).items()}
+        return cls(**{**content, "by_op_class": classes, "work": work, "uncounted": tuple(content["uncounted"])})
 
 
 def count_cost(
@@ -137,22 +149,52 @@ def count_cost(
         )
     import torch
 
-    from assay.workloads._cost_torch import AttentionAsOne, CostCounter, explain_failure, move_to_meta
-    from assay.workloads.outputs import flatten_tensors
+    from assay.workloads._cost_torch import CostCounter
 
     counter = CostCounter()
     with torch.no_grad():
         module, inputs = _build(workload, batch, shape, options or {}, counter)
-        placed = move_to_meta(inputs, counter)
-        weights = [*module.parameters(), *module.buffers()]
-        counter.watch_weights(weights)
-        try:
-            with AttentionAsOne(counter), counter, torch.device("meta"):
-                outputs = [tensor for _, tensor in flatten_tensors(workload.family.forward(module, placed))]
-        except AssayError:
-            raise
-        except Exception as error:
-            raise explain_failure(error, workload.name) from error
+        cost = _count_call(module, inputs, workload.family.forward, workload.name, counter)
+    return replace(
+        cost,
+        weight_bytes=dtype_bytes,
+        activation_bytes=dtype_bytes,
+        saved_elements=_count_saved(workload, module, inputs),
+    )
+
+
+def count_module(build: Callable[[], Any], inputs: Any, forward: Forward, name: str) -> Cost:
+    """Count one call of ``forward(module, inputs)`` on what ``build`` makes on the meta device, without weights.
+
+    ``name`` is for messages. What training would save is not counted. Raises UnsupportedError.
+    """
+    import torch
+
+    from assay.workloads._cost_torch import CostCounter
+
+    counter = CostCounter()
+    with torch.no_grad():
+        with counter, torch.device("meta"):  # constants that the constructor makes (positions) keep their values
+            module = build()
+        counter.start()
+        return _count_call(module, inputs, forward, name, counter)
+
+
+def _count_call(module: torch.nn.Module, inputs: Any, forward: Forward, name: str, counter: Any) -> Cost:
+    import torch
+
+    from assay.workloads._cost_torch import AttentionAsOne, explain_failure, move_to_meta
+    from assay.workloads.outputs import flatten_tensors
+
+    placed = move_to_meta(inputs, counter)
+    counter.watch_weights([*module.parameters(), *module.buffers()])
+    try:
+        with AttentionAsOne(counter), counter, torch.device("meta"):
+            outputs = [tensor for _, tensor in flatten_tensors(forward(module, placed))]
+    except AssayError:
+        raise
+    except Exception as error:
+        raise explain_failure(error, name) from error
     edges = [*(tensor for _, tensor in flatten_tensors(placed)), *outputs]
     return Cost(
         by_op_class=dict(counter.by_class),
@@ -160,11 +202,31 @@ def count_cost(
         weight_elements=counter.weight_elements(),
         edge_elements=sum(one.numel() for one in edges if one.is_floating_point()),
         edge_other_bytes=sum(one.numel() * one.element_size() for one in edges if not one.is_floating_point()),
-        weight_bytes=dtype_bytes,
-        activation_bytes=dtype_bytes,
         uncounted=tuple(sorted(counter.uncounted)),
         guesses=counter.guesses,
+        work=dict(counter.work),
+        work_weights={name: count for name, count in counter.work_weights.items() if count},
+        activation_peak_elements=counter.live.peak,
     )
+
+
+def _count_saved(workload: Workload, module: torch.nn.Module, inputs: Any) -> int | None:
+    """Count what the backward pass would need, in a second pass; None where the model cannot be trained like this."""
+    import torch
+
+    from assay.workloads._cost_memory_torch import SavedMemory
+    from assay.workloads._cost_torch import AttentionAsOne, CostCounter, move_to_meta
+
+    counter, weights = CostCounter(), [*module.parameters(), *module.buffers()]
+    placed = move_to_meta(inputs, counter)
+    counter.watch_weights(weights)
+    saved = SavedMemory(weights)
+    try:
+        with torch.enable_grad(), saved.hooks(), AttentionAsOne(counter, saved), counter, torch.device("meta"):
+            workload.family.forward(module, placed)
+    except Exception:  # noqa: BLE001  (in-place work that autograd refuses, and the like: the figure is left out)
+        return None
+    return saved.elements
 
 
 def _build(
@@ -177,10 +239,15 @@ def _build(
     from assay.workloads.torch_build import build_torch_model
 
     is_reshaped = str(options.get("prune", "")).startswith(_RESHAPING)
+    if workload.size.config.get(ON_META) and workload.family.bring is not None:
+        with counter, torch.device("meta"):
+            module, inputs = workload.family.bring(workload.size, batch, shape, "float32")
+        counter.start()
+        return module.eval(), inputs
     if workload.family.bring is None and not is_reshaped:
         with counter, torch.device("meta"):  # constants that the constructor makes (positions) keep their values
             module = workload.family.build(workload.size).eval()
-        counter.by_class.clear()
+        counter.start()
         arrays = make_inputs(workload, batch=batch, shape=shape, seed=0)
         return module, {name: torch.from_numpy(array) for name, array in arrays.items()}
     built = build_torch_model(workload, dtype="float32", batch=batch, shape=shape, seed=0, options=options)

@@ -191,10 +191,10 @@ def _folder(ref: str) -> Workload:
             f"{ref!r} is not a model folder: it has no config.json.",
             hint="Expected what transformers' save_pretrained writes, or a registered family such as bert/base.",
         )
-    return _pretrained(ref, str(folder), str(folder), image=_image_side(folder / "config.json"))
+    return _pretrained(ref, str(folder), str(folder), image=find_image_side(folder / "config.json"))
 
 
-def _image_side(file: Path) -> int | None:
+def find_image_side(file: Path) -> int | None:
     """The size of images that a saved configuration asks for, where they are square."""
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
@@ -239,10 +239,10 @@ def _bring_pretrained(size: Size, batch: int, shape: Mapping[str, int], dtype: s
             f"The saved model {location!r} could not be loaded: {first_line}",
             hint="It needs a config.json that transformers knows and weights as .safetensors.",
         ) from error
-    return model.eval(), _inputs_for(model, config, batch, shape)
+    return model.eval(), make_model_inputs(model, config, batch, shape)
 
 
-def _inputs_for(model: Any, config: Any, batch: int, shape: Mapping[str, int]) -> dict[str, Any]:
+def make_model_inputs(model: Any, config: Any, batch: int, shape: Mapping[str, int]) -> dict[str, Any]:
     """Make inputs from what the model says its main input is and what its configuration says of sizes."""
     import torch
 
