@@ -1,0 +1,1 @@
+"""Power of systems and boards, from published measurements and data sheets."""

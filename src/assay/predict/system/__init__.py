@@ -1,0 +1,1 @@
+"""Published systems: what their results say of accelerators that nobody submitted."""
