@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from assay.cli.flags import complete_model
 from assay.cli.output import (
     CsvOption,
     Form,
@@ -38,7 +39,7 @@ def complete_rule(incomplete: str) -> list[str]:
     return [name for name in rules.names() if name.startswith(incomplete)]
 
 
-def recommend(
+def recommend(  # noqa: PLR0913  (a command has as many options as people need)
     run: Annotated[str, typer.Argument(help="The run: an id, last, last~2.")] = "last",
     rule: Annotated[
         list[str] | None,
@@ -46,6 +47,36 @@ def recommend(
     ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Most pieces of advice to print.")] = 20,
     evidence: Annotated[bool, typer.Option("--evidence", "-e", help="Print the numbers behind each.")] = False,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            autocompletion=complete_model,
+            show_default=False,
+            help="Ask instead which hardware to use for this model.",
+        ),
+    ] = None,
+    objective: Annotated[str, typer.Option("--objective", help="latency, throughput, energy or cost.")] = "latency",
+    on: Annotated[
+        list[str] | None,
+        typer.Option("--on", show_default=False, help="Devices, by commas. Default: all with a stored price, and cpu."),
+    ] = None,
+    precision: Annotated[
+        list[str] | None, typer.Option("--precision", "-p", help="What may be chosen; by commas.")
+    ] = None,
+    batch: Annotated[list[str] | None, typer.Option("--batch", "-b", help="What may be chosen; by commas.")] = None,
+    engine: Annotated[list[str] | None, typer.Option("--engine", help="What may be chosen; by commas.")] = None,
+    max_latency: Annotated[
+        str | None,
+        typer.Option("--max-latency", metavar="TIME", help="Longest time of a call: 50ms.", show_default=False),
+    ] = None,
+    budget: Annotated[float | None, typer.Option("--budget", metavar="USD", help="Most USD an hour.")] = None,
+    qps: Annotated[float | None, typer.Option("--qps", metavar="RATE", help="Load: units a second.")] = None,
+    price: Annotated[
+        str | None,
+        typer.Option("--price", metavar="LIST", help="USD an hour: l4=0.71,nvidia-t4=0.35.", show_default=False),
+    ] = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
@@ -57,12 +88,24 @@ def recommend(
     For example:
 
       assay run --model bert/tiny --batch 1,8,32 --engine torch,onnxruntime && assay recommend
+      assay recommend --model bert/base --objective cost --max-latency 50ms --on l4,a10,t4,h100
+
+    With --model: which hardware, by what was measured on it or is foretold, each said.
     """
     from assay.cli.flags import split_values
     from assay.recommend.advise import recommend as advise
 
     form = choose_form(as_json=as_json, as_csv=as_csv)
     opened = open_for_reading(store)
+    if model is not None:
+        from assay.cli.decide import HardwareAsked, recommend_hardware
+
+        wanted = HardwareAsked(
+            model, objective, tuple(split_values(on)), tuple(split_values(precision)), tuple(split_values(batch)),
+            tuple(split_values(engine)), max_latency, budget, qps, price,
+        )  # fmt: skip
+        recommend_hardware(opened, wanted, form, limit)
+        return
     found = advise(opened, opened.find_run(run), only=split_values(rule))
     rows = [asdict(one) for one in found.advice]
     if form is Form.JSON:
