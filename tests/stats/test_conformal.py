@@ -63,3 +63,16 @@ def test_what_cannot_be_calibrated_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match="got"):
         calibrate(errors, groups, scales)
+
+
+def test_thinned_scores_are_few_and_never_promise_more() -> None:
+    random = np.random.default_rng(3)
+    groups = [str(place) for place in random.integers(0, 25, 5000)]
+    whole = calibrate(random.exponential(1, 5000), groups)
+    thin = whole.thinned(300)
+    assert thin.n <= 330
+    assert sum(thin.weights) == pytest.approx(1)
+    assert thin.groups == whole.groups
+    for level in (0.1, 0.5, 0.8, 0.9):
+        assert whole.half_width(level) <= thin.half_width(level) <= whole.half_width(level + 0.01) + 1e-9
+    assert whole.thinned(5000) is whole

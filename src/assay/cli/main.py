@@ -32,6 +32,7 @@ from assay.cli import (
     imports,
     kpi,
     listing,
+    matrix,
     predict,
     probe,
     recommend,
@@ -94,6 +95,7 @@ doctor.register(app)
 targets.register(app)
 recommend.register(app)
 predict.register(app)
+matrix.register(app)
 report.register(app)
 serve.register(app)
 app.add_typer(suite.app, name="suite")

@@ -34,6 +34,26 @@ class Calibration:
         """How many held-out outcomes there are."""
         return len(self.scores)
 
+    def thinned(self, most: int) -> Calibration:
+        """At most ``most`` scores that stand for all: of neighbours the larger one stays, with the weight of both.
+
+        So no half width gets smaller, and what is kept of many thousand outcomes stays small.
+        """
+        if self.n <= most:
+            return self
+        scores: list[float] = []
+        weights: list[float] = []
+        total, step = 0.0, 1 / most
+        for score, weight in zip(self.scores, self.weights, strict=True):
+            if scores and total + weight <= step * len(scores):
+                scores[-1] = score
+                weights[-1] += weight
+            else:
+                scores.append(score)
+                weights.append(weight)
+            total += weight
+        return Calibration(tuple(scores), tuple(weights), self.groups)
+
     def half_width(self, level: float) -> float:
         """Half the width of the interval on the log scale, in units of scale; infinite where evidence is too little.
 
