@@ -168,7 +168,8 @@ def _make_option(question: Question, answer: Prediction, power: Answer, prices: 
         None if isinstance(price, str) else price.usd * count, None if isinstance(price, str) else price,
         None if watts is None else watts * replicas, unknown=unknown,
     )  # fmt: skip
-    return replace(option, p_meets=_odds_of_limits(option, limits), misses=_misses(option, limits))
+    judged = replace(option, p_meets=_odds_of_limits(option, limits))
+    return replace(judged, misses=_misses(judged, limits))
 
 
 def _odds_of_limits(option: Option, limits: Limits) -> float:
