@@ -40,6 +40,17 @@ class HardwareAsked:
 
 def recommend_hardware(store: Store, asked: HardwareAsked, form: Form, limit: int) -> None:
     """Decide and print. Raises UsageError, UnknownNameError."""
+    found = make_decision(store, asked)
+    if form is Form.JSON:
+        print_json(_content(found))
+    elif form is Form.CSV:
+        print_csv([_row(one) for one in (*found.ranked, *found.lost)], COLUMNS)
+    else:
+        _print(found, limit)
+
+
+def make_decision(store: Store, asked: HardwareAsked) -> Decision:
+    """Decide by what was measured and is foretold. Raises UsageError, UnknownNameError."""
     from assay.analysis.ranking import read_prices
     from assay.analysis.ranking_prices import open_price_book
     from assay.cli.flags import read_duration, read_integers
@@ -61,16 +72,10 @@ def recommend_hardware(store: Store, asked: HardwareAsked, form: Form, limit: in
             ),
             store=store,
         )  # fmt: skip
-    found = decide(
+    return decide(
         questions, open_estimator(store), prices, Objective(asked.objective),
         Limits(longest, asked.budget, asked.qps),
     )  # fmt: skip
-    if form is Form.JSON:
-        print_json(_content(found))
-    elif form is Form.CSV:
-        print_csv([_row(one) for one in (*found.ranked, *found.lost)], COLUMNS)
-    else:
-        _print(found, limit)
 
 
 def _content(found: Decision) -> Mapping[str, Any]:

@@ -41,6 +41,7 @@ from assay.cli import (
     serve,
     states,
     store,
+    suggest,
     suite,
     sweep,
     targets,
@@ -96,6 +97,7 @@ targets.register(app)
 recommend.register(app)
 predict.register(app)
 matrix.register(app)
+suggest.register(app)
 report.register(app)
 serve.register(app)
 app.add_typer(suite.app, name="suite")

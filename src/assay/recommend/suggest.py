@@ -1,0 +1,79 @@
+"""What to measure next: the options whose measurement would most likely change the decision, or spare most regret.
+
+The value of knowing one option exactly: by how much the expected outcome of the choice made afterwards beats that of
+the choice made now (Howard 1966, "Information value theory", IEEE Transactions on Systems Science and Cybernetics 2).
+May import: recommend; numpy inside functions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from assay.recommend.decision import Decision, Option
+
+_DRAWS = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """One measurement worth making.
+
+    ``value`` is the share of the objective that knowing it is expected to spare, ``p_changes`` the probability that the
+    choice changes; ``command`` is what to run on that device. ``spread_factor`` is what its number may be off by,
+    either way, at one standard deviation.
+    """
+
+    option: Option
+    value: float
+    p_changes: float
+    spread_factor: float
+    command: str
+
+
+def suggest_measurements(decision: Decision, *, seed: int = 0) -> list[Suggestion]:
+    """Return the options worth measuring, most valuable first; none where the choice stands whatever they turn out."""
+    import numpy as np
+
+    options = [one for one in decision.ranked if one.merit(decision.objective)]
+    open_ones = [one for one in options if one.provenance == "predicted"]
+    if not open_ones:
+        return []
+    middles = np.log([one.merit(decision.objective) or math.inf for one in options])
+    spreads = np.array([one.spread if one.provenance == "predicted" else 0.0 for one in options])
+    means = np.exp(middles + spreads**2 / 2)
+    now = int(means.argmin())
+    draws = np.random.default_rng(seed).standard_normal(_DRAWS)
+    found = []
+    for place, one in enumerate(options):
+        if one.provenance != "predicted":
+            continue
+        others = np.delete(means, place)
+        rest = float(others.min()) if len(others) else math.inf
+        outcomes = np.exp(middles[place] + spreads[place] * draws)
+        value = float(means[now] - np.minimum(outcomes, rest).mean()) / float(means[now])
+        changes = float((outcomes > rest).mean()) if place == now else float((outcomes < rest).mean())
+        found.append(Suggestion(one, max(0.0, value), changes, math.exp(one.spread), _command(one)))
+    return sorted((one for one in found if one.value > 0), key=lambda one: -one.value)
+
+
+def _command(one: Option) -> str:
+    question = one.question
+    conditions = question.conditions
+    words = ["assay run", f"--model {question.workload}", f"--batch {conditions.batch}"]
+    words += [f"--precision {conditions.precision}", f"--engine {conditions.engine}"]
+    return " ".join(words)
+
+
+def describe(found: Sequence[Suggestion]) -> list[dict[str, object]]:
+    """As plain rows."""
+    return [
+        {
+            "device": one.option.question.device.name, "workload": one.option.question.workload,
+            "precision": one.option.question.conditions.precision, "batch": one.option.question.conditions.batch,
+            "engine": one.option.question.conditions.engine, "value": one.value, "p_changes": one.p_changes,
+            "spread_factor": one.spread_factor, "command": one.command,
+        }
+        for one in found
+    ]  # fmt: skip
