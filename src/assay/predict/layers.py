@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from assay.core.errors import AssayError, UnsupportedError
 from assay.predict.base import Fitted
 from assay.predict.measured import MeasuredNumbers
-from assay.predict.memory import MemoryCorrection, context_bytes, estimate_memory
+from assay.predict.memory import MemoryCorrection, MemoryEstimate, context_bytes, estimate_memory
 from assay.predict.memory_kind import MemoryModel
 from assay.predict.model_file import ModelRecord
 from assay.predict.values import LEVELS, Abstention, Answer, Layer, Prediction, Question, Situation
@@ -23,6 +23,8 @@ from assay.predict.values import LEVELS, Abstention, Answer, Layer, Prediction, 
 if TYPE_CHECKING:
     from assay.store import Store
 
+_Sizes = dict[tuple[int, str, str, str, str], MemoryEstimate | None]
+LAST = "roofline"
 ORDER = ("own", "transfer", "graph", "system", "power", "serving", "kernels", "memory", "roofline")
 """In which kinds are asked; the narrower interval wins whatever the order."""
 _SPLIT_OF: Mapping[Situation, tuple[str, ...]] = {
@@ -37,6 +39,7 @@ _SPLIT_OF: Mapping[Situation, tuple[str, ...]] = {
 _SURELY_TOO_LARGE = 0.95
 """Probability of running out of memory from which no time is foretold: there would be none."""
 _LIKELY_TOO_LARGE = 0.05
+_SURELY_SMALL = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +48,26 @@ class LoadedKind:
 
     record: ModelRecord
     fitted: Fitted
+    metrics: tuple[str, ...] = ()
+    beaten: dict[Situation, str | None] = field(default_factory=dict)
+    """What was looked up already: a matrix asks the same two hundred thousand times."""
 
     @property
     def name(self) -> str:
         """The kind, and its version: ``graph 1a2b3c4d``."""
         return f"{self.record.kind} {self.record.version[:8]}"
 
+    def tells(self, metric: str) -> bool:
+        """True where the kind may answer questions of this metric; one of no known metrics may answer any."""
+        return not self.metrics or metric in self.metrics
+
     def beaten_in(self, situation: Situation | None) -> str | None:
         """Return what naive baseline beat it where the question lies, None where none did or nobody looked."""
-        for split in _SPLIT_OF.get(situation, ()) if situation is not None else ():
-            outcome = self.record.outcome(split)
-            if outcome is not None:
-                return f"{', '.join(outcome.beaten_by)} on the split {split}" if outcome.beaten_by else None
-        return None
+        if situation is None:
+            return None
+        if situation not in self.beaten:
+            self.beaten[situation] = _find_beaten(self.record, situation)
+        return self.beaten[situation]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,29 +82,36 @@ class Estimator:
     def estimate(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer in the questions' order: a number with its layer, or an abstention with the reasons of every kind."""
         answers: list[Answer | None] = [self.measured.find(one) for one in questions]
+        sizes: _Sizes = {}
+        risks: dict[int, str] = {}
+        for place, question in enumerate(questions):
+            if answers[place] is None:
+                answers[place], risk = self._judge_memory(question, sizes)
+                if risk is not None:
+                    risks[place] = risk
         left = [place for place, answer in enumerate(answers) if answer is None]
-        fits: dict[int, str] = {}
+        said: dict[int, list[tuple[LoadedKind, Answer]]] = {place: [] for place in left}
+        for kind in self.kinds:
+            # The last resort is asked last, and only where nobody else has a number.
+            is_last = kind.record.kind == LAST
+            asked = [
+                place
+                for place in left
+                if kind.tells(questions[place].metric) and not (is_last and any(_stands(*one) for one in said[place]))
+            ]
+            for place, answer in zip(asked, kind.fitted.answer([questions[place] for place in asked]), strict=True):
+                said[place].append((kind, answer))
         for place in left:
-            refusal, risk = self._judge_memory(questions[place])
-            answers[place] = refusal
-            if risk:
-                fits[place] = risk
-        left = [place for place in left if answers[place] is None]
-        if not left:
-            return [one for one in answers if one is not None]
-        asked = [questions[place] for place in left]
-        columns = [kind.fitted.answer(asked) for kind in self.kinds]
-        for number, place in enumerate(left):
-            found = self._choose(asked[number], [column[number] for column in columns])
-            if place in fits and isinstance(found, Prediction):
-                found = replace(found, flags=(*found.flags, fits[place]))
+            found = self._choose(questions[place], said[place])
+            if place in risks and isinstance(found, Prediction):
+                found = replace(found, flags=(*found.flags, risks[place]))
             answers[place] = found
         return [one for one in answers if one is not None]
 
-    def _choose(self, question: Question, answers: Sequence[Answer]) -> Answer:
+    def _choose(self, question: Question, said: Sequence[tuple[LoadedKind, Answer]]) -> Answer:
         best: tuple[float, float, Prediction] | None = None
         passed: list[str] = []
-        for kind, answer in zip(self.kinds, answers, strict=True):
+        for kind, answer in said:
             if isinstance(answer, Abstention):
                 passed.append(f"{kind.record.kind}: {answer.reason}")
                 continue
@@ -110,16 +127,20 @@ class Estimator:
                 passed.append(_say_wider(found))
         if best is not None:
             return replace(best[2], reasons=(*best[2].reasons, *(f"not {one}" for one in passed)))
-        return _abstain(question, answers, passed, self.broken)
+        return _abstain(question, [answer for _, answer in said], passed, self.broken)
 
-    def _judge_memory(self, question: Question) -> tuple[Abstention | None, str | None]:
-        """Refuse what surely does not fit; say what may not."""
+    def _judge_memory(self, question: Question, sizes: _Sizes) -> tuple[Abstention | None, str | None]:
+        """Refuse what surely does not fit; say what may not. ``sizes`` keeps what a graph takes on all devices."""
         room, graph = question.device.memory_bytes, question.graph
         if room is None or graph is None or graph.batch != question.conditions.batch:
             return None, None
-        try:
-            found = estimate_memory(graph, question.conditions, self.memory, kind=question.device.kind)
-        except (UnsupportedError, ValueError):
+        conditions = question.conditions
+        key = (id(graph), conditions.precision, conditions.engine, conditions.mode, question.device.kind)
+        if key not in sizes:
+            sizes[key] = self._estimate_memory(question)
+        found = sizes[key]
+        # A tenth of the room is no risk under any spread that was seen, and most models are smaller.
+        if found is None or found.value_bytes < _SURELY_SMALL * room:
             return None, None
         share = found.oom_probability(
             room * question.conditions.devices, context_bytes=context_bytes(question.device.kind)
@@ -133,6 +154,14 @@ class Estimator:
         if share >= _LIKELY_TOO_LARGE:
             return None, f"may run out of memory (probability {share:.0%}: {need:.3g} of {has:.3g} GiB)"
         return None, None
+
+    def _estimate_memory(self, question: Question) -> MemoryEstimate | None:
+        if question.graph is None:
+            return None
+        try:
+            return estimate_memory(question.graph, question.conditions, self.memory, kind=question.device.kind)
+        except (UnsupportedError, ValueError):
+            return None
 
 
 def open_estimator(store: Store | None = None, *, kinds: Sequence[str] | None = None) -> Estimator:
@@ -152,10 +181,23 @@ def open_estimator(store: Store | None = None, *, kinds: Sequence[str] | None = 
             broken[name] = str(error)
             continue
         if loaded is not None:
-            found.append(LoadedKind(*loaded))
+            found.append(LoadedKind(*loaded, predictors.get(name).metrics))
     measured = MeasuredNumbers() if store is None else MeasuredNumbers.of(store)
     learned = next((one.fitted.correction for one in found if isinstance(one.fitted, MemoryModel)), MemoryCorrection())
     return Estimator(tuple(found), measured, learned, broken)
+
+
+def _find_beaten(record: ModelRecord, situation: Situation) -> str | None:
+    for split in _SPLIT_OF.get(situation, ()):
+        outcome = record.outcome(split)
+        if outcome is not None:
+            return f"{', '.join(outcome.beaten_by)} on the split {split}" if outcome.beaten_by else None
+    return None
+
+
+def _stands(kind: LoadedKind, answer: Answer) -> bool:
+    """True for a number of a kind that no naive baseline beat there."""
+    return isinstance(answer, Prediction) and kind.beaten_in(answer.calibrated_on) is None
 
 
 def _breadth(answer: Prediction) -> float:
