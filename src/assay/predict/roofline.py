@@ -19,7 +19,18 @@ from assay.predict.base import ExampleSource, Gathered, Payload, PredictorKind, 
 from assay.predict.devices import effective_peak
 from assay.predict.scores import SplitOutcome, score_groups, score_predictions
 from assay.predict.splits import leave_one_out, split_groups
-from assay.predict.values import LEVELS, Abstention, Answer, Example, Interval, Layer, Prediction, Question, Situation
+from assay.predict.values import (
+    LEVELS,
+    OP_CLASSES,
+    Abstention,
+    Answer,
+    Example,
+    Interval,
+    Layer,
+    Prediction,
+    Question,
+    Situation,
+)
 from assay.predict.web import refuse_in_a_page
 from assay.stats.conformal import Calibration, calibrate
 
@@ -53,7 +64,16 @@ class RooflineModel:
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer each; one without a graph or rates, or that cannot be held, gets an abstention."""
-        return [self._answer(one) for one in questions]
+        held = self.calibrations.get(Situation.UNSEEN_DEVICE) or self.calibrations.get(Situation.UNSEEN_FAMILY)
+        halves = [(level, held.half_width(level)) for level in LEVELS] if held is not None else []
+        widths = [(level, math.exp(half)) for level, half in halves if math.isfinite(half)]
+        few = () if len(widths) == len(LEVELS) else (f"only {held.groups if held else 0} devices to calibrate on",)
+        answers: list[Answer | None] = [_refuse(one) for one in questions]
+        places = [place for place, answer in enumerate(answers) if answer is None]
+        if places:
+            for place, roof in zip(places, roofs_ns([questions[one] for one in places]).tolist(), strict=True):
+                answers[place] = self._make_answer(questions[place], roof, held, widths, few)
+        return [one for one in answers if one is not None]
 
     def expect(self, question: Question) -> float:
         """Return the time of a call expected, in ns."""
@@ -68,32 +88,31 @@ class RooflineModel:
         meta = {"shares": dict(self.shares), "plain": self.plain, "examples": self.examples, "calibrations": held}
         return Payload(meta)
 
-    def _answer(self, question: Question) -> Answer:
-        why = why_no_roof(question)
-        if why is not None:
-            return Abstention(question.metric, why.reason, (why.install_hint,) if why.install_hint else ())
-        if (refused := refuse_in_a_page(question)) is not None:
-            return refused
-        value = self.expect(question)
-        graph = question.graph
-        assert graph is not None  # noqa: S101  (why_no_roof has seen it)
+    def _make_answer(
+        self, question: Question, roof: float, held: Calibration | None, widths: Sequence[tuple[float, float]],
+        few: tuple[str, ...],
+    ) -> Answer:  # fmt: skip
+        kind, graph = call_kind(question), question.graph
+        share = self.shares.get(kind)
+        value = roof * (self.plain if share is None else share)
         if question.metric == METRICS[1]:
-            value = (graph.units_per_call or graph.batch) / value * 1e9
-        held = self.calibrations.get(Situation.UNSEEN_DEVICE) or self.calibrations.get(Situation.UNSEEN_FAMILY)
-        flags = [] if call_kind(question) in self.shares else [f"nothing was seen of {call_kind(question)}"]
-        intervals = []
-        for level in LEVELS if held is not None else ():
-            half = held.half_width(level) if held is not None else math.inf
-            if math.isfinite(half):
-                intervals.append(Interval(level, value * math.exp(-half), value * math.exp(half)))
-        if len(intervals) < len(LEVELS):
-            flags.append(f"only {0 if held is None else held.groups} devices to calibrate on")
+            units = None if graph is None else graph.units_per_call
+            value = (units or question.conditions.batch) / value * 1e9
         return Prediction(
-            question.metric, value, "ns" if question.metric == METRICS[0] else "1/s", tuple(intervals), Layer.ROOFLINE,
+            question.metric, value, "ns" if question.metric == METRICS[0] else "1/s",
+            tuple(Interval(level, value / wide, value * wide) for level, wide in widths), Layer.ROOFLINE,
             (f"time at the device's rates, times the share that {self.examples} timings usually reached",), (),
             Situation.UNSEEN_DEVICE, 0 if held is None else held.n, 0 if held is None else held.groups,
-            flags=tuple(flags), would_change=("a measurement of any model on this device",),
+            flags=few if share is not None else (*few, f"nothing was seen of {kind}"),
+            would_change=("a measurement of any model on this device",),
         )  # fmt: skip
+
+
+def _refuse(question: Question) -> Abstention | None:
+    why = why_no_roof(question)
+    if why is not None:
+        return Abstention(question.metric, why.reason, (why.install_hint,) if why.install_hint else ())
+    return refuse_in_a_page(question)
 
 
 def why_no_roof(question: Question) -> Unavailable | None:
@@ -116,17 +135,34 @@ def roof_ns(question: Question) -> float:
 
     Raises ValueError for a question without one (``why_no_roof``).
     """
-    graph, device = question.graph, question.device
-    rate, bandwidth = effective_peak(device, question.conditions.precision), device.bandwidth_bytes_per_s
-    if graph is None or not rate or not bandwidth:
-        raise ValueError(f"got a question without a roof: {why_no_roof(question)}")
-    start_ns = device.launch_overhead_ns or _START_NS.get(device.kind, _START_ELSEWHERE_NS)
-    size = _bytes_of(question.conditions.precision)
-    passes = _TRAINING_WORK if question.conditions.mode == "training" else 1.0
-    return passes * sum(
-        max(one.flops / rate * 1e9, (one.elements * size + one.other_bytes) / bandwidth * 1e9, one.count * start_ns)
-        for one in graph.work.values()
-    )
+    return float(roofs_ns([question])[0])
+
+
+def roofs_ns(questions: Sequence[Question]) -> Floats:
+    """``roof_ns`` of many, (n,): every graph and every device is looked at once."""
+    import numpy as np
+
+    graphs: dict[int, int] = {}
+    work: list[list[tuple[float, float, float, float]]] = []
+    places, rates = [], []
+    for question in questions:
+        graph, device, conditions = question.graph, question.device, question.conditions
+        rate, bandwidth = effective_peak(device, conditions.precision), device.bandwidth_bytes_per_s
+        if graph is None or not rate or not bandwidth:
+            raise ValueError(f"got a question without a roof: {why_no_roof(question)}")
+        if id(graph) not in graphs:
+            graphs[id(graph)] = len(work)
+            known = [graph.work.get(name) for name in OP_CLASSES]
+            work.append([(w.flops, w.elements, w.other_bytes, w.count) if w else (0.0,) * 4 for w in known])
+        places.append(graphs[id(graph)])
+        start_ns = device.launch_overhead_ns or _START_NS.get(device.kind, _START_ELSEWHERE_NS)
+        passes = _TRAINING_WORK if conditions.mode == "training" else 1.0
+        rates.append((rate, bandwidth, start_ns, _bytes_of(conditions.precision), passes))
+    flops, elements, other, count = np.moveaxis(np.array(work), 2, 0)[:, places]
+    rate, bandwidth, start_ns, size, passes = np.array(rates).T[:, :, None]
+    traffic = (elements * size + other) / bandwidth * 1e9
+    longest = np.maximum(np.maximum(flops / rate * 1e9, traffic), count * start_ns)
+    return np.asarray(passes[:, 0] * longest.sum(axis=1))
 
 
 def call_kind(question: Question) -> str:
@@ -153,7 +189,7 @@ def fit_roofline(gathered: Gathered, seed: int) -> RooflineModel:
         if len(set(names)) > 1:
             errors = _left_out(examples, names, seed)
             calibrations[situation] = calibrate(errors, names).thinned(_MOST_SCORES)
-    shares, plain = _take_shares(examples)
+    shares, plain = _take_shares(examples, _ratios(examples))
     return RooflineModel(shares, plain, calibrations, len(examples))
 
 
@@ -193,7 +229,7 @@ def validate_roofline(gathered: Gathered, split: str, seed: int) -> SplitOutcome
         half = held.half_width(level)
         if math.isfinite(half):
             bounds[level] = (guess * math.exp(-half), guess * math.exp(half))
-    bare = np.array([roof_ns(one.question) for one in examples])
+    bare = roofs_ns([one.question for one in examples])
     methods = {"assay": score_predictions(truth, guess, bounds), "bare roof": score_predictions(truth, bare)}
     return SplitOutcome(
         KIND, split, _SPLITS[split], METRICS[0], methods, score_groups(names, truth, guess, bounds),
@@ -206,12 +242,13 @@ def _usable(gathered: Gathered) -> list[Example]:
     return [one for one in found if one.question.metric == METRICS[0]]
 
 
-def _take_shares(examples: Sequence[Example]) -> tuple[dict[str, float], float]:
+def _take_shares(examples: Sequence[Example], ratios: Floats) -> tuple[dict[str, float], float]:
+    """Medians of time over roof by kind of call, and of all."""
     import numpy as np
 
     of_kind: dict[str, list[float]] = {}
-    for one in examples:
-        of_kind.setdefault(call_kind(one.question), []).append(one.value / roof_ns(one.question))
+    for one, ratio in zip(examples, ratios.tolist(), strict=True):
+        of_kind.setdefault(call_kind(one.question), []).append(ratio)
     every = [value for values in of_kind.values() for value in values]
     return {name: float(np.median(values)) for name, values in of_kind.items()}, float(np.median(every))
 
@@ -220,15 +257,22 @@ def _left_out(examples: Sequence[Example], names: Sequence[str], seed: int) -> F
     """Logarithms of actual over expected, (n,), each without its group."""
     import numpy as np
 
-    errors = np.empty(len(examples))
+    errors, ratios = np.empty(len(examples)), _ratios(examples)
     folds = leave_one_out(names) if len(set(names)) <= _FOLDS else split_groups(names, _FOLDS, seed)
     for fold in folds:
-        shares, plain = _take_shares([examples[place] for place in fold.train])
+        train = list(fold.train)
+        shares, plain = _take_shares([examples[place] for place in train], ratios[train])
         for place in fold.test:
-            one = examples[place]
-            expected = roof_ns(one.question) * shares.get(call_kind(one.question), plain)
-            errors[place] = math.log(one.value / expected)
+            share = shares.get(call_kind(examples[place].question), plain)
+            errors[place] = math.log(ratios[place] / share)
     return errors
+
+
+def _ratios(examples: Sequence[Example]) -> Floats:
+    """Time over roof, (n,)."""
+    import numpy as np
+
+    return np.asarray(np.array([one.value for one in examples]) / roofs_ns([one.question for one in examples]))
 
 
 def _bytes_of(precision: str) -> float:
