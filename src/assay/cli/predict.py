@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -28,18 +27,14 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Predict what was not measured, with tested intervals; learn, validate and choose predictors.")
 
-COLUMNS = (
-    "workload", "device", "engine", "precision", "batch", "mode", "metric", "value", "unit", "lo", "hi", "level",
-    "layer", "model", "situation", "reason", "flags",
-)  # fmt: skip
-
 
 def register(parent: typer.Typer) -> None:
     """Add the group, with the commands of the other modules."""
-    from assay.cli import predict_learn, predict_models
+    from assay.cli import predict_learn, predict_models, predict_scores
 
     predict_learn.register(app)
     predict_models.register(app)
+    predict_scores.register(app)
     parent.add_typer(app, name="predict")
 
 
@@ -73,9 +68,9 @@ def predict(  # noqa: PLR0913  (a command has as many options as people need)
         list[str] | None, typer.Option("--engine", "-e", autocompletion=complete_engine, help="By commas.")
     ] = None,
     mode: Annotated[str, typer.Option("--mode", help="inference or training.")] = "inference",
-    metric: Annotated[str, typer.Option("--metric", help="What to predict: latency_ns, throughput_per_s, ...")] = (
-        "latency_ns"
-    ),
+    metric: Annotated[
+        str, typer.Option("--metric", help="latency, throughput, memory, power, or a metric.")
+    ] = "latency",
     shape: Annotated[list[str] | None, typer.Option("--shape", help="Free dimensions: seq=256.")] = None,
     level: Annotated[float, typer.Option("--level", help="Which interval to print: 0.5, 0.8 or 0.9.")] = 0.9,
     kind: Annotated[list[str] | None, typer.Option("--kind", help="Ask only these predictors; by commas.")] = None,
@@ -96,16 +91,15 @@ def predict(  # noqa: PLR0913  (a command has as many options as people need)
       assay predict --model bert/base --on h100,l4,rtx4090,cpu --precision fp16 --batch 1,8,32
     """
     if context.invoked_subcommand is not None:
+        _refuse_options(context)
         return
     from assay.cli.flags import read_integers, read_shape, split_values
     from assay.core.errors import UsageError
+    from assay.predict.answers import COLUMNS, answer_to_row, ask, read_level, read_metric
     from assay.predict.layers import open_estimator
     from assay.predict.questions import Asked, make_questions
-    from assay.predict.values import LEVELS
 
-    form = choose_form(as_json=as_json, as_csv=as_csv)
-    if level not in LEVELS:
-        raise UsageError(f"--level: got {level:g}; expected one of {', '.join(f'{one:g}' for one in LEVELS)}.")
+    form, level = choose_form(as_json=as_json, as_csv=as_csv), read_level(level)
     if not model:
         raise UsageError("Nothing was asked.", hint="For example: assay predict --model bert/base --on l4,cpu")
     opened = open_for_reading(store)
@@ -116,14 +110,14 @@ def predict(  # noqa: PLR0913  (a command has as many options as people need)
         batches=tuple(read_integers("batch", batch)) or (1,),
         engines=tuple(split_values(engine)) or ("torch",),
         mode=mode,
-        metric=metric,
+        metric=read_metric(metric),
         shape=_one_shape(read_shape(seq=None, image=None, others=shape)),
     )
     with StatusLine("counting what the models compute"):
         questions = make_questions(asked, store=opened)
     estimator = open_estimator(opened, kinds=split_values(kind) or None)
-    answers = estimator.estimate(questions)
-    rows = [answer_row(*pair, level) for pair in zip(questions, answers, strict=True)]
+    answers = ask(estimator, questions)
+    rows = [answer_to_row(*pair, level) for pair in zip(questions, answers, strict=True)]
     if form is Form.JSON:
         print_json({"predictions": rows, "broken": dict(estimator.broken)})
     elif form is Form.CSV:
@@ -134,51 +128,18 @@ def predict(  # noqa: PLR0913  (a command has as many options as people need)
         _save(store, questions, answers, is_quiet=form is not Form.TABLE)
 
 
-def answer_row(question: Question, answer: Answer, level: float) -> dict[str, Any]:
-    """Return an answer as a row: an abstention has no value, and a reason."""
-    from assay.predict.values import Prediction
+def _refuse_options(context: typer.Context) -> None:
+    """An option before a subcommand would do nothing: say so rather than ignore it."""
+    from assay.core.errors import UsageError
 
-    conditions = question.conditions
-    row: dict[str, Any] = {
-        "workload": question.workload,
-        "device": question.device.name,
-        "hw_id": question.device.hw_id,
-        "engine": conditions.engine,
-        "precision": conditions.precision,
-        "batch": conditions.batch,
-        "mode": conditions.mode,
-        "metric": answer.metric,
-        "value": None,
-    }
-    if not isinstance(answer, Prediction):
-        return row | {"reason": answer.reason, "measure": list(answer.measure)}
-    held = interval_of(answer, level)
-    return row | {
-        "value": answer.value,
-        "unit": answer.unit,
-        "lo": None if held is None else held[1],
-        "hi": None if held is None else held[2],
-        "level": None if held is None else held[0],
-        "provenance": "measured" if answer.layer.value == "measured" else "predicted",
-        "layer": answer.layer.value,
-        "model": answer.model,
-        "situation": None if answer.calibrated_on is None else answer.calibrated_on.value,
-        "calibration_groups": answer.calibration_groups,
-        "intervals": [asdict(one) for one in answer.intervals],
-        "reasons": list(answer.reasons),
-        "evidence": [asdict(one) for one in answer.evidence],
-        "flags": list(answer.flags),
-        "would_change": list(answer.would_change),
-        "device_notes": list(question.device.notes),
-    }
-
-
-def interval_of(answer: Prediction, level: float) -> tuple[float, float, float] | None:
-    """Return level, lower and upper end: of the level asked for, of a measurement its own; None without."""
-    found = answer.interval(level)
-    if found is None and answer.layer.value == "measured" and answer.intervals:
-        found = answer.intervals[0]
-    return None if found is None else (found.level, found.lo, found.hi)
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            command = context.invoked_subcommand
+            raise UsageError(
+                f"--{name.removeprefix('as_').replace('_', '-')} stands before {command!r}, where it does nothing.",
+                hint=f"Options of a subcommand go behind it: assay predict {command} --help",
+            )
 
 
 def _one_shape(sizes: dict[str, list[int]]) -> dict[str, int] | None:
@@ -239,10 +200,12 @@ def format_answer(answer: Prediction) -> str:
 
 def format_interval(answer: Prediction, level: float) -> str:
     """Write an interval as two factors of the value; empty without one."""
+    from assay.predict.answers import interval_of
+
     found = interval_of(answer, level)
     if found is None or not answer.value:
         return "none"
-    return f"{found[1] / answer.value - 1:+.0%} … {found[2] / answer.value - 1:+.0%}"
+    return f"{found.lo / answer.value - 1:+.0%} … {found.hi / answer.value - 1:+.0%}"
 
 
 def _explain(console: Any, question: Question, answer: Answer) -> None:

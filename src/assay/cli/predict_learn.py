@@ -25,6 +25,7 @@ from assay.cli.output import (
 
 if TYPE_CHECKING:
     from assay.predict.base import ExampleSource
+    from assay.predict.drift import Need
     from assay.predict.scores import Score, SplitOutcome
 
 _COLUMNS = (
@@ -73,6 +74,9 @@ def train(
     data: DataOption = None,
     split: SplitOption = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the version; do not have it answer.")] = False,
+    if_needed: Annotated[
+        bool, typer.Option("--if-needed", help="Only what has drifted, or where enough is new: for a nightly job.")
+    ] = False,
     seed: SeedOption = 0,
     store: StoreOption = None,
     as_json: JsonOption = False,
@@ -84,11 +88,16 @@ def train(
 
     opened = open_for_reading(store)
     source = _source(opened, data)
-    splits = split_values(split) or None
+    splits, kinds = split_values(split) or None, split_values(kind)
+    if if_needed:
+        kinds, waiting = _needed(kinds, opened)
+        if not kinds:
+            _say_waiting(waiting, as_json=as_json)
+            return
     with StatusLine("reading") as line:
         found = list(
             train_kinds(
-                split_values(kind), source, shelf_of(opened.location), seed=seed, splits=splits,
+                kinds, source, shelf_of(opened.location), seed=seed, splits=splits,
                 is_promoting=not keep, listener=line.show,
             )
         )  # fmt: skip
@@ -111,11 +120,21 @@ def train(
             console.print(f"  ! {note}", style="dim", soft_wrap=True)
 
 
-def validate(
+def validate(  # noqa: PLR0913  (a command has as many options as people need)
     kind: KindOption = None,
     split: SplitOption = None,
     data: DataOption = None,
     groups: Annotated[bool, typer.Option("--groups", help="Print every held-out group, not only the worst.")] = False,
+    output: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write a report: .html, .md, .json, ...; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     seed: SeedOption = 0,
     store: StoreOption = None,
     as_json: JsonOption = False,
@@ -128,22 +147,11 @@ def validate(
       assay predict validate --kind graph --data FOLDER
     """
     from assay.cli.flags import split_values
-    from assay.predict.train import choose_kinds, validate_kind
 
     form = choose_form(as_json=as_json, as_csv=as_csv)
     source = _source(open_for_reading(store), data)
-    outcomes: list[SplitOutcome] = []
-    skipped: list[str] = []
-    wanted = split_values(split)
     with StatusLine("reading") as line:
-        for one in choose_kinds(split_values(kind)):
-            line.show(f"{one.name}: reading")
-            gathered = one.gather(source)
-            if len(gathered.examples) < one.fewest:
-                skipped.append(f"{one.name}: {len(gathered.examples)} examples, and it takes {one.fewest}")
-                continue
-            names = [name for name in wanted if name in one.splits] if wanted else None
-            outcomes += validate_kind(one, gathered, names, seed=seed, listener=line.show)
+        outcomes, skipped = _validate(split_values(kind), split_values(split), source, seed, line)
     if form is Form.JSON:
         print_json({"outcomes": [outcome_row(one) for one in outcomes], "skipped": skipped})
     elif form is Form.CSV:
@@ -152,6 +160,12 @@ def validate(
         print_outcomes(outcomes, all_groups=groups)
         for reason in skipped:
             make_console().print(f"left out: {reason}", style="dim", soft_wrap=True)
+    if output and outcomes:
+        from assay.cli.predict_report import report_validation
+        from assay.cli.report_output import write_files
+        from assay.report.base import RenderOptions
+
+        write_files(report_validation(outcomes, skipped), output, None, RenderOptions())
 
 
 def outcome_row(one: SplitOutcome) -> dict[str, Any]:
@@ -219,6 +233,62 @@ def _method_rows(one: SplitOutcome) -> list[dict[str, Any]]:
         }
         for name, score in one.methods.items()
     ]  # fmt: skip
+
+
+def _validate(
+    kinds: Sequence[str], wanted: Sequence[str], source: ExampleSource, seed: int, line: StatusLine
+) -> tuple[list[SplitOutcome], list[str]]:
+    """Run every split there is data for; what is left out comes back in words. Raises UnknownNameError for a slip."""
+    from assay.core.errors import AssayError, UnknownNameError
+    from assay.predict.train import choose_kinds, validate_kind
+
+    chosen = choose_kinds(kinds)
+    known = {name for one in chosen for name in one.splits}
+    for name in wanted:
+        if name not in known:
+            raise UnknownNameError("split", name, known)
+    outcomes: list[SplitOutcome] = []
+    skipped: list[str] = []
+
+    def listen(text: str) -> None:
+        line.show(text)
+        if " left out: " in text:
+            skipped.append(text.replace(" left out: ", ": "))
+
+    for one in chosen:
+        names = [name for name in one.splits if not wanted or name in wanted]
+        if not names:
+            continue
+        line.show(f"{one.name}: reading")
+        try:
+            gathered = one.gather(source)
+            if len(gathered.examples) < one.fewest:
+                skipped.append(f"{one.name}: {len(gathered.examples)} examples, and it takes {one.fewest}")
+                continue
+            outcomes += validate_kind(one, gathered, names, seed=seed, listener=listen)
+        except ImportError as error:
+            skipped.append(f"{one.name}: {error} ({one.install_hint})")
+        except AssayError as error:
+            skipped.append(f"{one.name}: {error}")
+    return outcomes, skipped
+
+
+def _needed(kinds: Sequence[str], opened: Any) -> tuple[list[str], list[Need]]:
+    from assay.predict.drift import judge_need, read_pairs
+    from assay.predict.models import shelf_of
+    from assay.predict.train import choose_kinds
+
+    pairs, shelf = read_pairs(opened), shelf_of(opened.location)
+    needs = [judge_need(one.name, opened, shelf, pairs) for one in choose_kinds(kinds)]
+    return [one.kind for one in needs if one.is_needed], needs
+
+
+def _say_waiting(needs: Sequence[Need], *, as_json: bool) -> None:
+    if as_json:
+        print_json([])
+        return
+    for one in needs:
+        make_console().print(f"{one.kind}: nothing to learn yet: {one.known}", soft_wrap=True)
 
 
 def _source(opened: Any, data: Sequence[Path] | None) -> ExampleSource:

@@ -7,6 +7,7 @@ functions.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -14,6 +15,7 @@ import math
 import os
 import re
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -31,8 +33,10 @@ _MANIFEST = "manifest.json"
 _LONGEST_MANIFEST = 8 << 20
 _LONGEST_ARRAYS = 256 << 20
 _MOST_ARRAYS = 256
-_ARRAY = re.compile(r"arrays/[A-Za-z0-9_.-]{1,100}\.npy")
+_NAME = re.compile(r"(?=.{1,100}$)[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*")
+"""Names of arrays; they may be grouped by slashes. Nothing is ever unpacked to a path of that name."""
 _KINDS_OF_NUMBERS = "biuf"
+_NPY_VERSION = (1, 0)
 _WHEN = (1980, 1, 1, 0, 0, 0)
 """Time of every member: equal content is an equal file."""
 
@@ -62,7 +66,10 @@ class ModelRecord:
 
 
 def write_model(record: ModelRecord) -> tuple[bytes, str]:
-    """Return the file's content and its version. The same record is the same content."""
+    """Return the file's content and its version. The same record is the same content.
+
+    Raises ValueError for a name of an array, or numbers, that could not be read back.
+    """
     import numpy as np
 
     manifest = {
@@ -75,7 +82,7 @@ def write_model(record: ModelRecord) -> tuple[bytes, str]:
         "uses": [asdict(one) for one in record.uses],
         "states": dict(record.states),
         "notes": list(record.notes),
-        "outcomes": [_outcome_to_dict(one) for one in record.outcomes],
+        "outcomes": [outcome_to_dict(one) for one in record.outcomes],
         "meta": record.payload.meta,
     }
     buffer = io.BytesIO()
@@ -83,8 +90,10 @@ def write_model(record: ModelRecord) -> tuple[bytes, str]:
         text = json.dumps(manifest, sort_keys=True, allow_nan=False).encode()
         file.writestr(zipfile.ZipInfo(_MANIFEST, _WHEN), text, zipfile.ZIP_DEFLATED)
         for name, values in sorted(record.payload.arrays.items()):
+            if not _NAME.fullmatch(name) or np.asarray(values).dtype.kind not in _KINDS_OF_NUMBERS:
+                raise ValueError(f"got an array {name!r} of {np.asarray(values).dtype}; expected numbers and a name")
             array = io.BytesIO()
-            np.lib.format.write_array(array, np.ascontiguousarray(values), version=(1, 0), allow_pickle=False)
+            np.lib.format.write_array(array, np.ascontiguousarray(values), version=_NPY_VERSION, allow_pickle=False)
             file.writestr(zipfile.ZipInfo(f"arrays/{name}.npy", _WHEN), array.getvalue(), zipfile.ZIP_DEFLATED)
     content = buffer.getvalue()
     return content, version_of(content)
@@ -113,7 +122,7 @@ def read_content(content: bytes, name: str) -> ModelRecord:
             return _read(file, version_of(content))
     except (
         zipfile.BadZipFile, ValueError, KeyError, TypeError, EOFError, OverflowError, AttributeError, OSError,
-        NotImplementedError, RuntimeError, RecursionError,
+        NotImplementedError, RuntimeError, RecursionError, MemoryError, zlib.error,
     ) as error:  # fmt: skip
         raise _broken(name, f"{type(error).__name__}: {error}") from error
 
@@ -126,7 +135,8 @@ def save_bytes(content: bytes, path: Path) -> None:
         beside.write_bytes(content)
         beside.replace(path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
         raise AssayError(f"The predictor could not be written to {path}: {error.strerror or error}.") from error
 
 
@@ -150,9 +160,10 @@ def _read(file: zipfile.ZipFile, version: str) -> ModelRecord:
     for one in members:
         if one.filename == _MANIFEST:
             continue
-        if not _ARRAY.fullmatch(one.filename):
+        name = one.filename.removeprefix("arrays/").removesuffix(".npy")
+        if one.filename != f"arrays/{name}.npy" or not _NAME.fullmatch(name):
             raise ValueError(f"it has a member {one.filename[:100]!r}")
-        arrays[one.filename[len("arrays/") : -len(".npy")]] = _array(_member(file, one.filename, _LONGEST_ARRAYS))
+        arrays[name] = _array(_member(file, one.filename, _LONGEST_ARRAYS))
     return ModelRecord(
         kind=str(manifest["kind"]),
         made_at=datetime.fromisoformat(manifest["made_at"]),
@@ -182,16 +193,23 @@ def _member(file: zipfile.ZipFile, name: str, limit: int) -> bytes:
 def _array(content: bytes) -> Any:
     import numpy as np
 
-    values = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
-    if values.dtype.kind not in _KINDS_OF_NUMBERS:
-        raise ValueError(f"an array holds {values.dtype}, not numbers")
-    return values
+    file = io.BytesIO(content)
+    if np.lib.format.read_magic(file) != _NPY_VERSION:
+        raise ValueError("an array is of a format that assay does not write")
+    shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    if dtype.kind not in _KINDS_OF_NUMBERS:
+        raise ValueError(f"an array holds {dtype}, not numbers")
+    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != len(content) - file.tell():
+        raise ValueError(f"an array of the shape {shape} has {len(content) - file.tell()} bytes")
+    file.seek(0)
+    return np.lib.format.read_array(file, allow_pickle=False)
 
 
 # -- outcomes ----------------------------------------------------------------------------------------------------
 
 
-def _outcome_to_dict(one: SplitOutcome) -> dict[str, Any]:
+def outcome_to_dict(one: SplitOutcome) -> dict[str, Any]:
+    """Return an outcome as JSON-able data, levels as text."""
     return {
         "kind": one.kind, "split": one.split, "question": one.question, "metric": one.metric,
         "methods": {name: _score_to_dict(score) for name, score in one.methods.items()},

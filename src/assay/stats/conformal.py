@@ -10,8 +10,10 @@ functions.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,6 +30,11 @@ class Calibration:
     scores: tuple[float, ...]
     weights: tuple[float, ...]
     groups: int
+    _reached: tuple[float, ...] = field(init=False, repr=False, compare=False, default=())
+    """The weight up to each score: asked for with every prediction, and there are tens of thousands of scores."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_reached", tuple(accumulate(self.weights)))
 
     @property
     def n(self) -> int:
@@ -63,12 +70,8 @@ class Calibration:
         wanted = level * (1 + 1 / self.groups) if self.groups else math.inf
         if wanted > 1 + 1e-12:
             return math.inf
-        total = 0.0
-        for score, weight in zip(self.scores, self.weights, strict=True):
-            total += weight
-            if total >= wanted - 1e-12:
-                return score
-        return self.scores[-1]
+        place = bisect_left(self._reached, wanted - 1e-12)
+        return self.scores[min(place, len(self.scores) - 1)]
 
 
 def calibrate(errors: ArrayLike, groups: Sequence[str], scales: ArrayLike | None = None) -> Calibration:

@@ -106,9 +106,3 @@ def test_which_hardware(client: TestClient) -> None:
     assert (nothing["basis"], nothing["ranked"]) == (None, [])
     assert client.get("/api/v1/recommend/hardware?workload=a&prices=b").status_code == 400
     assert client.get("/api/v1/recommend/hardware").status_code == 422
-
-
-def test_there_is_no_predictor_and_it_says_so(client: TestClient) -> None:
-    answer = client.get("/api/v1/predict?workload=bert/base&hardware=nvidia-l4")
-    assert (answer.status_code, answer.json()["type"]) == (501, "urn:assay:problem:not-yet")
-    assert client.get("/api/v1/predictions").json() == {"items": [], "next": None}
