@@ -40,6 +40,8 @@ _SURELY_TOO_LARGE = 0.95
 """Probability of running out of memory from which no time is foretold: there would be none."""
 _LIKELY_TOO_LARGE = 0.05
 _SURELY_SMALL = 0.1
+_NO_NUMBER = 1.0
+"""Mean error on a split above which a kind says nothing there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +192,11 @@ def open_estimator(store: Store | None = None, *, kinds: Sequence[str] | None = 
 def _find_beaten(record: ModelRecord, situation: Situation) -> str | None:
     for split in _SPLIT_OF.get(situation, ()):
         outcome = record.outcome(split)
-        if outcome is not None:
-            return f"{', '.join(outcome.beaten_by)} on the split {split}" if outcome.beaten_by else None
+        if outcome is None:
+            continue
+        if outcome.own.mean_error > _NO_NUMBER:
+            return f"its own errors on the split {split} ({outcome.own.mean_error:.0%} on average)"
+        return f"{', '.join(outcome.beaten_by)} on the split {split}" if outcome.beaten_by else None
     return None
 
 

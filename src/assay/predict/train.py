@@ -18,6 +18,8 @@ from assay.predict.models import promote, save_model
 from assay.predict.scores import SplitOutcome
 
 Listener = Callable[[str], None]
+_WORST = 1.0
+"""Mean error above which a split is not won, whatever the baselines do: a factor of two is no number to act on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +122,9 @@ def judge(outcomes: Sequence[SplitOutcome]) -> tuple[bool, str]:
     """Say whether a version deserves to answer: it beats every naive baseline on a split at least."""
     if not outcomes:
         return False, "it was held against nothing"
-    won = [one.split for one in outcomes if not one.beaten_by]
+    won = [one.split for one in outcomes if not one.beaten_by and one.own.mean_error <= _WORST]
     lost = [f"{one.split} (by {', '.join(one.beaten_by)})" for one in outcomes if one.beaten_by]
+    lost += [f"{one.split} (off by {one.own.mean_error:.0%})" for one in outcomes if one.own.mean_error > _WORST]
     if not won:
         return False, f"a naive baseline beats it on every split: {'; '.join(lost)}"
     return True, f"it beats the naive baselines on {', '.join(won)}" + (f"; not on {'; '.join(lost)}" if lost else "")

@@ -58,7 +58,6 @@ _PROBLEMS: Mapping[int, tuple[str, str]] = {
     422: ("Invalid", "A parameter or the body is not valid, or the file cannot be imported."),
     429: ("TooMany", "The client asked too often."),
     500: ("Crash", "Something unforeseen went wrong."),
-    501: ("NotYet", "This assay cannot do that yet."),
     503: ("Unavailable", "The store cannot be read, or too much is being asked at once."),
 }
 _OF_GET = (400, 401, 403, 404, 405, 421, 422, 429, 500, 503)

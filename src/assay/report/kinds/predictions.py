@@ -39,10 +39,10 @@ TITLE = "Predicted against measured"
 OPTIONS: Mapping[str, str] = {}
 _HOW = (
     (
-        "Nothing in assay predicts yet. Once it does, every prediction is kept with its interval, and whatever "
-        "is measured later of the same case on the same hardware is held against it here."
+        "Predictions are kept with `assay predict --save`, each with its interval, and whatever is measured later of "
+        "the same case on the same hardware is held against it here."
     ),
-    "Until then nothing is estimated: a number that was not measured is missing.",
+    "What nobody foretold is not estimated: a number that was not measured is missing.",
 )
 _MOST_ROWS = 200
 

@@ -1,6 +1,6 @@
 """Which hardware: a workload, what counts, and limits; devices in order of what was measured on them.
 
-What it says is the `hardware` report. Nothing is predicted until a predictor is installed, which the page says.
+What it says is the `hardware` report. It ranks what was measured; what is foretold is a command, which the page names.
 May import: core, report, web.
 """
 
@@ -37,8 +37,8 @@ _BEST = 12
 _UNPREDICTED = Text(
     (
         (
-            "Devices without a result of this workload are not guessed at: no predictor is installed. One that is will "
-            "add them with an interval, drawn apart from what was measured, and only where it beats the plain roofline."
+            "Devices without a result of this workload are not in this order. What they would do is foretold, with an "
+            "interval and apart from what was measured, by: assay recommend --model bert/base --on l4,h100"
         ),
     )
 )
