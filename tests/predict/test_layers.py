@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from assay.predict.base import Payload
-from assay.predict.layers import Estimator, LoadedKind
+from assay.predict.layers import Estimator, LoadedKind, open_estimator
 from assay.predict.model_file import ModelRecord
 from assay.predict.scores import Score, SplitOutcome
 from assay.predict.values import (
@@ -119,3 +119,16 @@ def test_answers_keep_the_order_of_questions() -> None:
     kinds = (make_kind("any", make_answer(1.0, 2.0)),)
     found = Estimator(kinds).estimate([QUESTION, replace(QUESTION, workload="c/d"), QUESTION])
     assert len(found) == 3
+
+
+def test_memory_is_told_without_anything_learned_and_says_so() -> None:
+    estimator = open_estimator(None, kinds=["memory"])
+    graph = GraphProfile(
+        "a/b", "a", {"matmul": OpWork(1, 1e9, 1e6)}, parameters=1e8, weight_elements=1e8, activation_peak_elements=1e6
+    )
+    asked = replace(QUESTION, metric="device_memory_peak_bytes", graph=graph, device=replace(DEVICE, kind="gpu"))
+    (found,) = estimator.estimate([asked])
+    assert isinstance(found, Prediction)
+    assert found.value == 4 * (1e8 + 1e6)
+    assert found.intervals == ()
+    assert "its error untested" in found.flags[0]

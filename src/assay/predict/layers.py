@@ -10,13 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from assay import __version__
 from assay.core.errors import AssayError, UnsupportedError
-from assay.predict.base import Fitted
+from assay.predict.base import Fitted, Payload
 from assay.predict.measured import MeasuredNumbers
 from assay.predict.memory import MemoryCorrection, MemoryEstimate, context_bytes, estimate_memory
-from assay.predict.memory_kind import MemoryModel
+from assay.predict.memory_kind import KIND as MEMORY
+from assay.predict.memory_kind import METRICS, MemoryModel
 from assay.predict.model_file import ModelRecord
 from assay.predict.values import LEVELS, Abstention, Answer, Layer, Prediction, Question, Situation
 
@@ -184,9 +187,17 @@ def open_estimator(store: Store | None = None, *, kinds: Sequence[str] | None = 
             continue
         if loaded is not None:
             found.append(LoadedKind(*loaded, predictors.get(name).metrics))
+    if not any(one.record.kind == MEMORY for one in found) and (kinds is None or MEMORY in kinds):
+        found.append(_analytic_memory())
     measured = MeasuredNumbers() if store is None else MeasuredNumbers.of(store)
     learned = next((one.fitted.correction for one in found if isinstance(one.fitted, MemoryModel)), MemoryCorrection())
     return Estimator(tuple(found), measured, learned, broken)
+
+
+def _analytic_memory() -> LoadedKind:
+    """Memory is added up from the graph where nothing was learned of it: without intervals, and it says so."""
+    record = ModelRecord(MEMORY, datetime.fromtimestamp(0, UTC), __version__, Payload({}), version="analytic")
+    return LoadedKind(record, MemoryModel(), METRICS)
 
 
 def _find_beaten(record: ModelRecord, situation: Situation) -> str | None:

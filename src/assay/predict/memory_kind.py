@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from assay.predict.values import GraphProfile
 
 KIND = "memory"
-_METRICS = (HOST_METRIC, DEVICE_METRIC)
+METRICS = (HOST_METRIC, DEVICE_METRIC)
 _SPLITS = {
     "family": "a family whose memory was not measured",
     "model": "a model whose memory was not measured",
@@ -52,8 +52,8 @@ class MemoryModel:
         return estimate_memory(question.graph, question.conditions, self.correction, kind=question.device.kind)
 
     def _answer_one(self, question: Question) -> Answer:
-        if question.metric not in _METRICS:
-            return Abstention(question.metric, f"the predictor of memory tells {' and '.join(_METRICS)} only")
+        if question.metric not in METRICS:
+            return Abstention(question.metric, f"the predictor of memory tells {' and '.join(METRICS)} only")
         try:
             found = self.estimate(question)
         except AssayError as error:
@@ -169,7 +169,7 @@ predictors.add(
     PredictorKind(
         name=KIND,
         title="Peak memory",
-        metrics=_METRICS,
+        metrics=METRICS,
         splits=_SPLITS,
         gather=gather_kind,
         fit=fit_memory,
