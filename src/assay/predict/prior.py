@@ -102,6 +102,10 @@ def write_card(records: Sequence[ModelRecord]) -> str:
         "Intended use: a first guess, with an interval, of what nobody measured. Not for: comparing products, claims",
         "about a maker, or any number that somebody could have measured. Predictions are never shown as measurements.",
         "",
+        "Everything is learned anew without what is held out. Features, settings and which rows a split is about were",
+        "chosen while looking at some of these splits, with one seed, so their figures are a little optimistic",
+        "([graphs](predict-learner.md), [systems and power](predict-system.md)).",
+        "",
     ]
     if not records:
         lines += ["No prior ships with this version.", ""]
