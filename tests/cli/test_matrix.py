@@ -86,3 +86,19 @@ def test_slips_are_said(here: Here, words: tuple[str, ...], message: str) -> Non
     said = here("recommend", "--model", "bert/tiny", *on, *words)
     assert said.code == 2
     assert message in said.err
+
+
+def test_a_load_takes_devices_with_room_for_the_queue(here: Here) -> None:
+    asked = ("plan", "--model", "bert/tiny", *_DEVICES, "--qps", 20000, "--price", "l4=0.71,t4=0.35,rtx4090=0.4")
+    said = here(*asked, "--max-wait", "5ms", "--json")
+    assert said.code == 0, said.err
+    plans = json.loads(said.out)["plans"]
+    assert plans
+    for one in plans:
+        assert one["replicas"] * one["rate_per_s"] * 0.8 >= 20000 * 0.99
+        assert one["p_meets"] >= 0.9
+        assert one["busy"] <= 0.8
+        assert one["provenance"] == "predicted"
+    costs = [one["usd_h"] for one in plans]
+    assert costs == sorted(costs)
+    assert " × NVIDIA" in here(*asked).out

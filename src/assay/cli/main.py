@@ -33,6 +33,7 @@ from assay.cli import (
     kpi,
     listing,
     matrix,
+    plan,
     predict,
     probe,
     recommend,
@@ -98,6 +99,7 @@ recommend.register(app)
 predict.register(app)
 matrix.register(app)
 suggest.register(app)
+plan.register(app)
 report.register(app)
 serve.register(app)
 app.add_typer(suite.app, name="suite")
