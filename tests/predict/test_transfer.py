@@ -10,8 +10,9 @@ import pytest
 from assay.core.errors import AssayError
 from assay.predict.base import Gathered, Payload
 from assay.predict.graph.features import describe
-from assay.predict.transfer import Surface, expect_surface, fit_transfer, load_transfer
+from assay.predict.transfer import fit_transfer, load_transfer
 from assay.predict.transfer_check import choose_probes, make_targets, validate_transfer
+from assay.predict.transfer_process import Index, Scaling, Surface, teach
 from assay.predict.values import (
     Abstention,
     Conditions,
@@ -123,5 +124,44 @@ def test_one_device_teaches_nothing_of_another() -> None:
 
 def test_what_is_far_from_every_probe_is_less_certain() -> None:
     known = np.random.default_rng(0).normal(size=(10, 4))
-    _, sds = expect_surface(Surface(), known, np.full(10, 0.2), np.vstack([known[0], known[0] + 50]))
+    scaling = Scaling.of(known)
+    taught = teach(Surface(), scaling.scale(known), np.full(10, 0.2))
+    _, sds = taught.expect(scaling.scale(np.vstack([known[0], known[0] + 50])))
     assert sds[1] > sds[0]
+
+
+def test_an_answer_does_not_depend_on_what_else_is_asked(gathered: Gathered) -> None:
+    kept = [one for one in gathered.examples if one.groups["device"] != "device 3" or one.groups["model"] < "net/2"]
+    model = fit_transfer(Gathered(kept, ()), 0)
+    asked = [make_question(make_device(3), place) for place in (77, 31, 50)]
+    together = model.answer([*asked, replace(asked[0], workload="net/unheard")])
+    assert isinstance(together[-1], Abstention)
+    for alone, found in zip((model.answer([one])[0] for one in asked), together, strict=False):
+        assert isinstance(alone, Prediction)
+        assert isinstance(found, Prediction)
+        assert alone.value == pytest.approx(found.value, rel=1e-12)
+        assert alone.intervals[0].hi == pytest.approx(found.intervals[0].hi, rel=1e-12)
+
+
+def test_what_is_validated_is_what_answers(gathered: Gathered) -> None:
+    probes = {f"net/{place}" for place in range(10)}
+    kept = [one for one in gathered.examples if one.groups["device"] != "device 3" or one.groups["model"] in probes]
+    model = fit_transfer(Gathered(kept, ()), 0)
+    (target,) = (one for one in make_targets(gathered.examples) if one.device == "device 3")
+    own, test = list(range(10)), list(range(10, 90))
+    scaling = Scaling.of(model.rows)
+    mean, _ = teach(model.surface, scaling.scale(target.rows[own]), target.residuals[own]).expect(
+        scaling.scale(target.rows[test])
+    )
+    answers = model.answer([make_question(make_device(3), place) for place in test])
+    found = [one.value for one in answers if isinstance(one, Prediction)]
+    assert found == pytest.approx(target.truth[test] / np.exp(target.residuals[test] - mean), rel=1e-9)
+
+
+def test_the_most_alike_software_of_each_other_device_is_brought_over() -> None:
+    software = [("nchw", 2.01), ("nchw", 2.04), ("nhwc", 2.09), ("nhwc", 2.04), ("nchw", 2.09)]
+    index = Index.of(["k"] * 5, ["a", "a", "a", "b", "here"], software)
+    assert index.find("k", "here", ("nchw", 2.09)) == [1, 3]
+    assert index.find("k", "here", ("nhwc", 2.04)) == [2, 3]
+    assert index.find("k", "here", (None, None)) == [0, 1, 2, 3]
+    assert index.find("other", "here", (None, None)) == []

@@ -118,7 +118,8 @@ def _print(rows: list[dict[str, Any]], abstained: list[tuple[str, str]]) -> None
         table.add_row(
             f"{row['replicas']} × {row['device']}", f"{row['precision']} b{row['batch']} {row['engine']}",
             f"{format_significant(row['rate_per_s'])}/s", f"{row['busy']:.0%}", f"{row['p_meets']:.0%}",
-            "–" if cost is None else f"{cost:.2f}", "–" if each is None else format_significant(each), row["provenance"],
+            "–" if cost is None else f"{cost:.2f}", "–" if each is None else format_significant(each),
+            row["provenance"],
         )  # fmt: skip
     console.print(table)
     for name, why in abstained:

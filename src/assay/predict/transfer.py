@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from assay.core.errors import AssayError
 from assay.predict.base import ExampleSource, Gathered, Payload, PredictorKind, predictors
 from assay.predict.graph.features import FEATURES, describe, why_not_described
 from assay.predict.scores import SplitOutcome
+from assay.predict.transfer_process import Index, Scaling, Software, Surface, Taught, teach
 from assay.predict.values import (
     LEVELS,
     Abstention,
@@ -44,16 +45,18 @@ SPLITS = {
     "device-40": "the same with 40 models measured there",
 }
 FEWEST = 60
+_MOST_PROBES = 300
+"""Rows of a device that its process is made of: more change little, and cost with the third power."""
+_RELEASE = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Surface:
-    """Of what a process over make-ups is made: standard deviations of its level, its shape, a row; its length."""
+class Elsewhere:
+    """What other devices say of one key: mean logarithm of time over roofline, the rows shown, the devices named."""
 
-    level: float = 0.5
-    shape: float = 0.12
-    row: float = 0.04
-    length: float = 3.0
+    ratio: float
+    evidence: tuple[Evidence, ...]
+    devices: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,28 +64,70 @@ class TransferModel:
     """Rows by what they share: ``keys`` say model, shape, software; ``devices`` where each was timed.
 
     ``logs`` (n,) are logarithms of seconds a sample, ``roofs`` (n,) of the roofline's, ``rows`` (n, features) make-ups.
-    ``residuals`` of a device are found when it is asked for: what its own rows took over what the others foretell.
+    ``software`` tells which of a device's rows is the most alike. What a device's own rows took over what the others
+    foretell is found when the device is first asked for, and kept.
     """
 
     keys: tuple[str, ...]
     devices: tuple[str, ...]
+    software: tuple[Software, ...]
     logs: Floats
     roofs: Floats
     rows: Floats
     surface: Surface
     calibrations: Mapping[str, Calibration]
     sources: tuple[str, ...]
+    _index: Index = field(init=False, repr=False, compare=False)
+    _scaling: Scaling = field(init=False, repr=False, compare=False)
+    _ratios: Floats = field(init=False, repr=False, compare=False)
+    _known: frozenset[str] = field(init=False, repr=False, compare=False)
+    _found: dict[tuple[str, str | None, Software], Elsewhere | None] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
+    """What was looked up already: a matrix asks the same of two hundred devices."""
+    _taught: dict[tuple[str, str], Taught] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_index", Index.of(self.keys, self.devices, self.software))
+        object.__setattr__(self, "_scaling", Scaling.of(self.rows))
+        object.__setattr__(self, "_ratios", self.logs - self.roofs)
+        object.__setattr__(self, "_known", frozenset(self.devices))
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer latencies of models that other devices were measured with; the rest gets an abstention."""
-        return [self._answer(one) for one in questions]
+        import numpy as np
+
+        answers: dict[int, Answer] = {}
+        asked: dict[tuple[str, str], list[tuple[int, Elsewhere]]] = {}
+        for place, question in enumerate(questions):
+            why = why_not_described(question)
+            if question.metric != METRIC or why is not None:
+                reason = str(why or f"transfer foretells {METRIC}, not {question.metric}")
+                answers[place] = Abstention(question.metric, reason)
+                continue
+            key, device = key_of(question), question.device.name
+            found = self._look(key, question.workload, device, software_of(question))
+            if found is None:
+                reason = f"{question.workload} was not measured like this on another device"
+                answers[place] = Abstention(question.metric, reason)
+            else:
+                asked.setdefault((device if device in self._known else "", setting_of(key)), []).append((place, found))
+        for (device, setting), places in asked.items():
+            described = describe([questions[place] for place, _ in places])
+            taught = self._teach(device, setting)
+            means, sds = taught.expect(self._scaling.scale(fill(described.rows)))
+            elsewhere = np.array([found.ratio for _, found in places])
+            values = np.exp(elsewhere + means) * described.base_s * 1e9
+            for (place, found), value, sd in zip(places, values.tolist(), sds.tolist(), strict=True):
+                answers[place] = self._make_answer(questions[place], found, value, sd, taught.probes)
+        return [answers[place] for place in range(len(questions))]
 
     def payload(self) -> Payload:
         """What ``load_transfer`` reads."""
         surface = self.surface
         meta = {
             "features": list(FEATURES), "keys": list(self.keys), "devices": list(self.devices),
-            "sources": list(self.sources),
+            "sources": list(self.sources), "software": [list(one) for one in self.software],
             "surface": [surface.level, surface.shape, surface.row, surface.length],
             "calibrations": {
                 name: {"scores": list(one.scores), "weights": list(one.weights), "groups": one.groups}
@@ -91,32 +136,8 @@ class TransferModel:
         }  # fmt: skip
         return Payload(meta, {"logs": self.logs, "roofs": self.roofs, "rows": self.rows})
 
-    def _answer(self, question: Question) -> Answer:
-        import numpy as np
-
-        why = why_not_described(question)
-        if question.metric != METRIC or why is not None:
-            return Abstention(question.metric, str(why or f"transfer foretells {METRIC}, not {question.metric}"))
-        key, device = key_of(question), question.device.name
-        places = [place for place, (one, where) in enumerate(zip(self.keys, self.devices, strict=True))
-                  if one == key and where != device]  # fmt: skip
-        if not places:
-            return Abstention(question.metric, f"{question.workload} was not measured like this on another device")
-        found = describe([question])
-        row, roof = fill(found.rows)[0], math.log(float(found.base_s[0]) / question.conditions.batch)
-        expected = float(np.mean(self.logs[places] - self.roofs[places])) + roof
-        own = [place for place, where in enumerate(self.devices) if where == device]
-        probes = self._residuals(own)
-        mean, sd = 0.0, math.hypot(self.surface.level, self.surface.shape)
-        if probes:
-            taught = np.array([place for place, _ in probes])
-            means, sds = expect_surface(
-                self.surface, self.rows[taught], np.array([one for _, one in probes]), row[None, :]
-            )
-            mean, sd = float(means[0]), float(sds[0])
-        value = math.exp(expected + mean) * question.conditions.batch * 1e9
-        split = split_for(len(probes))
-        held = self.calibrations.get(split)
+    def _make_answer(self, question: Question, found: Elsewhere, value: float, sd: float, probes: int) -> Answer:
+        device, held = question.device.name, self.calibrations.get(split_for(probes))
         intervals, flags = [], []
         for level in LEVELS if held is not None else ():
             half = held.half_width(level) * sd if held is not None else math.inf
@@ -124,35 +145,59 @@ class TransferModel:
                 intervals.append(Interval(level, value * math.exp(-half), value * math.exp(half)))
         if len(intervals) < len(LEVELS):
             flags.append(f"only {0 if held is None else held.groups} devices to calibrate on")
-        where = sorted({self.devices[place] for place in places})
-        evidence = tuple(
-            Evidence(f"{question.workload} on {self.devices[place]}", math.exp(float(self.logs[place])) * 1e9,
-                     "ns a sample", self.sources[place], "the same model elsewhere")
-            for place in places[:3]
-        )  # fmt: skip
-        reason = f"as on {', '.join(where[:3])}, by the ratio of the rooflines, and {len(probes)} models measured here"
+        reason = f"as on {found.devices}, by the ratio of the rooflines, and {probes} models measured here"
         return Prediction(
-            METRIC, value, "ns", tuple(intervals), Layer.TRANSFER, (reason,), evidence, Situation.UNSEEN_DEVICE,
+            METRIC, value, "ns", tuple(intervals), Layer.TRANSFER, (reason,), found.evidence, Situation.UNSEEN_DEVICE,
             0 if held is None else held.n, 0 if held is None else held.groups, flags=tuple(flags),
             would_change=(f"a few models measured on {device}",),
         )  # fmt: skip
 
-    def _residuals(self, own: Sequence[int]) -> list[tuple[int, float]]:
-        """What each row of a device took over what other devices foretell of it, for those that others know."""
+    def _look(self, key: str, workload: str, device: str, software: Software) -> Elsewhere | None:
         import numpy as np
 
-        elsewhere: dict[str, list[int]] = {}
-        mine = set(own)
-        for place, key in enumerate(self.keys):
-            if place not in mine:
-                elsewhere.setdefault(key, []).append(place)
-        found = []
-        for place in own:
-            others = elsewhere.get(self.keys[place], [])
-            if others:
-                expected = float(np.mean(self.logs[others] - self.roofs[others])) + float(self.roofs[place])
-                found.append((place, float(self.logs[place]) - expected))
-        return found
+        asked = (key, device if device in self._known else None, software)
+        if asked not in self._found:
+            places = self._index.find(key, device, software)
+            where = sorted({self.devices[place] for place in places})
+            evidence = tuple(
+                Evidence(f"{workload} on {self.devices[place]}", math.exp(float(self.logs[place])) * 1e9,
+                         "ns a sample", self.sources[place], "the same model elsewhere")
+                for place in places[:3]
+            )  # fmt: skip
+            self._found[asked] = (
+                Elsewhere(float(np.mean(self._ratios[places])), evidence, ", ".join(where[:3])) if places else None
+            )
+        return self._found[asked]
+
+    def _teach(self, device: str, setting: str) -> Taught:
+        """What the device's own rows of a setting took over what others foretell of them, found once."""
+        import numpy as np
+
+        if (device, setting) not in self._taught:
+            known = []
+            for place, where in enumerate(self.devices):
+                if where == device and setting_of(self.keys[place]) == setting:
+                    found = self._index.find(self.keys[place], device, self.software[place])
+                    if found:
+                        known.append((place, float(self._ratios[place] - np.mean(self._ratios[found]))))
+            kept = known[:: max(1, math.ceil(len(known) / _MOST_PROBES))]
+            rows = self._scaling.scale(self.rows[[place for place, _ in kept]])
+            self._taught[device, setting] = teach(self.surface, rows, np.array([one for _, one in kept]))
+        return self._taught[device, setting]
+
+
+def setting_of(key: str) -> str:
+    """Return what of a key is not the model: mode, precision, engine, kind of device."""
+    return " ".join(key.rsplit(" ", 4)[1:])
+
+
+def software_of(question: Question) -> Software:
+    """Read layout and release of the framework from the options of a question."""
+    options = dict(question.conditions.options)
+    layout, release = options.get("layout"), options.get("torch")
+    parts = str(release or "").split(".")[:_RELEASE]
+    known = len(parts) == _RELEASE and all(one.isdecimal() for one in parts)
+    return None if layout is None else str(layout), int(parts[0]) + int(parts[1]) / 100 if known else None
 
 
 def key_of(question: Question) -> str:
@@ -169,29 +214,6 @@ def fill(rows: Floats) -> Floats:
     import numpy as np
 
     return np.nan_to_num(np.asarray(rows, dtype=np.float64), nan=0.0)
-
-
-def expect_surface(surface: Surface, known: Floats, residuals: Floats, asked: Floats) -> tuple[Floats, Floats]:
-    """Return mean and standard deviation (m,) of what ``asked`` (m, features) miss, by ``known`` (k, features)."""
-    import numpy as np
-
-    every = np.vstack([known, asked])
-    spread = every.std(axis=0)
-    scaled = (every - every.mean(axis=0)) / np.where(spread > 0, spread, 1.0) / math.sqrt(every.shape[1])
-    left, right = scaled[: len(known)], scaled[len(known) :]
-
-    def share(one: Floats, other: Floats) -> Floats:
-        # |a - b|^2 by products: tables of a thousand models would fill the memory otherwise.
-        squares = (one**2).sum(axis=1)[:, None] + (other**2).sum(axis=1)[None, :] - 2 * one @ other.T
-        near = np.exp(-0.5 * np.maximum(squares, 0) * (3 / surface.length) ** 2)
-        return np.asarray(surface.level**2 + surface.shape**2 * near)
-
-    inner = share(left, left) + surface.row**2 * np.eye(len(known))
-    cross = share(right, left)
-    mean = cross @ np.linalg.solve(inner, residuals)
-    own = surface.level**2 + surface.shape**2 + surface.row**2
-    variance = own - np.einsum("ij,ji->i", cross, np.linalg.solve(inner, cross.T))
-    return mean, np.sqrt(np.maximum(variance, surface.row**2))
 
 
 def split_for(probes: int) -> str:
@@ -230,6 +252,7 @@ def fit_transfer(gathered: Gathered, seed: int) -> TransferModel:
     return TransferModel(
         tuple(key_of(one.question) for one in examples),
         tuple(one.question.device.name for one in examples),
+        tuple(software_of(one.question) for one in examples),
         np.log(np.array([one.value for one in examples]) / 1e9 / batch),
         np.log(found.base_s / batch),
         fill(found.rows),
@@ -247,7 +270,8 @@ def load_transfer(payload: Payload) -> TransferModel:
         meta, arrays = payload.meta, payload.arrays
         logs, roofs, rows = (np.asarray(arrays[name], dtype=np.float64) for name in ("logs", "roofs", "rows"))
         keys, devices, sources = (tuple(str(one) for one in meta[name]) for name in ("keys", "devices", "sources"))
-        sizes = {len(keys), len(devices), len(sources), len(logs), len(roofs), len(rows)}
+        software = tuple(_read_software(*one) for one in meta["software"])
+        sizes = {len(keys), len(devices), len(software), len(sources), len(logs), len(roofs), len(rows)}
         calibrations = {
             str(name): Calibration(tuple(one["scores"]), tuple(one["weights"]), int(one["groups"]))
             for name, one in meta["calibrations"].items()
@@ -258,13 +282,17 @@ def load_transfer(payload: Payload) -> TransferModel:
         raise _broken(f"{type(error).__name__}: {error}") from error
     if not is_sound:
         raise _broken(f"rows of {sorted(sizes)} lengths, or of other features")
-    return TransferModel(keys, devices, logs, roofs, rows, surface, calibrations, sources)
+    return TransferModel(keys, devices, software, logs, roofs, rows, surface, calibrations, sources)
 
 
 def usable(gathered: Gathered) -> list[Example]:
     """The examples that have features, of latency."""
     found = [one for one in gathered.examples if why_not_described(one.question) is None]
     return [one for one in found if one.question.metric == METRIC]
+
+
+def _read_software(layout: object, release: float | None) -> Software:
+    return None if layout is None else str(layout), None if release is None else float(release)
 
 
 def _broken(why: str) -> AssayError:

@@ -18,7 +18,8 @@ from assay.predict.base import Gathered
 from assay.predict.devices import effective_peak
 from assay.predict.graph.features import describe
 from assay.predict.scores import GroupScore, SplitOutcome, score_groups, score_predictions
-from assay.predict.transfer import KIND, METRIC, SPLITS, Surface, expect_surface, fill, usable
+from assay.predict.transfer import KIND, METRIC, SPLITS, fill, key_of, software_of, usable
+from assay.predict.transfer_process import Index, Scaling, Surface, teach
 from assay.predict.values import LEVELS, Example
 from assay.stats.conformal import Calibration, calibrate
 
@@ -53,21 +54,21 @@ class Target:
 
 
 def make_targets(examples: Sequence[Example]) -> list[Target]:
-    """Pair every table with the most alike one of each other device: engine, precision, layout, nearest release."""
+    """Hold every row of every table against the rows that ``TransferModel.answer`` would bring over to it."""
     import numpy as np
 
     tables: dict[str, list[Example]] = {}
     for one in examples:
         tables.setdefault(one.groups.get("config", one.groups["device"]), []).append(one)
-    by_model = {name: {_model_of(one): one for one in own} for name, own in tables.items()}
+    devices = [one.groups["device"] for one in examples]
+    software = [software_of(one.question) for one in examples]
+    index = Index.of([key_of(one.question) for one in examples], devices, software)
+    ratios = _ratio_logs(examples)[0]
     targets = []
     for name, own in tables.items():
-        sources = _sources_for(own[0], tables)
-        if not sources:
-            continue
         kept, paired = [], []
-        for model, one in by_model[name].items():
-            found = [by_model[source][model] for source in sources if model in by_model[source]]
+        for one in {_model_of(one): one for one in own}.values():
+            found = index.find(key_of(one.question), one.groups["device"], software_of(one.question))
             if found:
                 kept.append(one)
                 paired.append(found)
@@ -75,10 +76,9 @@ def make_targets(examples: Sequence[Example]) -> list[Target]:
             continue
         of_kept = _ratio_logs(kept)
         residuals, naive = np.empty(len(kept)), np.empty(len(kept))
-        logs = {id(one): values for found in paired for one, values in zip(found, _ratio_logs(found)[0], strict=True)}
         for place, found in enumerate(paired):
-            residuals[place] = of_kept[0][place] - np.mean([logs[id(one)] for one in found])
-            naive[place] = of_kept[1][place] - np.mean([_naive_log(one, kept[place]) for one in found])
+            residuals[place] = of_kept[0][place] - np.mean(ratios[found])
+            naive[place] = of_kept[1][place] - np.mean([_naive_log(examples[one], kept[place]) for one in found])
         rows = fill(describe([one.question for one in kept]).rows)
         truth = np.array([one.value for one in kept])
         kind = "cpu" if kept[0].question.device.kind == "cpu" else "gpu"
@@ -108,10 +108,11 @@ def calibrate_devices(examples: Sequence[Example], seed: int) -> tuple[Surface, 
     targets = make_targets(examples)
     if not targets:
         return Surface(), {}
-    surface = _choose(targets, 10, seed)
+    scaling = _scaling_of(examples)
+    surface = _choose(targets, 10, scaling, seed)
     found = {}
     for split, count in _COUNTS.items():
-        errors, scales, names = _standardize(targets, count, surface, seed)
+        errors, scales, names = _standardize(targets, count, surface, scaling, seed)
         if len(errors):
             found[split] = calibrate(errors, names, scales)
     return surface, found
@@ -123,18 +124,25 @@ def validate_transfer(gathered: Gathered, split: str, seed: int) -> SplitOutcome
 
     if split not in _COUNTS:
         raise UnknownNameError("split", split, SPLITS)
-    targets = make_targets(usable(gathered))
+    examples = usable(gathered)
+    targets = make_targets(examples)
     if len({one.device for one in targets}) < 2:  # noqa: PLR2004  (one is held out, another is left)
         raise AssayError("No two devices ran the same models, so none can be held out.", hint="Give --data FOLDER.")
     count = _COUNTS[split]
     truth, guess, names, groups, kinds = [], [], [], [], []
     peaks, shifted = [], []
+    apart: dict[str, tuple[list[Target], Scaling]] = {}
     bounds: dict[float, list[tuple[Floats, Floats]]] = {level: [] for level in LEVELS}
     for target in targets:
-        others = [one for one in targets if one.device != target.device and one.kind == target.kind]
-        surface = _choose(others, count, seed) if count and others else Surface()
+        if target.device not in apart:
+            # Not even as a source for others is the device known: they are held against each other anew.
+            left = [one for one in examples if one.groups["device"] != target.device]
+            apart[target.device] = (make_targets(left), _scaling_of(left))
+        rest, scaling = apart[target.device]
+        others = [one for one in rest if one.kind == target.kind] or rest
+        surface = _choose(others, count, scaling, seed) if count and others else Surface()
         probes, test = _divide(target, count, seed)
-        mean, sd = _expect(target, surface, probes, test)
+        mean, sd = _expect(target, surface, scaling, probes, test)
         actual = target.truth[test]
         expected = actual / np.exp(target.residuals[test] - mean)
         truth.append(actual)
@@ -144,9 +152,7 @@ def validate_transfer(gathered: Gathered, split: str, seed: int) -> SplitOutcome
         names += [target.name] * len(test)
         groups += [target.device] * len(test)
         kinds += [target.kind] * len(test)
-        errors, scales, devices = _standardize(
-            [one for one in targets if one.device != target.device], count, surface, seed
-        )
+        errors, scales, devices = _standardize(rest, count, surface, scaling, seed)
         held = calibrate(errors, devices, scales) if len(errors) else None
         for level in LEVELS:
             half = held.half_width(level) if held is not None else math.inf
@@ -192,17 +198,20 @@ def _divide(target: Target, count: int, seed: int) -> tuple[list[int], list[int]
     return probes, [place for place in range(len(target.truth)) if place not in held]
 
 
-def _expect(target: Target, surface: Surface, probes: Sequence[int], test: Sequence[int]) -> tuple[Floats, Floats]:
-    import numpy as np
-
-    if not probes:
-        return np.zeros(len(test)), np.full(len(test), math.hypot(surface.level, surface.shape))
+def _expect(
+    target: Target, surface: Surface, scaling: Scaling, probes: Sequence[int], test: Sequence[int]
+) -> tuple[Floats, Floats]:
     own = list(probes)
-    return expect_surface(surface, target.rows[own], target.residuals[own], target.rows[list(test)])
+    taught = teach(surface, scaling.scale(target.rows[own]), target.residuals[own])
+    return taught.expect(scaling.scale(target.rows[list(test)]))
+
+
+def _scaling_of(examples: Sequence[Example]) -> Scaling:
+    return Scaling.of(fill(describe([one.question for one in examples]).rows))
 
 
 def _standardize(
-    targets: Sequence[Target], count: int, surface: Surface, seed: int
+    targets: Sequence[Target], count: int, surface: Surface, scaling: Scaling, seed: int
 ) -> tuple[Floats, Floats, list[str]]:
     """Errors, what the process thought they might be, and the group, of all rows of these targets."""
     import numpy as np
@@ -210,7 +219,7 @@ def _standardize(
     errors, scales, names = [], [], []
     for target in targets:
         probes, test = _divide(target, count, seed)
-        mean, sd = _expect(target, surface, probes, test)
+        mean, sd = _expect(target, surface, scaling, probes, test)
         errors.append(target.residuals[test] - mean)
         scales.append(sd)
         # After probes what is left is the models' own; without, a device is off as a whole.
@@ -220,7 +229,7 @@ def _standardize(
     return np.concatenate(errors), np.concatenate(scales), names
 
 
-def _choose(targets: Sequence[Target], count: int, seed: int) -> Surface:
+def _choose(targets: Sequence[Target], count: int, scaling: Scaling, seed: int) -> Surface:
     """The surface with the least mean error on these targets, with so many probes."""
     import numpy as np
 
@@ -230,7 +239,9 @@ def _choose(targets: Sequence[Target], count: int, seed: int) -> Surface:
     for shape, row, length in product(*_GRID.values()):
         surface = replace(Surface(), shape=shape, row=row, length=length)
         misses = [
-            float(np.mean(np.abs(np.expm1(target.residuals[test] - _expect(target, surface, probes, test)[0]))))
+            float(
+                np.mean(np.abs(np.expm1(target.residuals[test] - _expect(target, surface, scaling, probes, test)[0])))
+            )
             for target, (probes, test) in zip(targets, divided, strict=True)
         ]
         if misses and float(np.mean(misses)) < least:
@@ -261,35 +272,3 @@ def _naive_log(source: Example, target: Example) -> float:
         peak, width = effective_peak(device, one.question.conditions.precision), device.bandwidth_bytes_per_s
         logs.append(sign * (math.log(peak or 1.0) + math.log(width or 1.0)))
     return sum(logs)
-
-
-def _sources_for(target: Example, tables: Mapping[str, Sequence[Example]]) -> list[str]:
-    """The most alike table of every other device of the same kind."""
-    conditions = target.question.conditions
-    mine = dict(conditions.options)
-    best: dict[str, tuple[tuple[bool, float], str]] = {}
-    for name, own in tables.items():
-        other = own[0]
-        theirs = other.question.conditions
-        if other.groups["device"] == target.groups["device"]:
-            continue
-        if (theirs.precision, theirs.engine, theirs.mode) != (conditions.precision, conditions.engine, conditions.mode):
-            continue
-        if (other.question.device.kind == "cpu") != (target.question.device.kind == "cpu"):
-            continue
-        options = dict(theirs.options)
-        apart = abs(_release(options.get("torch")) - _release(mine.get("torch")))
-        rank = (options.get("layout") != mine.get("layout"), apart)
-        device = other.groups["device"]
-        if device not in best or rank < best[device][0]:
-            best[device] = (rank, name)
-    return [name for _, name in best.values()]
-
-
-def _release(text: object) -> float:
-    """``2.4`` -> 2.04, ``1.13`` -> 1.13: as a number that sorts."""
-    major, _, minor = str(text or "0").partition(".")
-    try:
-        return int(major) + int(minor.partition(".")[0] or 0) / 100
-    except ValueError:
-        return 0.0
