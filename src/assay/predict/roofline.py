@@ -100,7 +100,7 @@ class RooflineModel:
             value = (units or question.conditions.batch) / value * 1e9
         return Prediction(
             question.metric, value, "ns" if question.metric == METRICS[0] else "1/s",
-            tuple(Interval(level, value / wide, value * wide) for level, wide in widths), Layer.ROOFLINE,
+            tuple([Interval(level, value / wide, value * wide) for level, wide in widths]), Layer.ROOFLINE,
             (f"time at the device's rates, times the share that {self.examples} timings usually reached",), (),
             Situation.UNSEEN_DEVICE, 0 if held is None else held.n, 0 if held is None else held.groups,
             flags=few if share is not None else (*few, f"nothing was seen of {kind}"),

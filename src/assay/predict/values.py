@@ -225,7 +225,10 @@ class Prediction:
 
     def interval(self, level: float) -> Interval | None:
         """The interval of a level, None where it has none."""
-        return next((one for one in self.intervals if one.level == level), None)
+        for one in self.intervals:
+            if one.level == level:
+                return one
+        return None
 
 
 @dataclass(frozen=True, slots=True)

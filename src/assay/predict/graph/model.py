@@ -248,9 +248,11 @@ def _make_answer(
     units = graph.units_per_call or float(graph.batch)
     value = seconds * 1e9 if question.metric == METRICS[0] else units / seconds
     intervals = tuple(
-        Interval(level, value / factor, value * factor)
-        for level, factor in zip(LEVELS, factors, strict=True)
-        if factor < math.inf
+        [
+            Interval(level, value / factor, value * factor)
+            for level, factor in zip(LEVELS, factors, strict=True)
+            if factor < math.inf
+        ]
     )
     situation, spread = held
     flags = [f"{far:.0%} of what describes it lies outside what was learned from"] if far else []
