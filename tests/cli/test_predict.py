@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -249,3 +250,33 @@ def test_nothing_is_learned_anew_while_nothing_is_new(asked: Here, tmp_path: Pat
     said = asked("predict", "train", "--if-needed", "--data", tmp_path / "data")
     assert said.code == 0
     assert "flat: nothing to learn yet: 0 of 30 new results, 0 predictions measured later" in said.out
+
+
+def test_the_end_of_a_run_says_what_could_be_learned_and_learns_it_once_that_is_on(
+    asked: Here, flat: PredictorKind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taught = replace(flat, is_self_taught=True, gather=lambda _source: Gathered(tuple(range(1, 21)), (DataUse("own", 20, "ab" * 32, "made up"),), ()))
+    monkeypatch.setattr(predictors, "_loaded", {"flat": taught})
+    # A launch on a busy machine is contaminated and counts as nothing new, so what is new is given.
+    monkeypatch.setattr("assay.predict.drift.count_new", lambda _record, _store: (30, 0))
+    suite = tmp_path / "fast.yaml"
+    suite.write_text(
+        "name: fast\nlaunches: 1\nlaunch_limit_s: 60\n"
+        "timing: {min_time_s: 0.05, max_time_s: 0.2, min_samples: 5, warmup_min_s: 0, warmup_max_s: 0.1}\n"
+        "cases:\n  - {model: ['plain_models:good'], engine: plain, batch: 1}\n"
+    )
+    assert "are not learned by themselves: flat" in asked("predict", "auto").out
+    off = asked("run", "--suite", suite)
+    assert off.code == 0, off.err
+    assert "flat: there is something new to learn: assay predict train --if-needed" in off.err
+    assert "are learned again at the end of a run" in asked("predict", "auto", "on").out
+    on = asked("run", "--suite", suite)
+    assert on.code == 0, on.err
+    assert "flat: version " in on.err
+    assert not json.loads(asked("predict", "auto", "off", "--json").out)["on"]
+
+
+def test_a_switch_is_on_or_off(asked: Here) -> None:
+    said = asked("predict", "auto", "perhaps")
+    assert said.code == 2
+    assert "expected on or off" in said.err

@@ -116,7 +116,7 @@ def validate_toy(gathered: Gathered, split: str, seed: int) -> SplitOutcome:
 TOY = PredictorKind(
     name="toy", title="Toy", metrics=("latency_ns",),
     splits={"model": "a toy that was not measured", "lost": "a hard one", "empty": "one without data"},
-    gather=gather_toy, fit=fit_toy, load=load_toy, validate=validate_toy, fewest=10,
+    gather=gather_toy, fit=fit_toy, load=load_toy, validate=validate_toy, fewest=10, is_self_taught=True,
 )  # fmt: skip
 
 

@@ -30,12 +30,13 @@ app = typer.Typer(help="Predict what was not measured, with tested intervals; le
 
 def register(parent: typer.Typer) -> None:
     """Add the group, with the commands of the other modules."""
-    from assay.cli import predict_learn, predict_models, predict_neusight, predict_scores
+    from assay.cli import predict_auto, predict_learn, predict_models, predict_neusight, predict_scores
 
     predict_learn.register(app)
     predict_models.register(app)
     predict_scores.register(app)
     predict_neusight.register(app)
+    predict_auto.register(app)
     parent.add_typer(app, name="predict")
 
 

@@ -215,6 +215,10 @@ def run(  # noqa: PLR0913  (a command has as many options as people need)
         finished = _execute(opened, plan, environment, inheritance, tuple(tag or ()), note)
     _print_finished(finished, environment, form, opened)
     _mention_targets(chosen, finished)
+    if finished.results:
+        from assay.cli.predict_auto import finish_run
+
+        finish_run(opened)
     _exit_for(finished, opened)
 
 

@@ -82,6 +82,7 @@ class PredictorKind:
     ``gather`` reads examples, ``fit`` learns (examples, seed), ``load`` reads back a payload (raises AssayError where
     it is not sound), ``validate`` runs one of ``splits`` beside naive baselines (examples, split, seed).
     ``fewest`` examples make learning worth a try; ``packages`` are needed to learn, not to answer.
+    ``is_self_taught``: a store's own results are all it needs, so it may be learned again by itself.
     """
 
     name: str
@@ -95,6 +96,7 @@ class PredictorKind:
     fewest: int = 30
     packages: tuple[str, ...] = ()
     install_hint: str = "pip install 'assay[predict]'"
+    is_self_taught: bool = False
 
 
 predictors: Registry[PredictorKind] = Registry("predictor")

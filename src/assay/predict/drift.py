@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.core.errors import AssayError
-from assay.predict.base import Payload
+from assay.predict.base import Payload, predictors
 from assay.predict.model_file import ModelRecord
 from assay.predict.models import find_active
 from assay.predict.scores import Score, score_predictions
@@ -200,6 +200,8 @@ def judge_need(kind: str, store: Store, shelf: Path | None, pairs: Sequence[Scor
     if record is None:
         record = ModelRecord(kind, datetime.fromtimestamp(0, UTC), "", Payload({}))
     new, learned = count_new(record, store)
+    if not (learned or predictors.get(kind).is_self_taught):
+        new = 0  # it is learned from published data: what is measured here teaches it nothing
     reasons = []
     wanted = max(FEWEST_NEW, math.ceil(NEW_SHARE * learned))
     if new >= wanted:

@@ -177,5 +177,6 @@ predictors.add(
         validate=validate_memory,
         fewest=FEWEST,
         packages=(),
+        is_self_taught=True,
     ),
 )

@@ -36,5 +36,6 @@ predictors.add(
         validate=_validate,
         fewest=FEWEST,
         packages=(),
+        is_self_taught=True,
     ),
 )
