@@ -102,3 +102,36 @@ def test_a_load_takes_devices_with_room_for_the_queue(here: Here) -> None:
     costs = [one["usd_h"] for one in plans]
     assert costs == sorted(costs)
     assert " × NVIDIA" in here(*asked).out
+
+
+def test_several_of_a_device_and_rented_machines_may_be_chosen(here: Here) -> None:
+    many = ("--on", "l4,g6.12xlarge", "--devices", "1,2", "--precision", "fp16", "--batch", "8")
+    said = here("recommend", "--model", "bert/tiny", *many, "--objective", "throughput", "--json")
+    assert said.code == 0, said.err
+    ranked = json.loads(said.out)["ranked"]
+    by = {(one["devices"], one["machine"]): one for one in ranked}
+    (rented,) = [machine for _, machine in by if machine]
+    assert by.keys() == {(1, None), (2, None), (4, rented)}
+    assert "g6.12xlarge" in rented
+    assert by[2, None]["rate_per_s"] == pytest.approx(2 * by[1, None]["rate_per_s"])
+    assert by[2, None]["strategy"] == "replicas"
+    assert by[4, rented]["rank"] == 1
+    assert "independent devices" in " ".join(by[2, None]["why"])
+    table = here("recommend", "--model", "bert/tiny", *many)
+    assert "2 × NVIDIA L4" in table.out
+    assert "replicas" in table.out
+
+
+def test_training_shared_out_is_said_to_be_untested(here: Here) -> None:
+    asked = ("--model", "bert/tiny", "--on", "a100-sxm4-80gb", "--devices", "8", "--mode", "training")
+    said = here("recommend", *asked, "--precision", "fp32", "--optimizer", "adamw", "--json")
+    assert said.code == 0, said.err
+    (one,) = json.loads(said.out)["ranked"]
+    assert one["strategy"] in {"ddp", "fsdp", "tensor", "pipeline"}
+    assert not one["is_validated"]
+    assert one["plan"]["exchange_ns"] > 0
+    assert one["latency_ns"] == pytest.approx(one["plan"]["compute_ns"] + one["plan"]["exchange_ns"])
+    refused = here("recommend", *asked, "--mode", "inference", "--optimizer", "adamw")
+    assert refused.code == 2
+    assert "--optimizer is of training" in refused.err
+    assert "expected 1 to 1024" in here("recommend", *asked, "--devices", "2000").err

@@ -39,6 +39,18 @@ def complete_rule(incomplete: str) -> list[str]:
     return [name for name in rules.names() if name.startswith(incomplete)]
 
 
+def complete_mode(incomplete: str) -> list[str]:
+    """Modes that are foretold and begin so, for the shell."""
+    return [one for one in ("inference", "training") if one.startswith(incomplete)]
+
+
+def complete_optimizer(incomplete: str) -> list[str]:
+    """Optimizers whose state is known and that begin so, for the shell."""
+    from assay.predict.memory import OPTIMIZER_BYTES
+
+    return [one for one in OPTIMIZER_BYTES if one.startswith(incomplete)]
+
+
 def recommend(  # noqa: PLR0913  (a command has as many options as people need)
     run: Annotated[str, typer.Argument(help="The run: an id, last, last~2.")] = "last",
     rule: Annotated[
@@ -77,6 +89,25 @@ def recommend(  # noqa: PLR0913  (a command has as many options as people need)
         str | None,
         typer.Option("--price", metavar="LIST", help="USD an hour: l4=0.71,nvidia-t4=0.35.", show_default=False),
     ] = None,
+    devices: Annotated[
+        list[str] | None,
+        typer.Option("--devices", metavar="COUNTS", help="How many of each device may be chosen, by commas: 1,2,4,8."),
+    ] = None,
+    cloud: Annotated[
+        bool, typer.Option("--cloud", help="Let rented machines with a stored price be chosen too.")
+    ] = False,
+    mode: Annotated[
+        str, typer.Option("--mode", help="inference, or training.", autocompletion=complete_mode)
+    ] = "inference",
+    optimizer: Annotated[
+        str | None,
+        typer.Option(
+            "--optimizer",
+            help="Of training; its state takes memory.",
+            autocompletion=complete_optimizer,
+            show_default=False,
+        ),
+    ] = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
@@ -89,6 +120,7 @@ def recommend(  # noqa: PLR0913  (a command has as many options as people need)
 
       assay run --model bert/tiny --batch 1,8,32 --engine torch,onnxruntime && assay recommend
       assay recommend --model bert/base --objective cost --max-latency 50ms --on l4,a10,t4,h100
+      assay recommend --model llama/8b --precision fp16 --on h100,l4,p5.48xlarge --devices 1,2,4,8
 
     With --model: which hardware, by what was measured on it or is foretold, each said.
     """
@@ -102,7 +134,8 @@ def recommend(  # noqa: PLR0913  (a command has as many options as people need)
 
         wanted = HardwareAsked(
             model, objective, tuple(split_values(on)), tuple(split_values(precision)), tuple(split_values(batch)),
-            tuple(split_values(engine)), max_latency, budget, qps, price,
+            tuple(split_values(engine)), max_latency, budget, qps, price, tuple(split_values(devices)), cloud, mode,
+            optimizer,
         )  # fmt: skip
         recommend_hardware(opened, wanted, form, limit)
         return

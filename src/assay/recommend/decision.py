@@ -1,8 +1,9 @@
 """Which hardware for a model: devices ranked by what was measured on them or is foretold, with how sure that is.
 
 Every candidate is asked for its time under each of the conditions that one may choose (precision, batch, engine); the
-best that probably meets the limits stands for it. What is measured and what is foretold each say which they are.
-May import: core, catalog, analysis.ranking_prices, predict, recommend.
+best that probably meets the limits stands for it. What is measured and what is foretold each say which they are, and so
+does what nothing validates. A candidate is one device, several of it, or a machine that is rented (`fleets`). May
+import: core, catalog, analysis.ranking_prices, predict, recommend.
 """
 
 from __future__ import annotations
@@ -18,8 +19,11 @@ from assay.analysis.ranking_prices import HourPrice, PriceBook
 from assay.core.errors import UsageError
 from assay.predict.layers import Estimator
 from assay.predict.questions import why_impossible
+from assay.predict.strategy import Plan
+from assay.predict.strategy_memory import Strategy
 from assay.predict.values import Abstention, Answer, Layer, Prediction, Question
-from assay.recommend.decision_odds import Outcome, find_odds, probability_below, spread_of
+from assay.recommend.decision_odds import UNTESTED_SPREAD, Outcome, find_odds, probability_below, spread_of
+from assay.recommend.fleets import Fleet, Machine, Shared, share_out
 
 if TYPE_CHECKING:
     from assay.store import Store
@@ -28,6 +32,8 @@ _HOUR_S = 3600.0
 _LIKELY = 0.5
 """Conditions that meet a limit with less than this are taken only where no others do better."""
 _POWER = "average_power_w"
+_Key = tuple[str, int, str | None]
+"""What stands for itself: a device, how many of it, and the machine that is rented."""
 
 
 class Objective(StrEnum):
@@ -50,12 +56,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One device under the conditions in which it does best by the objective.
+    """One device, or several of it, under the conditions in which that does best by the objective.
 
-    ``latency_ns`` is of a call, ``rate_per_s`` counts units (samples, tokens); ``spread`` is the standard deviation of
-    their logarithm. ``replicas`` are as many as the load takes (1 without a load). ``usd_h`` and ``power_w`` are of all
-    replicas; None with a reason in ``unknown``. ``p_meets`` is the probability that the latency is kept, ``p_best``
-    that no other option does better, ``regret`` by how much (a share) it is expected to be worse than the best.
+    ``latency_ns`` is of a call, ``rate_per_s`` counts units (samples, tokens) of all ``devices``; ``spread`` is the
+    standard deviation of their logarithm. ``replicas`` are as many such as the load takes (1 without a load). ``usd_h``
+    and ``power_w`` are of all replicas; None with a reason in ``unknown``. ``p_meets`` is the probability that the
+    latency is kept, ``p_best`` that no other option does better, ``regret`` by how much (a share) it is expected to be
+    worse than the best. ``strategy`` is how the devices share the work, with its ``plan``; ``machine`` is what is
+    rented. ``is_validated``: the time is measured, or foretold with an interval that was tested.
     """
 
     question: Question
@@ -74,6 +82,21 @@ class Option:
     is_pareto: bool = False
     misses: tuple[str, ...] = ()
     unknown: Mapping[str, str] = field(default_factory=dict)
+    strategy: Strategy = Strategy.SINGLE
+    plan: Plan | None = None
+    machine: Machine | None = None
+    is_validated: bool = True
+
+    @property
+    def devices(self) -> int:
+        """Devices of one replica."""
+        return self.question.conditions.devices
+
+    @property
+    def label(self) -> str:
+        """What it is, in words: ``4 x NVIDIA L4 (AWS g6.12xlarge us-east-1)``."""
+        many = f"{self.devices} × {self.question.device.name}" if self.devices > 1 else self.question.device.name
+        return many if self.machine is None else f"{many} ({self.machine.label})"
 
     @property
     def provenance(self) -> str:
@@ -118,26 +141,34 @@ class Decision:
 
 def decide(
     questions: Sequence[Question], estimator: Estimator, prices: PriceBook, objective: Objective, limits: Limits,
-    *, seed: int = 0,
+    *, seed: int = 0, fleet: Fleet | None = None,
 ) -> Decision:  # fmt: skip
-    """Rank the devices of these questions (all of latency). Raises UsageError for none, or another metric."""
+    """Rank the devices of these questions (all of latency, of one device), and as many of each as ``fleet`` says.
+
+    Raises UsageError for none, or another metric.
+    """
     if not questions or any(one.metric != "latency_ns" for one in questions):
         raise UsageError("A decision is made between devices by their latencies; nothing to decide between was given.")
     possible = [one for one in questions if why_impossible(one) is None]
     abstained = [(one, why_impossible(one) or "") for one in questions if why_impossible(one) is not None]
     answers = estimator.estimate(possible)
     powers = estimator.estimate([replace(one, metric=_POWER) for one in possible])
-    options: dict[str, list[Option]] = {}
+    options: dict[_Key, list[Option]] = {}
     for question, answer, power in zip(possible, answers, powers, strict=True):
-        if isinstance(answer, Abstention):
-            abstained.append((question, answer.reason))
-        else:
-            made = _make_option(question, answer, power, prices, limits)
-            options.setdefault(question.device.name, []).append(made)
+        for shared in share_out(question, answer, fleet or Fleet(), estimator):
+            if isinstance(shared.answer, Abstention):
+                abstained.append((shared.question, shared.answer.reason))
+            else:
+                made = _make_option(shared, shared.answer, power, prices, limits)
+                options.setdefault(_key_of(made), []).append(made)
     best = [_best_of(own, objective) for own in options.values()]
-    answered = {one.question.device.name for one in best}
-    left = tuple((question, why) for question, why in abstained if question.device.name not in answered)
-    return _rank(best, left, objective, limits, seed)
+    answered = {_key_of(one)[:2] for one in best}
+    left = {
+        (question.device.name, question.conditions, why): (question, why)
+        for question, why in abstained
+        if (question.device.name, question.conditions.devices) not in answered
+    }
+    return _rank(best, tuple(left.values()), objective, limits, seed)
 
 
 def candidates(store: Store, given: Sequence[str]) -> list[str]:
@@ -150,26 +181,54 @@ def candidates(store: Store, given: Sequence[str]) -> list[str]:
     return [*priced, "cpu"]
 
 
-def _make_option(question: Question, answer: Prediction, power: Answer, prices: PriceBook, limits: Limits) -> Option:
-    graph = question.graph
-    units = (graph.units_per_call if graph is not None else None) or float(question.conditions.batch)
-    rate = units / answer.value * 1e9
+def _make_option(shared: Shared, answer: Prediction, power: Answer, prices: PriceBook, limits: Limits) -> Option:
+    question, rate = shared.question, shared.rate_per_s
     replicas = 1 if limits.qps is None else max(1, math.ceil(limits.qps / rate))
     unknown: dict[str, str] = {}
-    price = prices.price_of(DeviceName(question.device.name, question.device.hw_id))
+    price = _price_of(shared, prices)
     if isinstance(price, str):
         unknown["cost"] = price
     watts = power.value if isinstance(power, Prediction) else None
-    if watts is None:
+    if shared.strategy not in (Strategy.SINGLE, Strategy.REPLICAS):
+        watts, unknown["energy"] = None, "the power of devices that wait for each other is not known"
+    elif watts is None:
         unknown["energy"] = "no power is known of it" if not isinstance(power, Abstention) else power.reason
-    count = replicas * question.conditions.devices
+    count = replicas * shared.devices
+    spread = spread_of(answer)
+    if not shared.is_validated and shared.plan is not None and shared.plan.compute is not None:
+        # Never surer than the part that was tested, and never sure.
+        spread = max(spread_of(shared.plan.compute), UNTESTED_SPREAD)
     option = Option(
-        question, answer, answer.value, rate, spread_of(answer), replicas,
+        question, answer, answer.value, rate, spread, replicas,
         None if isinstance(price, str) else price.usd * count, None if isinstance(price, str) else price,
-        None if watts is None else watts * replicas, unknown=unknown,
+        None if watts is None else watts * count, unknown=unknown, strategy=shared.strategy, plan=shared.plan,
+        machine=shared.machine, is_validated=shared.is_validated or answer.layer is Layer.MEASURED,
     )  # fmt: skip
     judged = replace(option, p_meets=_odds_of_limits(option, limits))
-    return replace(judged, misses=_misses(judged, limits))
+    lacks = () if shared.lacks is None else (shared.lacks,)
+    return replace(judged, misses=(*lacks, *_misses(judged, limits)))
+
+
+def _price_of(shared: Shared, prices: PriceBook) -> HourPrice | str:
+    """USD for an hour of one device: of a rented machine its share, else as the book has it."""
+    if shared.machine is None:
+        return prices.price_of(DeviceName(shared.question.device.name, shared.question.device.hw_id))
+    usd = shared.machine.usd_h
+    if usd is None:
+        return f"no price of {shared.machine.label} is stored"
+    return HourPrice(usd / shared.machine.devices, shared.machine.offer)
+
+
+def _key_of(option: Option) -> _Key:
+    return option.question.device.name, option.devices, None if option.machine is None else option.machine.label
+
+
+def _hangs_on(option: Option) -> str:
+    """What the time rests on: one device and many of it under the same conditions are off together."""
+    conditions = replace(option.question.conditions, devices=1)
+    alone = option.strategy in (Strategy.SINGLE, Strategy.REPLICAS)
+    own = "" if alone else f" {option.strategy} {option.devices}"
+    return f"{option.question.device.name} {conditions}{own}"
 
 
 def _odds_of_limits(option: Option, limits: Limits) -> float:
@@ -219,7 +278,7 @@ def _rank(
         for one in options
     ]
     fitting = sorted((one for one in judged if not one.misses), key=lambda one: one.merit(objective) or math.inf)
-    outcomes = [Outcome(one.merit(objective) or math.inf, one.spread) for one in fitting]
+    outcomes = [Outcome(one.merit(objective) or math.inf, one.spread, _hangs_on(one)) for one in fitting]
     odds = find_odds(outcomes, seed=seed)
     front = _pareto(fitting)
     ranked = tuple(
@@ -230,7 +289,20 @@ def _rank(
     notes = []
     if any(one.provenance == "predicted" for one in ranked):
         notes.append("predicted options are not measured: measure the first ones before you buy")
+    notes += _untested_first(ranked)
     return Decision(objective, limits, ranked, lost, abstained, tuple(notes))
+
+
+def _untested_first(ranked: Sequence[Option]) -> list[str]:
+    """Say of what nothing validates that it stands above something that is validated."""
+    tested = next((one for one in ranked if one.is_validated), None)
+    above = [one for one in ranked if tested is not None and (one.rank or 0) < (tested.rank or 0)]
+    if tested is not None and above:
+        names = ", ".join(f"{one.label} ({one.strategy})" for one in above)
+        return [f"not validated and yet first: {names}; the first whose time is validated is {tested.label}"]
+    if ranked and tested is None:
+        return ["nothing validates the times of any of these: they are sums of tested parts, and may be off by a lot"]
+    return []
 
 
 def _pareto(options: Sequence[Option]) -> set[int]:

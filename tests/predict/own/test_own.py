@@ -115,6 +115,16 @@ def test_answers_say_what_they_rest_on(gathered: Gathered) -> None:
     assert unknown.hi / unknown.lo > known.hi / known.lo
 
 
+def test_one_machine_says_nothing_of_another(gathered: Gathered) -> None:
+    elsewhere = replace(CPU, name="another CPU")
+    for family in ("family03", "unheard"):
+        question = replace(make_question(family, 4, "openvino", 4), device=elsewhere)
+        (answer,) = fit_own(gathered, 0).answer([question])
+        assert isinstance(answer, Abstention)
+        assert "was never tested" in answer.reason
+        assert "three machines" in answer.measure[0]
+
+
 def test_what_was_learned_reads_back_to_the_same_answers(gathered: Gathered) -> None:
     model = fit_own(gathered, 0)
     kept = model.payload()

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 METRIC = "latency_ns"
 _WIDEST = math.log(4)
 """Standard deviation of the logarithm beyond which a number helps nobody."""
+_ELSEWHERE = (Situation.UNSEEN_DEVICE, Situation.BOTH_UNSEEN)
+"""Answered only where such were held out: errors on one's own machine say nothing of another."""
 _MAKE_UP_SPREAD = 2.0
 """Times differ by factors of a thousand; those within a factor of seven (ln 2) are of one make-up."""
 CODES = ("engine", "family", "model", "device", "precision")
@@ -107,7 +109,11 @@ class OwnModel:
         answers: list[Answer] = []
         for question, log, sd, place in zip(questions, logs.tolist(), sds.tolist(), near, strict=True):
             situation = self.situation(question)
-            held = self.calibrations.get(situation) or self.calibrations.get(Situation.UNSEEN_FAMILY)
+            held = self.calibrations.get(situation)
+            if held is None and situation in _ELSEWHERE:
+                answers.append(_one_machine(question))
+                continue
+            held = held or self.calibrations.get(Situation.UNSEEN_FAMILY)
             if sd > _WIDEST or held is None:
                 answers.append(_too_far(question, sd))
                 continue
@@ -120,7 +126,7 @@ class OwnModel:
             if len(intervals) < len(LEVELS):
                 flags.append(f"only {held.groups} groups to calibrate on: no interval at {LEVELS[-1]:.0%}")
             if situation not in self.calibrations:
-                flags.append(f"intervals are those of {Situation.UNSEEN_FAMILY}: no other machine was held out")
+                flags.append(f"intervals are those of {Situation.UNSEEN_FAMILY}")
             evidence = Evidence(
                 self.labels[place], float(self.values[place]), "ns", self.sources[place], "nearest of what was measured"
             )
@@ -181,6 +187,12 @@ def _refuse(question: Question) -> Abstention | None:
 def _too_far(question: Question, sd: float) -> Abstention:
     reason = f"nothing measured is near enough: it could be off by a factor of {math.exp(sd):.1f} (one sd)"
     return Abstention(question.metric, reason, (_measure(question),))
+
+
+def _one_machine(question: Question) -> Abstention:
+    """What one machine's results say of another was never tested, so it is not said."""
+    reason = f"what own results say of other machines was never tested, and none is of {question.device.name}"
+    return Abstention(question.metric, reason, ("results of three machines and more in one store", _measure(question)))
 
 
 def _measure(question: Question) -> str:
