@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 # Processes that share the tests: one for each processor, but each imports PyTorch, so four at most. 0: no others than one.
 PYTEST_JOBS ?= $(shell $(PYTHON) -c 'import os; print(min(4, os.cpu_count() or 1))')
 
-.PHONY: help run test lint format install install-dev assets benchmarks clean
+.PHONY: help run test lint docs format install install-dev assets benchmarks clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -26,6 +26,9 @@ lint: $(VENV)/.installed-dev ## Style, types, layers
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(VENV)/.installed-dev ## Build the documentation as a site, in build/site; a warning fails
+	$(BIN)/python tools/build_docs.py
 
 format: $(VENV)/.installed-dev ## Rewrite the sources in the house format
 	$(BIN)/ruff check --fix-only --quiet

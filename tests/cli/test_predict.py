@@ -255,7 +255,11 @@ def test_nothing_is_learned_anew_while_nothing_is_new(asked: Here, tmp_path: Pat
 def test_the_end_of_a_run_says_what_could_be_learned_and_learns_it_once_that_is_on(
     asked: Here, flat: PredictorKind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taught = replace(flat, is_self_taught=True, gather=lambda _source: Gathered(tuple(range(1, 21)), (DataUse("own", 20, "ab" * 32, "made up"),), ()))
+    taught = replace(
+        flat,
+        is_self_taught=True,
+        gather=lambda _source: Gathered(tuple(range(1, 21)), (DataUse("own", 20, "ab" * 32, "made up"),), ()),
+    )
     monkeypatch.setattr(predictors, "_loaded", {"flat": taught})
     # A launch on a busy machine is contaminated and counts as nothing new, so what is new is given.
     monkeypatch.setattr("assay.predict.drift.count_new", lambda _record, _store: (30, 0))

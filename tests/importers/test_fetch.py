@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import http.server
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
+from assay.importers.base import ImportFileError
 from assay.importers.fetch import shown_address
 from assay.importers.report import ImportReport, Outcome
 from assay.importers.source import Limits
@@ -20,8 +23,11 @@ RunImport = Callable[..., ImportReport]
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
+    sent: ClassVar[list[tuple[str, str | None]]] = []
+
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
+        self.sent.append((path, self.headers["Authorization"]))
         if path == "/good":
             self._answer(200, GOOD)
         elif path == "/short":
@@ -96,3 +102,19 @@ def test_a_server_that_is_not_there_is_named(run_import: RunImport, tmp_path: Pa
 )
 def test_secrets_in_an_address_are_not_kept(address: str, shown: str) -> None:
     assert shown_address(address) == shown
+
+
+def test_a_password_goes_to_the_host_that_it_was_given_for(run_import: RunImport, server: str) -> None:
+    Handler.sent.clear()
+    address = server.replace("http://", "http://me:s%40id@")
+    (report,) = run_import(f"{address}/to/good").files
+    assert report.outcome is Outcome.TAKEN
+    asked = "Basic " + base64.b64encode(b"me:s@id").decode()
+    # The answer leads elsewhere, and that place is told nothing.
+    assert Handler.sent == [("/to/good", asked), ("/good", None)]
+
+
+def test_what_is_no_address_is_refused_in_words() -> None:
+    with pytest.raises(ImportFileError, match="The address is none"):
+        shown_address("http://[::1/a")
+    assert shown_address("http://h/x?sig=1&b=\udcf7") == "http://h/x?sig=***&b=%3F"

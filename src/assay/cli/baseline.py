@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from assay.cli.compare_sides import complete_run
+from assay.cli.flags import in_utf8
 from assay.cli.output import (
     CsvOption,
     Form,
@@ -61,7 +62,9 @@ def pin(
     ] = None,
     store: StoreOption = None,
     series: SeriesOption = None,
-    note: Annotated[str | None, typer.Option("--note", help="Why this one.", show_default=False)] = None,
+    note: Annotated[
+        str | None, typer.Option("--note", callback=in_utf8, help="Why this one.", show_default=False)
+    ] = None,
 ) -> None:
     """Pin a run under a name, in place of the one pinned before."""
     from assay.cli.check import find_judged_run

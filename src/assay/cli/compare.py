@@ -28,6 +28,7 @@ from assay.cli.flags import (
     complete_option,
     complete_suite,
     implied_mode,
+    in_utf8,
     read_integers,
     read_mode_options,
     read_options,
@@ -144,8 +145,12 @@ def compare(  # noqa: PLR0913  (a command has as many options as people need)
     max_time: Annotated[float | None, typer.Option("--max-time", help="Longest timed window, seconds.")] = None,
     launch_limit: Annotated[str | None, typer.Option("--launch-limit", help="Kill a launch after this long.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of weights, inputs and the order.")] = None,
-    tag: Annotated[list[str] | None, typer.Option("--tag", help="Words to find the launched runs by.")] = None,
-    note: Annotated[str | None, typer.Option("--note", help="A sentence kept with the launched runs.")] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option("--tag", callback=in_utf8, help="Words to find the launched runs by.")
+    ] = None,
+    note: Annotated[
+        str | None, typer.Option("--note", callback=in_utf8, help="A sentence kept with the launched runs.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be launched, and launch nothing.")] = False,
     fail_on_regression: Annotated[
         bool,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -268,3 +269,16 @@ def read_duration(option: str, text: str) -> float:
         return parse_duration_s(text)
     except ValueError as error:
         raise UsageError(f"--{option}: {error}") from error
+
+
+def in_utf8(value: str | list[str] | None) -> Any:
+    """Return what somebody typed as they meant it, where the locale is not UTF-8 and the terminal is.
+
+    Python keeps bytes that it cannot read as halves of surrogate pairs; nearly always they are UTF-8.
+    """
+    if isinstance(value, list):
+        return [in_utf8(one) for one in value]
+    if isinstance(value, str):
+        with contextlib.suppress(UnicodeError):
+            return value.encode("utf-8", "surrogateescape").decode("utf-8")
+    return value

@@ -49,6 +49,7 @@ from assay.cli import (
     trend,
     web,
 )
+from assay.cli.output import escape_what_cannot_be_printed
 from assay.core.errors import AssayError
 
 EXIT_OK = 0
@@ -115,6 +116,7 @@ kpi.register(app)
 
 def main() -> None:
     """Run the command line; the entry point of the package."""
+    escape_what_cannot_be_printed()
     code = _run_app()
     try:
         sys.stdout.flush()

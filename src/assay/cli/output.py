@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self, TextIO
 
 import typer
 
@@ -59,11 +59,25 @@ def choose_form(*, as_json: bool, as_csv: bool) -> Form:
 
 def print_json(content: Any) -> None:
     """Print one JSON document. NaN and infinities, which a query can give and JSON cannot say, become null."""
+    # Where the terminal's encoding is not UTF-8, JSON's own escapes lose nothing.
+    plain = not is_utf8(sys.stdout)
     try:
-        text = json.dumps(content, indent=2, ensure_ascii=False, default=_plain, allow_nan=False)
+        text = json.dumps(content, indent=2, ensure_ascii=plain, default=_plain, allow_nan=False)
     except ValueError:
-        text = json.dumps(_without_nan(content), indent=2, ensure_ascii=False, default=_plain)
+        text = json.dumps(_without_nan(content), indent=2, ensure_ascii=plain, default=_plain)
     sys.stdout.write(text + "\n")
+
+
+def is_utf8(stream: TextIO) -> bool:
+    """Whether everything can be written to a stream."""
+    return (stream.encoding or "").lower().replace("-", "").replace("_", "").startswith("utf")
+
+
+def escape_what_cannot_be_printed() -> None:
+    """Have standard output and error show what their encoding lacks as escapes instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and not is_utf8(stream):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def print_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:

@@ -28,8 +28,12 @@ def print_report(built: Report, form: str, drawing: RenderOptions) -> None:
 
     if form in _BINARY and sys.stdout.isatty():
         raise UsageError(f"{form} is not for a terminal.", hint="Name a file with -o.")
+    content = render_report(built, form, drawing)
+    if form == "text":  # for people: in the encoding of their terminal; the others are files, and UTF-8 everywhere
+        sys.stdout.write(content.decode("utf-8"))
+        return
     sys.stdout.flush()
-    sys.stdout.buffer.write(render_report(built, form, drawing))
+    sys.stdout.buffer.write(content)
     sys.stdout.buffer.flush()
 
 

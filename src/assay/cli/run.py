@@ -22,6 +22,7 @@ from assay.cli.flags import (
     compress_suite,
     implied_mode,
     imply,
+    in_utf8,
     override_suite,
     read_duration,
     read_integers,
@@ -150,8 +151,8 @@ def run(  # noqa: PLR0913  (a command has as many options as people need)
     skip_fresh: Annotated[
         str | None, typer.Option("--skip-fresh", metavar="AGE", help="Leave out cases measured here within AGE: 7d.")
     ] = None,
-    tag: Annotated[list[str] | None, typer.Option("--tag", help="Words to find the run by.")] = None,
-    note: Annotated[str | None, typer.Option("--note", help="A sentence kept with the run.")] = None,
+    tag: Annotated[list[str] | None, typer.Option("--tag", callback=in_utf8, help="Words to find the run by.")] = None,
+    note: Annotated[str | None, typer.Option("--note", callback=in_utf8, help="A sentence kept with the run.")] = None,
     visit: VisitOption = None,
     visit_listen: ListenOption = None,
     visit_certificate: CertificateOption = None,

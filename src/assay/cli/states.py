@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from assay.cli.flags import in_utf8
 from assay.cli.output import JsonOption, StatusLine, StoreOption, new_table, print_json, print_table, short_id
 from assay.core.errors import UsageError
 
@@ -35,7 +36,7 @@ def register(app: typer.Typer) -> None:
 @snapshots.command("make")
 def make_snapshot(
     name: Annotated[str, typer.Argument(help="Its name: letters, digits, '.', '_', '-'.")],
-    note: Annotated[str | None, typer.Option("--note", help="Why.", show_default=False)] = None,
+    note: Annotated[str | None, typer.Option("--note", callback=in_utf8, help="Why.", show_default=False)] = None,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:

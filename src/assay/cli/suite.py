@@ -31,7 +31,10 @@ def list_suites(as_json: JsonOption = False) -> None:
 
 
 @app.command("show")
-def show_suite(ref: Annotated[str, typer.Argument(metavar="SUITE")], as_json: JsonOption = False) -> None:
+def show_suite(
+    ref: Annotated[str, typer.Argument(metavar="SUITE", help="Name of a shipped suite or path of a YAML file.")],
+    as_json: JsonOption = False,
+) -> None:
     """Print a suite as assay understands it, with every default filled in."""
     import yaml
 
@@ -45,7 +48,7 @@ def show_suite(ref: Annotated[str, typer.Argument(metavar="SUITE")], as_json: Js
 
 
 @app.command("check")
-def check_suite(path: Annotated[Path, typer.Argument(metavar="FILE")]) -> None:
+def check_suite(path: Annotated[Path, typer.Argument(metavar="FILE", help="The suite file, in YAML.")]) -> None:
     """Check a suite file; every fault is given with its line and column."""
     from assay.runner.suite_model import load_suite
 

@@ -13,6 +13,7 @@ from assay.cli.flags import (
     complete_mode,
     complete_model,
     imply,
+    in_utf8,
     read_duration,
     read_options,
     read_shape,
@@ -109,7 +110,7 @@ def sweep(  # noqa: PLR0913  (a command has as many options as people need)
         int | None, typer.Option("--seed", help="Seed of weights, inputs and the order of launches.")
     ] = None,
     store: StoreOption = None,
-    note: Annotated[str | None, typer.Option("--note", help="A sentence kept with the run.")] = None,
+    note: Annotated[str | None, typer.Option("--note", callback=in_utf8, help="A sentence kept with the run.")] = None,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
 ) -> None:

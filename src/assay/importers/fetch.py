@@ -16,7 +16,7 @@ from assay.importers.base import ImportFileError
 from assay.importers.source import Limits
 
 if TYPE_CHECKING:
-    from urllib.request import OpenerDirector
+    from urllib.request import OpenerDirector, Request
 
 _SILENCE_S = 30.0
 _REDIRECTS = 5
@@ -30,15 +30,22 @@ def is_address(target: str) -> bool:
 
 
 def shown_address(address: str) -> str:
-    """The address as it is kept: without a name and password, and without the values of what looks like a secret."""
+    """The address as it is kept: without a name and password, and without the values of what looks like a secret.
+
+    Raises ImportFileError for what is no address.
+    """
     from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError as error:
+        raise ImportFileError(f"The address is none: {error}.", hint="Give it as https://host/path.") from None
     host = parts.netloc.rpartition("@")[2]
     query = parts.query
     pairs = parse_qsl(query, keep_blank_values=True)
     if any(_SECRET.search(name) for name, _ in pairs):
-        query = urlencode([(name, "***" if _SECRET.search(name) else value) for name, value in pairs], safe="*")
+        kept = [(name, "***" if _SECRET.search(name) else value) for name, value in pairs]
+        query = urlencode(kept, safe="*", errors="replace")
     return urlunsplit((parts.scheme, host, parts.path, query, ""))
 
 
@@ -48,12 +55,27 @@ def fetch_url(address: str, target: Path, limits: Limits) -> None:
 
     name = shown_address(address)
     try:
-        with _opener().open(address, timeout=_SILENCE_S) as answer, target.open("wb") as file:
+        with _opener().open(_request(address), timeout=_SILENCE_S) as answer, target.open("wb") as file:
             _copy(answer, file, name, limits)
     except AssayError:
         raise
     except (OSError, http.client.HTTPException, ValueError) as error:  # URLError, HTTPError and timeouts are OSErrors
         raise ImportFileError(f"{name} could not be downloaded: {_reason(error)}.") from None
+
+
+def _request(address: str) -> Request:
+    """Ask with the name and password that the address has, which only the host it names gets to see."""
+    import base64
+    from urllib.parse import unquote_to_bytes, urlsplit, urlunsplit
+    from urllib.request import Request
+
+    parts = urlsplit(address)
+    known, _, host = parts.netloc.rpartition("@")
+    request = Request(urlunsplit(parts._replace(netloc=host)))  # noqa: S310  (the opener knows http and https alone)
+    if known:
+        token = base64.b64encode(unquote_to_bytes(known)).decode()
+        request.add_unredirected_header("Authorization", f"Basic {token}")
+    return request
 
 
 def _copy(answer: IO[bytes], file: IO[bytes], name: str, limits: Limits) -> None:

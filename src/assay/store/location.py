@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shlex
 from pathlib import Path
@@ -31,6 +32,8 @@ JOURNALS = "journal"
 WRITING = "writing"
 QUARANTINE = "quarantine"
 MINIMUM_FREE_BYTES = 16 * 1024 * 1024
+_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
+"""What Delta's library takes for an escape, also in the path of a folder: it would write to another one."""
 _ELSEWHERE = "Choose another folder with --store or ASSAY_STORE."
 
 
@@ -70,6 +73,10 @@ def normalise(text: str) -> str:
         return parse_address(text)
     if set(text) & set("*?["):
         raise StoreError(f"The store path {text!r} has one of * ? [, which queries would expand.", hint=_ELSEWHERE)
+    if _ESCAPE.search(text):
+        raise StoreError(f"The store path {text!r} has a % that reads like an escape of an address.", hint=_ELSEWHERE)
+    if "\0" in text:
+        raise StoreError(f"The store path {text!r} has a zero byte, which no path can have.", hint=_ELSEWHERE)
     return str(Path(text).expanduser().absolute())
 
 

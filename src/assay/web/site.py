@@ -35,6 +35,7 @@ _SUFFIXES = {
 }  # fmt: skip
 _ATTRIBUTE = re.compile(r"""(?<![\w:-])(href|src|srcset|action)\s*=\s*"([^"]*)\"""")
 _PLAIN = re.compile(r"[\w./-]{0,150}", re.ASCII)
+_DEVICES = {"con", "prn", "aux", "nul", *(f"{word}{number}" for word in ("com", "lpt") for number in range(1, 10))}
 _HTMX = re.compile(r"""\s(?:data-)?hx-[\w:.-]+(?:="[^"]*")?""")
 
 
@@ -96,7 +97,7 @@ def file_of(target: str, media_type: str) -> str:
     parts = urlsplit(target)
     path = PurePosixPath(unquote(parts.path).lstrip("/"))
     suffix = _SUFFIXES.get(media_type, "")
-    is_plain = _PLAIN.fullmatch(str(path)) is not None and ".." not in path.parts
+    is_plain = _PLAIN.fullmatch(str(path)) is not None and not any(_is_odd(part) for part in path.parts)
     if parts.path.startswith("/static/") and is_plain:
         return str(path)
     if media_type == "text/html" and is_plain and not parts.query and path.suffix != ".html":
@@ -106,6 +107,11 @@ def file_of(target: str, media_type: str) -> str:
     digest = sha256(target.encode()).hexdigest()[:12]
     top = path.parts[0] if is_plain and path.parts else "page"
     return f"{PurePosixPath(top).stem}/{digest}{suffix}"
+
+
+def _is_odd(part: str) -> bool:
+    """True for ``..``, and for what Windows does not take as a name: a device's, or one that ends with a dot."""
+    return part.endswith(".") or part.partition(".")[0].lower() in _DEVICES
 
 
 class _Crawl:

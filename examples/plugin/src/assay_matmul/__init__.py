@@ -1,0 +1,1 @@
+"""An example extension of assay: products of matrices with numpy. May import: assay, numpy inside functions."""
