@@ -25,6 +25,7 @@ from assay.predict.drift import (
     read_pairs,
     score_over_time,
 )
+from assay.predict.measured import MeasuredNumbers
 from assay.predict.model_file import ModelRecord
 from assay.predict.models import promote, save_model
 from assay.predict.stored import case_of, store_predictions
@@ -54,8 +55,9 @@ def append_measured(
     results = tuple(
         ResultRecord(
             result_id=new_id(), run_id=run_id, series_id=f"series {place}", case=case_of(question), status=Status.OK,
-            measured_at=at, hardware=question.device.name, verdict=Verdict.TRUSTED,
-            metrics=(MetricValue("latency_ns", value, "ns", ci_lo=value * 0.99, ci_hi=value * 1.01, n=5),), **changed,
+            measured_at=at, hardware=question.device.name,
+            metrics=(MetricValue("latency_ns", value, "ns", ci_lo=value * 0.99, ci_hi=value * 1.01, n=5),),
+            **({"verdict": Verdict.TRUSTED} | changed),
         )
         for place, (question, value) in enumerate(zip(questions, values, strict=True))
     )  # fmt: skip
@@ -129,6 +131,21 @@ def test_contaminated_measurements_and_other_hardware_score_nothing(store: Store
     elsewhere = replace(toy_question, device=replace(toy_question.device, name="another"))
     append_measured(store, [elsewhere], [1e6], NOW + timedelta(days=1))
     assert read_pairs(store) == []
+
+
+def test_the_newest_undisturbed_measurement_of_a_case_answers_for_it(store: Store, toy_question: Question) -> None:
+    question = replace(toy_question, graph=None)
+    for days, value, verdict in ((1, 1e6, Verdict.TRUSTED), (2, 2e6, Verdict.NOISY), (3, 9e6, Verdict.CONTAMINATED)):
+        append_measured(store, [question], [value], NOW + timedelta(days=days), verdict=verdict)
+    keep(store, [question], [foretell(5e6)])
+    known = MeasuredNumbers.of(store)
+    found = known.find(question)
+    assert found is not None
+    assert (found.value, found.layer) == (2e6, Layer.MEASURED)
+    assert (found.intervals[0].lo, found.intervals[0].hi) == (2e6 * 0.99, 2e6 * 1.01)
+    assert "over 5 launches" in found.reasons[0]
+    assert known.find(of_batch(question, 64)) is None
+    assert known.find(replace(question, device=replace(question.device, name="another", hw_id=None))) is None
 
 
 def pairs_of(ratios: Sequence[float]) -> list[ScoredPair]:
