@@ -247,6 +247,13 @@ def test_other_and_broken_parquet_files_are_refused(tmp_path: Path) -> None:
         importers.get("ipfs-parquet").read(broken)
 
 
+def test_a_date_that_no_calendar_has_is_a_broken_file(tmp_path: Path, sort: Sort) -> None:
+    beyond = pa.array([2**61, None], pa.int64()).cast(pa.timestamp("us"))
+    source = _parquet(tmp_path, _FLAT | {"timestamp": beyond})
+    with pytest.raises(ImportFileError, match="cannot be read beyond row 0: date value out of range"):
+        sort(importers.get("ipfs-parquet"), source)
+
+
 def test_a_parquet_file_that_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
     source = _parquet(tmp_path, _FLAT, Limits(unpacked_bytes=10))
     with pytest.raises(ImportFileError, match="10 are read at most"):

@@ -178,5 +178,5 @@ def _parquet_records(source: Source, layout: _Layout) -> Iterator[tuple[int, Map
             for record in batch.to_pylist():
                 number += 1
                 yield number, record
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         raise ImportFileError(f"{source.name} breaks after row {number}: {' '.join(str(error).split())}.") from None

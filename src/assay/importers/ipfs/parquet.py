@@ -64,7 +64,7 @@ def _rows(source: Source, check: str | None) -> Iterator[Item]:
                     number += 1
                     place = f"row {number}"
                     yield guarded(place, record, lambda: result_row(record, place, check=check))  # noqa: B023
-        except (pa.ArrowException, OSError, ValueError) as error:
+        except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
             raise ImportFileError(f"{source.name} cannot be read beyond row {number}: {error}") from None
 
 
@@ -81,7 +81,7 @@ def _open(source: Source) -> Any:
         file = pq.ParquetFile(source.path)
         metadata = file.metadata
         unpacked = sum(metadata.row_group(index).total_byte_size for index in range(metadata.num_row_groups))
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         raise ImportFileError(f"{source.name} cannot be read as Parquet: {error}") from None
     if unpacked > source.limits.unpacked_bytes:
         file.close()

@@ -32,7 +32,7 @@ class MappedParquet:
             with pq.ParquetFile(source.path) as file:
                 mapping.check_columns(file.schema_arrow.names)
                 yield from apply_mapping(mapping, _rows(file))
-        except (pa.ArrowException, OSError, ValueError) as error:
+        except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
             raise ImportFileError(f"{source.name} is no Parquet file that can be read: {error}.") from None
 
 
@@ -46,7 +46,7 @@ def parquet_head(source: Source) -> tuple[tuple[str, ...], Mapping[str, Any]]:
             first = next(file.iter_batches(batch_size=1), None)
             rows = first.to_pylist() if first is not None else []
             return tuple(file.schema_arrow.names), (rows[0] if rows else {})
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         raise ImportFileError(f"{source.name} is no Parquet file that can be read: {error}.") from None
 
 
