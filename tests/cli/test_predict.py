@@ -284,3 +284,22 @@ def test_a_switch_is_on_or_off(asked: Here) -> None:
     said = asked("predict", "auto", "perhaps")
     assert said.code == 2
     assert "expected on or off" in said.err
+
+
+def test_published_workloads_need_no_graph_and_only_those_who_know_them_answer(here: Here) -> None:
+    asked = ("predict", "--model", "mlperf/resnet", "--metric", "throughput", "--engine", "tensorrt", "-p", "int8")
+    one, eight = (
+        answers_of(here(*asked, "--on", "h200-sxm5-141gb", "--devices", count, "--json"))[0] for count in (1, 8)
+    )
+    assert one["model"].startswith("system")
+    assert eight["value"] > 4 * one["value"]
+    assert eight["devices"] == 8
+    server = answers_of(here(*asked, "--on", "h200-sxm5-141gb", "-o", "scenario=Server", "--json"))[0]
+    assert server["value"] != one["value"]
+    (power,) = answers_of(here(*asked[:3], "--metric", "power", *asked[5:], "--on", "l4", "--devices", 8, "--json"))
+    assert power["model"] is None or power["model"].startswith("power")
+    unknown = here("predict", "--model", "mlperf/nothing", "--metric", "throughput", "--on", "l4")
+    assert "nobody published 'nothing Offline sample' yet" in " ".join(unknown.out.split())
+    assert "graph" not in unknown.out
+    assert "expected a name and its value" in here(*asked, "--on", "l4", "-o", "scenario").err
+    assert "expected 1 or more" in here(*asked, "--on", "l4", "--devices", 0).err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,7 +24,8 @@ from assay.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from assay.predict.values import Answer, Prediction, Question
+    from assay.core.case import Scalar
+    from assay.predict.values import Answer, Conditions, Prediction, Question
 
 app = typer.Typer(help="Predict what was not measured, with tested intervals; learn, validate and choose predictors.")
 
@@ -57,7 +59,7 @@ def predict(  # noqa: PLR0913  (a command has as many options as people need)
             "-m",
             autocompletion=complete_model,
             show_default=False,
-            help="Families (bert/base), configurations, modules or ONNX files; by commas.",
+            help="Families (bert/base), configurations, modules, ONNX files, or published ones (mlperf/resnet).",
         ),
     ] = None,
     on: Annotated[
@@ -74,6 +76,10 @@ def predict(  # noqa: PLR0913  (a command has as many options as people need)
         str, typer.Option("--metric", help="latency, throughput, memory, power, or a metric.")
     ] = "latency",
     shape: Annotated[list[str] | None, typer.Option("--shape", help="Free dimensions: seq=256.")] = None,
+    devices: Annotated[int, typer.Option("--devices", help="How many of the device together: of published ones.")] = 1,
+    option: Annotated[
+        list[str] | None, typer.Option("--option", "-o", help="What a case is asked under: scenario=Server.")
+    ] = None,
     level: Annotated[float, typer.Option("--level", help="Which interval to print: 0.5, 0.8 or 0.9.")] = 0.9,
     kind: Annotated[list[str] | None, typer.Option("--kind", help="Ask only these predictors; by commas.")] = None,
     explain: Annotated[
@@ -91,6 +97,7 @@ def predict(  # noqa: PLR0913  (a command has as many options as people need)
     For example:
 
       assay predict --model bert/base --on h100,l4,rtx4090,cpu --precision fp16 --batch 1,8,32
+      assay predict --model mlperf/resnet --metric throughput --on h200,l40s --engine tensorrt --devices 8 -p int8
     """
     if context.invoked_subcommand is not None:
         _refuse_options(context)
@@ -114,6 +121,8 @@ def predict(  # noqa: PLR0913  (a command has as many options as people need)
         mode=mode,
         metric=read_metric(metric),
         shape=_one_shape(read_shape(seq=None, image=None, others=shape)),
+        options=_read_options(option),
+        count=devices,
     )
     with StatusLine("counting what the models compute"):
         questions = make_questions(asked, store=opened)
@@ -153,6 +162,22 @@ def _one_shape(sizes: dict[str, list[int]]) -> dict[str, int] | None:
     return {name: values[0] for name, values in sizes.items()} or None
 
 
+def _read_options(values: list[str] | None) -> dict[str, Scalar]:
+    """What a predictor is told beside the conditions: kinds of predictors know which, and abstain where one lacks."""
+    from assay.core.errors import UsageError
+
+    found: dict[str, Scalar] = {}
+    for text in values or []:
+        name, is_given, value = text.partition("=")
+        if not is_given or not name.strip() or not value.strip():
+            raise UsageError(f"--option got {text!r}; expected a name and its value, such as scenario=Server.")
+        try:
+            found[name.strip()] = json.loads(value) if json.loads(value) is not None else value
+        except ValueError:
+            found[name.strip()] = value.strip()
+    return found
+
+
 def _print(questions: list[Question], answers: list[Answer], level: float, *, with_reasons: bool, broken: Any) -> None:
     from rich.text import Text
 
@@ -167,10 +192,7 @@ def _print(questions: list[Question], answers: list[Answer], level: float, *, wi
     table.add_column("by")
     notes: dict[str, None] = {}
     for question, answer in zip(questions, answers, strict=True):
-        conditions = question.conditions
-        words = f"{conditions.engine} {conditions.precision} b{conditions.batch}"
-        if conditions.mode != "inference":
-            words = f"{conditions.mode} {words}"
+        words = _words_of(question.conditions)
         notes.update(dict.fromkeys(question.device.notes))
         if isinstance(answer, Prediction):
             said = Text(format_answer(answer), "bold" if answer.layer.value == "measured" else "")
@@ -189,6 +211,14 @@ def _print(questions: list[Question], answers: list[Answer], level: float, *, wi
         console.print(f"  ! the predictor {name} was left out: {why}", soft_wrap=True)
     console.print("predicted, not measured, except where it says measured; intervals are tested: assay predict show",
                   style="dim", soft_wrap=True)  # fmt: skip
+
+
+def _words_of(conditions: Conditions) -> str:
+    words = [f"{conditions.engine} {conditions.precision} b{conditions.batch}"]
+    words += [f"{conditions.devices} devices"] if conditions.devices != 1 else []
+    words += [f"{name}={value}" for name, value in conditions.options]
+    plain = "" if conditions.mode == "inference" else f"{conditions.mode} "
+    return plain + ", ".join(words)
 
 
 def format_answer(answer: Prediction) -> str:

@@ -82,7 +82,8 @@ class PredictorKind:
     ``gather`` reads examples, ``fit`` learns (examples, seed), ``load`` reads back a payload (raises AssayError where
     it is not sound), ``validate`` runs one of ``splits`` beside naive baselines (examples, split, seed).
     ``fewest`` examples make learning worth a try; ``packages`` are needed to learn, not to answer.
-    ``is_self_taught``: a store's own results are all it needs, so it may be learned again by itself.
+    ``is_self_taught``: a store's own results are all it needs, so it may be learned again by itself. ``prefix``: names
+    of workloads that begin so have no graph (``mlperf/resnet``), and only kinds with that prefix are asked about them.
     """
 
     name: str
@@ -97,6 +98,7 @@ class PredictorKind:
     packages: tuple[str, ...] = ()
     install_hint: str = "pip install 'assay[predict]'"
     is_self_taught: bool = False
+    prefix: str = ""
 
 
 predictors: Registry[PredictorKind] = Registry("predictor")

@@ -57,6 +57,7 @@ class LoadedKind:
     record: ModelRecord
     fitted: Fitted
     metrics: tuple[str, ...] = ()
+    prefix: str = ""
     beaten: dict[Situation, str | None] = field(default_factory=dict)
     """What was looked up already: a matrix asks the same two hundred thousand times."""
 
@@ -65,9 +66,15 @@ class LoadedKind:
         """The kind, and its version: ``graph 1a2b3c4d``."""
         return f"{self.record.kind} {self.record.version[:8]}"
 
-    def tells(self, metric: str) -> bool:
-        """True where the kind may answer questions of this metric; one of no known metrics may answer any."""
-        return not self.metrics or metric in self.metrics
+    def tells(self, question: Question, published: tuple[str, ...] = ()) -> bool:
+        """True where the kind may answer: its metrics, and of workloads that begin with one of ``published`` its own.
+
+        A kind of no known metrics may answer any.
+        """
+        if self.metrics and question.metric not in self.metrics:
+            return False
+        workload = question.workload
+        return not workload.startswith(published) or (bool(self.prefix) and workload.startswith(self.prefix))
 
     def beaten_in(self, situation: Situation | None) -> str | None:
         """Return what naive baseline beat it where the question lies, None where none did or nobody looked."""
@@ -103,13 +110,15 @@ class Estimator:
                     risks[place] = risk
         left = [place for place, answer in enumerate(answers) if answer is None]
         said: dict[int, list[tuple[LoadedKind, Answer]]] = {place: [] for place in left}
+        published = tuple({kind.prefix for kind in self.kinds if kind.prefix})
         for kind in self.kinds:
             # The last resort is asked last, and only where nobody else has a number.
             is_last = kind.record.kind == LAST
             asked = [
                 place
                 for place in left
-                if kind.tells(questions[place].metric) and not (is_last and any(_stands(*one) for one in said[place]))
+                if kind.tells(questions[place], published)
+                and not (is_last and any(_stands(*one) for one in said[place]))
             ]
             for place, answer in zip(asked, kind.fitted.answer([questions[place] for place in asked]), strict=True):
                 said[place].append((kind, answer))
@@ -205,7 +214,7 @@ def open_estimator(store: Store | None = None, *, kinds: Sequence[str] | None = 
             broken[name] = str(error)
             continue
         if loaded is not None:
-            found.append(LoadedKind(*loaded, predictors.get(name).metrics))
+            found.append(LoadedKind(*loaded, predictors.get(name).metrics, predictors.get(name).prefix))
     if not any(one.record.kind == MEMORY for one in found) and (kinds is None or MEMORY in kinds):
         found.append(_analytic_memory())
     measured = MeasuredNumbers() if store is None else MeasuredNumbers.of(store)

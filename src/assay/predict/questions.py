@@ -39,7 +39,10 @@ class Asked:
 
 
 def make_questions(asked: Asked, *, store: Store | None = None) -> list[Question]:
-    """Cross everything that was asked. Raises UsageError, UnknownNameError, and what a model cannot be counted for."""
+    """Cross everything that was asked. Raises UsageError, UnknownNameError, and what a model cannot be counted for.
+
+    A workload that a kind of predictor knows by its name (``mlperf/resnet``) has no graph.
+    """
     from assay.predict.devices import find_profile
 
     _check(asked)
@@ -47,7 +50,7 @@ def make_questions(asked: Asked, *, store: Store | None = None) -> list[Question
     found = []
     for model in asked.models:
         for batch in asked.batches:
-            graph = find_graph(model, batch, asked.shape)
+            graph = None if is_published(model) else find_graph(model, batch, asked.shape)
             found += [
                 _question(asked, model, graph, device, engine, precision, batch)
                 for device in devices
@@ -55,6 +58,14 @@ def make_questions(asked: Asked, *, store: Store | None = None) -> list[Question
                 for precision in asked.precisions
             ]
     return found
+
+
+def is_published(model: str) -> bool:
+    """Whether a workload is one that a kind of predictor knows by its name, from what others published."""
+    from assay.predict.base import predictors
+
+    kinds = (predictors.get(name) for name in predictors.names())
+    return any(one.prefix and model.startswith(one.prefix) for one in kinds)
 
 
 def find_graph(model: str, batch: int, shape: Mapping[str, int] | None = None) -> GraphProfile:
@@ -73,11 +84,12 @@ def device_word(device: DeviceProfile) -> str:
 
 
 def _question(
-    asked: Asked, model: str, graph: GraphProfile, device: DeviceProfile, engine: str, precision: str, batch: int
+    asked: Asked, model: str, graph: GraphProfile | None, device: DeviceProfile, engine: str, precision: str, batch: int
 ) -> Question:
     options = tuple(sorted((asked.options or {}).items()))
     conditions = Conditions(engine, precision, batch, asked.mode, asked.count, options)
-    return Question(model, graph.family, device, conditions, asked.metric, graph)
+    family = model.partition("/")[2] if graph is None else graph.family
+    return Question(model, family, device, conditions, asked.metric, graph)
 
 
 def _check(asked: Asked) -> None:
@@ -90,6 +102,8 @@ def _check(asked: Asked) -> None:
     for batch in asked.batches:
         if not 1 <= batch <= _LARGEST_BATCH:
             raise UsageError(f"--batch: got {batch}; expected 1 to {_LARGEST_BATCH}.")
+    if asked.count < 1:
+        raise UsageError(f"--devices: got {asked.count}; expected 1 or more.")
     if asked.mode not in _MODES:
         raise UsageError(f"--mode: got {asked.mode!r}; {' and '.join(_MODES)} are foretold.")
     registry.get(asked.metric)

@@ -8,6 +8,7 @@ from assay.predict.power.walls import BOARD, METRIC, POWER, WALL, gather_power
 from assay.predict.scores import SplitOutcome
 from assay.predict.system.domains import DomainModel, fit_domains, load_domains
 from assay.predict.system.fit import FEWEST
+from assay.predict.system.systems import PREFIX
 from assay.predict.values import Example
 
 KIND = "power"
@@ -78,5 +79,6 @@ predictors.add(
         validate=validate_power,
         fewest=FEWEST,
         packages=("scipy",),
+        prefix=PREFIX,
     ),
 )

@@ -7,7 +7,7 @@ from assay.predict.base import Gathered, Payload, PredictorKind, predictors
 from assay.predict.scores import SplitOutcome
 from assay.predict.system.domains import DomainModel, fit_domains, load_domains
 from assay.predict.system.fit import FEWEST
-from assay.predict.system.systems import MAKERS, METRIC, SYSTEM, gather_systems
+from assay.predict.system.systems import MAKERS, METRIC, PREFIX, SYSTEM, gather_systems
 from assay.predict.values import Example
 
 KIND = "system"
@@ -68,5 +68,6 @@ predictors.add(
         validate=validate_system,
         fewest=FEWEST,
         packages=("scipy",),
+        prefix=PREFIX,
     ),
 )
