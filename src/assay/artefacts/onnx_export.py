@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from assay.artefacts.base import BuildRequest, Recipe, StaticOnly, recipes
+from assay.artefacts.exportable import keep_brought_inputs, make_ready
 from assay.artefacts.onnx_files import (
     MODEL_FILE,
     has_dynamic_batch,
     model_bytes,
     quiet_logging,
-    write_inputs,
     write_model,
 )
 from assay.core.errors import EngineError, UnsupportedError
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 ONNX = "onnx"
 INSTALL_HINT = "pip install 'assay[torch,onnx]'"
-_EXAMPLE_BATCH = 2
-"""Examples of a dynamic batch have this size, whatever batch was asked for: one graph, one content. Not 0 or 1, which
-``torch.export`` takes for constants."""
 
 
 def _build(wanted: BuildRequest) -> Mapping[str, str]:
@@ -43,30 +40,11 @@ def _export(wanted: BuildRequest) -> Mapping[str, str]:
     import onnx
     import torch
 
-    from assay.workloads.export import make_exportable
-    from assay.workloads.outputs import to_array
-    from assay.workloads.torch_build import build_torch_model, import_family
-
     request, workload = wanted.request, wanted.workload
-    if workload.family.bring is not None and not request.is_static:
-        raise StaticOnly(f"{workload.name} brings inputs of its own, which are for one batch size.")
-    torch.set_num_threads(wanted.threads)
-    import_family(workload)
-    batch = request.batch if request.is_static else _EXAMPLE_BATCH
-    built = build_torch_model(
-        workload,
-        dtype="float32",
-        batch=batch,
-        shape=dict(request.shape),
-        seed=request.seed,
-        options=dict(request.options),
-    )
-    exportable = make_exportable(workload, built, batch=batch)
+    exportable = make_ready(wanted)
     program = _run_exporter(workload.name, exportable, is_static=request.is_static)
     program.save(wanted.folder / MODEL_FILE)
-    if workload.family.bring is not None:
-        named = zip(exportable.input_names, exportable.inputs, strict=True)
-        write_inputs({name: to_array(tensor) for name, tensor in named}, wanted.folder)
+    keep_brought_inputs(wanted, exportable)
     return {
         "exporter": "torch.onnx (dynamo)",
         "torch": str(torch.__version__),

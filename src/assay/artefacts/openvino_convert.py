@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from assay.artefacts.base import BuildRequest, Recipe, StaticOnly, recipes
-from assay.artefacts.onnx_files import write_inputs
+from assay.artefacts.exportable import keep_brought_inputs, make_ready
 from assay.artefacts.openvino_files import MODEL_FILE, first_line, model_bytes, save_model
 from assay.artefacts.openvino_library import import_openvino
 from assay.core.errors import EngineError
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 OPENVINO = "openvino"
 INSTALL_HINT = "pip install 'assay[torch,openvino]'"
-_EXAMPLE_BATCH = 2
-"""Examples of a dynamic batch have this size, whatever batch was asked for: one graph, one content. Not 0 or 1, which
-``torch.export`` takes for constants."""
 
 
 def _build(wanted: BuildRequest) -> Mapping[str, str]:
@@ -46,31 +43,12 @@ def _read_file(wanted: BuildRequest) -> Mapping[str, str]:
 def _convert(wanted: BuildRequest) -> Mapping[str, str]:
     import torch
 
-    from assay.workloads.export import make_exportable
-    from assay.workloads.outputs import to_array
-    from assay.workloads.torch_build import build_torch_model, import_family
-
     request, workload = wanted.request, wanted.workload
-    if workload.family.bring is not None and not request.is_static:
-        raise StaticOnly(f"{workload.name} brings inputs of its own, which are for one batch size.")
-    torch.set_num_threads(wanted.threads)
-    import_family(workload)
-    batch = request.batch if request.is_static else _EXAMPLE_BATCH
-    built = build_torch_model(
-        workload,
-        dtype="float32",
-        batch=batch,
-        shape=dict(request.shape),
-        seed=request.seed,
-        options=dict(request.options),
-    )
-    exportable = make_exportable(workload, built, batch=batch)
+    exportable = make_ready(wanted)
     program = _export(workload.name, exportable, is_static=request.is_static)
     model = _translate(workload.name, program, is_static=request.is_static)
     _describe(model, exportable, is_static=request.is_static)
-    if workload.family.bring is not None:
-        named = zip(exportable.input_names, exportable.inputs, strict=True)
-        write_inputs({name: to_array(tensor) for name, tensor in named}, wanted.folder)
+    keep_brought_inputs(wanted, exportable)
     return _keep(
         model,
         wanted,
