@@ -70,7 +70,7 @@ class MatrixCell:
     """One number, or ``reason`` why there is none.
 
     ``results`` is how many it was picked from, ``conditions`` are those of the one picked. ``relative`` is how near it
-    comes to the best of its row and provenance: 1 is the best itself.
+    comes to the best of its row and provenance: 1 is the best itself. ``lo`` and ``hi`` bound it at ``level``.
     """
 
     value: float | None = None
@@ -84,6 +84,7 @@ class MatrixCell:
     conditions: str = ""
     relative: float | None = None
     reason: str | None = None
+    level: float = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +227,7 @@ def _row(
         own = by_column.get(column, [])
         reason = why.get((workload, column.device.label), UNMEASURED)
         picked.append(_pick(own, request.pick, wanted.direction) if own else MatrixCell(reason=reason))
-    return MatrixRow(workload, basis, tuple(_relate(picked, wanted.direction)))
+    return MatrixRow(workload, basis, tuple(relate_cells(picked, wanted.direction)))
 
 
 def _pick(groups: Sequence[Group], pick: Pick, direction: Direction) -> MatrixCell:
@@ -263,7 +264,8 @@ def _time(group: Group) -> float:
     return 0.0 if group.newest.at is None else group.newest.at.timestamp()
 
 
-def _relate(cells: Sequence[MatrixCell], direction: Direction) -> list[MatrixCell]:
+def relate_cells(cells: Sequence[MatrixCell], direction: Direction) -> list[MatrixCell]:
+    """Return the cells of a row, each with how near it comes to the best of its provenance."""
     best: dict[Provenance | None, float] = {}
     for cell in cells:
         if cell.value:

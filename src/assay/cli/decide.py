@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from assay.cli.output import Form, StatusLine, make_console, new_table, print_csv, print_json
 from assay.core.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     from assay.analysis.ranking_prices import PriceBook
-    from assay.predict.strategy import Plan
     from assay.predict.values import Question
     from assay.recommend.decision import Decision, Option
     from assay.recommend.fleets import Fleet, Machine
@@ -22,8 +21,6 @@ COLUMNS = (
     "replicas", "usd_h", "usd_per_million", "joules_per_million", "p_meets", "p_best", "regret", "is_pareto", "layer",
     "misses", "devices", "strategy", "machine", "is_validated",
 )  # fmt: skip
-_PRECISIONS = ("fp32", "fp16")
-"""What may be chosen where nothing is said: what every device of the last ten years computes in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +45,13 @@ class HardwareAsked:
 
 def recommend_hardware(store: Store, asked: HardwareAsked, form: Form, limit: int) -> None:
     """Decide and print. Raises UsageError, UnknownNameError."""
+    from assay.recommend.rows import describe_decision, describe_option
+
     found = make_decision(store, asked)
     if form is Form.JSON:
-        print_json(_content(found))
+        print_json(describe_decision(found))
     elif form is Form.CSV:
-        print_csv([_row(one) for one in (*found.ranked, *found.lost)], COLUMNS)
+        print_csv([describe_option(one) for one in (*found.ranked, *found.lost)], COLUMNS)
     else:
         _print(found, limit)
 
@@ -65,6 +64,7 @@ def make_decision(store: Store, asked: HardwareAsked) -> Decision:
     from assay.predict.devices import find_profile
     from assay.predict.layers import open_estimator
     from assay.predict.questions import Asked, make_questions
+    from assay.recommend.choosing import PRECISIONS
     from assay.recommend.decision import Limits, Objective, candidates, decide
     from assay.recommend.fleets import Fleet, check_counts
 
@@ -82,7 +82,7 @@ def make_decision(store: Store, asked: HardwareAsked) -> Decision:
         questions = make_questions(
             Asked(
                 (asked.model,), tuple(dict.fromkeys((*names, *(one.hw_id for one in machines)))),
-                asked.precisions or _PRECISIONS, tuple(read_integers("batch", asked.batches)) or (1,),
+                asked.precisions or PRECISIONS, tuple(read_integers("batch", asked.batches)) or (1,),
                 asked.engines or ("torch",), mode=asked.mode, options=options,
             ),
             store=store,
@@ -127,61 +127,6 @@ def _make_fleet(
     graph = questions[0].graph
     blocks = None if graph is None else find_blocks(asked.model, graph)
     return replace(plain, around=Surroundings(exchanges, read_links(store), blocks))
-
-
-def _content(found: Decision) -> Mapping[str, Any]:
-    return {
-        "objective": found.objective.value,
-        "ranked": [_row(one) for one in found.ranked],
-        "lost": [_row(one) for one in found.lost],
-        "abstained": [
-            {
-                "device": question.device.name,
-                "precision": question.conditions.precision,
-                "reason": why,
-                "devices": question.conditions.devices,
-            }
-            for question, why in found.abstained
-        ],
-        "notes": list(found.notes),
-    }
-
-
-def _row(one: Option) -> dict[str, Any]:
-    conditions, held = one.question.conditions, one.answer.intervals[-1:] or ()
-    graph = one.question.graph
-    return {
-        "rank": one.rank, "device": one.question.device.name, "hw_id": one.question.device.hw_id,
-        "provenance": one.provenance, "layer": one.answer.layer.value, "model": one.answer.model,
-        "precision": conditions.precision, "batch": conditions.batch, "engine": conditions.engine,
-        "latency_ns": one.latency_ns, "lo": held[0].lo if held else None, "hi": held[0].hi if held else None,
-        "level": held[0].level if held else None, "rate_per_s": one.rate_per_s,
-        "unit": None if graph is None else graph.unit_of_work, "replicas": one.replicas, "usd_h": one.usd_h,
-        "price": None if one.price is None else one.price.origin, "usd_per_million": one.usd_per_million,
-        "joules_per_million": one.joules_per_million, "p_meets": one.p_meets, "p_best": one.p_best,
-        "regret": one.regret, "is_pareto": one.is_pareto, "misses": list(one.misses), "unknown": dict(one.unknown),
-        "flags": list(one.answer.flags), "device_notes": list(one.question.device.notes),
-        "devices": one.devices, "strategy": one.strategy.value, "is_validated": one.is_validated,
-        "machine": None if one.machine is None else one.machine.label, "why": _why(one), "plan": _plan(one.plan),
-    }  # fmt: skip
-
-
-def _why(one: Option) -> list[str]:
-    """Why the work is shared out so; nothing to say of one device."""
-    return [] if one.plan is None else list(one.plan.reasons)
-
-
-def _plan(plan: Plan | None) -> dict[str, Any] | None:
-    """The parts of a time on several devices. ``bounds`` add up what was tested of each part alone."""
-    if plan is None:
-        return None
-    return {
-        "micro_batches": plan.micro_batches, "compute_ns": plan.compute_ns, "exchange_ns": plan.exchange_ns,
-        "hideable_ns": plan.hideable_ns, "bubble": plan.bubble,
-        "memory_bytes": None if plan.memory is None else plan.memory.value_bytes,
-        "p_out_of_memory": plan.p_out_of_memory,
-        "bounds": [{"level": held.level, "lo": held.lo, "hi": held.hi} for held in plan.bounds],
-    }  # fmt: skip
 
 
 def _print(found: Decision, limit: int) -> None:

@@ -25,7 +25,6 @@ from assay.cli.output import (
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from assay.predict.values import Answer, Question
 
 COLUMNS = (
     "workload", "device", "precision", "batch", "engine", "metric", "value", "unit", "lo", "hi", "level", "provenance",
@@ -74,7 +73,9 @@ def matrix(  # noqa: PLR0913  (a command has as many options as people need)
       assay matrix --model bert/base,resnet/50 --on l4,t4,a10,h100 --precision fp16 --batch 8
     """
     from assay.cli.flags import split_values
+    from assay.predict.answers import ask
     from assay.predict.layers import open_estimator
+    from assay.predict.matrix_rows import matrix_rows
     from assay.predict.questions import Asked, make_questions
     from assay.recommend.decision import candidates
 
@@ -86,8 +87,7 @@ def matrix(  # noqa: PLR0913  (a command has as many options as people need)
     )
     with StatusLine("counting what the models compute"):
         questions = make_questions(asked, store=opened)
-    answers = open_estimator(opened).estimate(questions)
-    rows = _rows(questions, answers)
+    rows = matrix_rows(questions, ask(open_estimator(opened), questions))
     if form is Form.JSON:
         print_json({"metric": metric, "precision": precision, "batch": batch, "engine": engine, "cells": rows})
     elif form is Form.CSV:
@@ -102,47 +102,6 @@ def _known_models(store: Any) -> list[str]:
 
     found = [result.case.workload for result in store.results(status="ok") if result.case.family in families.names()]
     return list(dict.fromkeys(reversed(found))) or list(_FAMILIES)
-
-
-def _rows(questions: Sequence[Question], answers: Sequence[Answer]) -> list[dict[str, Any]]:
-    from assay.predict.values import Layer, Prediction
-
-    rows = []
-    for question, answer in zip(questions, answers, strict=True):
-        conditions = question.conditions
-        row: dict[str, Any] = {
-            "workload": question.workload, "device": question.device.name, "hw_id": question.device.hw_id,
-            "precision": conditions.precision, "batch": conditions.batch, "engine": conditions.engine,
-            "metric": answer.metric, "value": None,
-        }  # fmt: skip
-        if isinstance(answer, Prediction):
-            held = answer.interval(_LEVEL)
-            row |= {
-                "value": answer.value, "unit": answer.unit, "lo": held.lo if held else None,
-                "hi": held.hi if held else None, "level": held.level if held else None,
-                "provenance": "measured" if answer.layer is Layer.MEASURED else "predicted",
-                "layer": answer.layer.value, "model": answer.model,
-            }  # fmt: skip
-        else:
-            row |= {"provenance": None, "reason": answer.reason}
-        rows.append(row)
-    _relate(rows)
-    return rows
-
-
-def _relate(rows: Sequence[dict[str, Any]]) -> None:
-    """How near each comes to the best of its row and provenance: 1 is the best itself."""
-    best: dict[tuple[str, str], float] = {}
-    for row in rows:
-        if row["value"] is not None:
-            key = (row["workload"], row["provenance"])
-            is_time = row["metric"].endswith("_ns")
-            merit = 1 / row["value"] if is_time else row["value"]
-            row["relative"] = merit
-            best[key] = max(best.get(key, 0.0), merit)
-    for row in rows:
-        if row["value"] is not None:
-            row["relative"] /= best[row["workload"], row["provenance"]]
 
 
 def _print(rows: Sequence[Mapping[str, Any]], title: str) -> None:

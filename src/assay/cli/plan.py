@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -67,7 +66,8 @@ def plan(  # noqa: PLR0913  (a command has as many options as people need)
     """
     from assay.cli.decide import HardwareAsked, make_decision
     from assay.cli.flags import read_duration, split_values
-    from assay.recommend.capacity import Load, Margin, ReplicaRate, plan_capacity, rank_capacities
+    from assay.recommend.capacity import Load, Margin
+    from assay.recommend.rows import plan_rows
 
     form = choose_form(as_json=as_json, as_csv=as_csv)
     asked = HardwareAsked(
@@ -77,30 +77,14 @@ def plan(  # noqa: PLR0913  (a command has as many options as people need)
     decision = make_decision(open_for_reading(store), asked)
     wait_s = None if max_wait is None else read_duration("max-wait", max_wait)
     load, margin = Load(qps, wait_s, wait_share), Margin(most_busy, confidence)
-    options = {one.question.device.name: one for one in decision.ranked}
-    plans = rank_capacities([
-        plan_capacity(load, ReplicaRate(name, one.rate_per_s, one.spread, one.answer.layer, one.usd_h), margin)
-        for name, one in options.items()
-    ])  # fmt: skip
-    rows: list[dict[str, Any]] = []
-    for found in plans:
-        option = options[found.replica.name]
-        conditions = option.question.conditions
-        numbers = {name: value for name, value in asdict(found).items() if name != "replica"}
-        rows.append(
-            {
-                "device": found.replica.name, "provenance": option.provenance, "precision": conditions.precision,
-                "batch": conditions.batch, "engine": conditions.engine, "rate_per_s": option.rate_per_s,
-                "spread": option.spread, **numbers,
-            }
-        )  # fmt: skip
+    rows, failed = plan_rows(decision, load, margin)
+    left = [*((question.device.name, why) for question, why in decision.abstained), *failed]
     if form is Form.JSON:
-        abstained = [{"device": question.device.name, "reason": why} for question, why in decision.abstained]
-        print_json({"plans": rows, "abstained": abstained})
+        print_json({"plans": rows, "abstained": [{"device": name, "reason": why} for name, why in left]})
     elif form is Form.CSV:
         print_csv(rows, COLUMNS)
     else:
-        _print(rows, [(question.device.name, why) for question, why in decision.abstained])
+        _print(rows, left)
 
 
 def _print(rows: list[dict[str, Any]], abstained: list[tuple[str, str]]) -> None:

@@ -65,7 +65,8 @@ class Route:
 
     ``fresh`` is a box of the address with which the page is made anew, as it looks at what has no version. ``reads``
     tells the state of what the page depends on, which changes less often than that of the whole store; None: it
-    depends on all of it. ``is_cut`` pages show the first rows of what their data files hold whole.
+    depends on all of it. ``also`` tells the state of what it depends on beside the store. ``is_cut`` pages show the
+    first rows of what their data files hold whole.
     """
 
     path: str
@@ -75,6 +76,7 @@ class Route:
     fresh: str | None = None
     reads: Callable[[Ask], State] | None = None
     is_cut: bool = False
+    also: Callable[[Ask], State] | None = None
 
     def is_kept_for(self, query: Query) -> bool:
         """True where an unchanged store gives the same page. Raises UsageError."""
@@ -92,9 +94,10 @@ def add_page(  # noqa: PLR0913  (keywords, as a route has them)
     fresh: str | None = None,
     reads: Callable[[Ask], State] | None = None,
     is_cut: bool = False,
+    also: Callable[[Ask], State] | None = None,
 ) -> None:
     """Put a page and its twins on a router; those of the overview are ``/overview.json`` and so on. See ``Route``."""
-    route = Route(path, build, is_live, is_kept, fresh, reads, is_cut)
+    route = Route(path, build, is_live, is_kept, fresh, reads, is_cut, also)
     for form in (*TWINS, HTML):
         twin = "" if form == HTML else f".{form}"
         address = path + twin if path != "/" or form == HTML else f"/overview{twin}"
@@ -135,6 +138,7 @@ def _state_of(ask: Ask, route: Route) -> State:
     """The state of what a page depends on."""
     reads = route.reads
     state = ask.state if reads is None else ask.kept(f"reads {ask.path}", lambda: reads(ask))
+    state = state if route.also is None else (*state, *route.also(ask))
     return (*state, *ask.readings.states.read_journals()) if route.is_live and ask.readings is not None else state
 
 

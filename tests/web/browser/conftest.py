@@ -29,7 +29,7 @@ DESKTOP = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
 PAGES = (
     "overview", "runs", "run", "results", "result", "compare", "trends", "series", "devices", "workloads", "matrix",
-    "decide", "kpi", "store", "method", "search", "live",
+    "decide", "kpi", "store", "method", "search", "live", "matrix-predicted", "decide-predicted",
 )  # fmt: skip
 IN_CI = os.environ.get("CI") == "true"
 
@@ -88,6 +88,8 @@ class Site:
             "method": "/method",
             "search": "/search?q=bert",
             "live": "/live",
+            "matrix-predicted": "/matrix?metric=latency_ns&on=l4,h100&model=bert/tiny",
+            "decide-predicted": "/decide?workload=bert/tiny&objective=latency&on=l4,h100,p100,cpu",
         }
 
 

@@ -60,7 +60,7 @@ _UNITS = {Objective.LATENCY: "ns", Objective.THROUGHPUT: "1/s", Objective.ENERGY
 _HOW = (
     "Measure it: `assay run --model bert/base` on each machine, with one store or with `assay store backup`.",
     "Import others' results of it: `assay import FILE`.",
-    "Nothing is predicted yet, so a device without a result is not guessed at.",
+    "What devices without a result would do is predicted by `assay recommend --model bert/base`.",
 )
 _MOST_NAMED = 16
 _MOST_BARS = 30
@@ -297,7 +297,7 @@ def _lost_blocks(ranking: Ranking, request: ReportRequest) -> list[Block]:
         blocks.append(
             Text((
                 (f"Not measured for this workload under these conditions, though with other work: {named}{more}. "
-                "Nothing is predicted yet."),
+                "They are not in this order."),
             ))
         )  # fmt: skip
     return blocks
@@ -365,7 +365,7 @@ def _summary(ranking: Ranking, *, chosen: bool) -> list[Text]:
         said.append(f"{count_words(len(ranking.lost), 'device')} measured and not in the order.")
     if ranking.unmeasured:
         count = count_words(len(ranking.unmeasured), "device")
-        said.append(f"{count} of the store not measured for this. Nothing is predicted yet.")
+        said.append(f"{count} of the store not measured for this.")
     return [Text(tuple(said))]
 
 

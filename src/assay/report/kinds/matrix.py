@@ -49,20 +49,29 @@ _HOW = (
 
 def build(store: Store, request: ReportRequest) -> Report:
     """Build the report. Raises StoreError, UsageError, UnknownNameError."""
-    pick = Pick(choice_option(request, "pick", [one.value for one in Pick], Pick.BEST.value))
-    colour = choice_option(request, "colour", ["relative", "value"], "relative")
+    return report_matrix(store, request, read_matrix(store, request))
+
+
+def read_matrix(store: Store, request: ReportRequest) -> Matrix:
+    """Read the matrix that a request asks for. Raises StoreError, UsageError, UnknownNameError."""
     where = {**request.where, **({"run_id": request.run_ids} if request.run_ids else {})}
-    matrix = build_matrix(
+    return build_matrix(
         store,
         MatrixRequest(
             metric=request.metric or "throughput_per_s",
             stat=request.stat,
-            pick=pick,
+            pick=_read_pick(request),
             where=where,
             workloads=whole_option(request, "workloads", 24),
             devices=whole_option(request, "devices", 24),
         ),
     )
+
+
+def report_matrix(store: Store, request: ReportRequest, matrix: Matrix) -> Report:
+    """Make the report of a matrix, as read or with more in it. Raises StoreError, UsageError."""
+    pick = _read_pick(request)
+    colour = choice_option(request, "colour", ["relative", "value"], "relative")
     if not matrix.rows:
         what = f"No usable {metric_title(matrix.request.metric)} is in this selection."
         return empty_report(KIND, TITLE, request, what, (*say_left_out(matrix.left_out), *_HOW))
@@ -93,13 +102,17 @@ def build(store: Store, request: ReportRequest) -> Report:
     )
 
 
+def _read_pick(request: ReportRequest) -> Pick:
+    return Pick(choice_option(request, "pick", [one.value for one in Pick], Pick.BEST.value))
+
+
 def matrix_cell(cell: MatrixCell, unit: str | None) -> Cell:
     """One number of the matrix, with its conditions."""
     if cell.value is None:
         return Cell(reason=cell.reason)
     picked = f"one of {cell.results} results" if cell.results > 1 else None
     return Cell(
-        cell.value, cell.provenance, cell.verdict, lo=cell.lo, hi=cell.hi, n=cell.n, unit=unit,
+        cell.value, cell.provenance, cell.verdict, lo=cell.lo, hi=cell.hi, level=cell.level, n=cell.n, unit=unit,
         reason="; ".join(filter(None, (cell.conditions, picked))),
         ref=None if cell.result_id is None else Ref(RefKind.RESULT, cell.result_id),
     )  # fmt: skip
@@ -187,12 +200,13 @@ def _summary(matrix: Matrix) -> list[Text]:
     first = (
         f"{count_words(len(matrix.rows), 'workload')} of {matrix.workloads_found} on "
         f"{count_words(len(matrix.devices), 'device')} of {matrix.devices_found}: of {cells} cells {filled}, "
-        f"{matrix.count(None)} empty. None is predicted yet."
+        f"{matrix.count(None)} empty."
     )
     wins: dict[str, int] = {}
     for row in matrix.rows:
         for device, cell in zip(matrix.devices, row.cells, strict=True):
-            if cell.relative == 1.0:
+            # What is predicted wins nothing: nobody measured it.
+            if cell.relative == 1.0 and cell.provenance is not Provenance.PREDICTED:
                 wins[device.label] = wins.get(device.label, 0) + 1
     if not wins:
         return [Text((first,))]

@@ -14,15 +14,19 @@ from fastapi import Depends, Query, Request
 from fastapi.responses import Response  # noqa: TC002  (FastAPI reads annotations)
 from pydantic import Field, StringConstraints
 
-from assay.core.errors import UnknownNameError, UsageError
+from assay.core.errors import UsageError
 from assay.core.words import Precision, Provenance
 from assay.predict.answers import answer_to_row, ask, read_level, read_metric
 from assay.store.selection import Selection
 from assay.web.api.filters import LONGEST_TEXT, result_filter
 from assay.web.api.models import ResultModel
 from assay.web.api.paging import Cursor, Limit, Page
-from assay.web.api.replies import Model, answer, api_router, finite, is_trusted, state_of, store_of
+from assay.web.api.replies import Model, answer, api_router, finite, is_trusted, store_of
 from assay.web.api.results import page_of_results
+from assay.web.counting import check_family, count_all
+from assay.web.estimators import estimator_of
+from assay.web.openapi import UNTAGGED
+from assay.web.reading import readings_of
 
 if TYPE_CHECKING:
     from assay.predict.layers import Estimator
@@ -111,7 +115,13 @@ class PredictorsModel(Model):
     predictors: list[PredictorModel]
 
 
-@router.get("/predict", operation_id="predict", summary="Predict numbers", response_model=AnswersModel)
+@router.get(
+    "/predict",
+    operation_id="predict",
+    summary="Predict numbers",
+    response_model=AnswersModel,
+    openapi_extra={UNTAGGED: True},
+)
 def predict(  # noqa: PLR0913  (as many conditions as a case has)
     request: Request,
     *,
@@ -139,7 +149,7 @@ def predict(  # noqa: PLR0913  (as many conditions as a case has)
 
         share = read_level(level)
         for name in workload:
-            _check_workload(name)
+            check_family(name)
         asked = Asked(
             models=tuple(workload), devices=tuple(hardware),
             precisions=tuple(one.value for one in precision or (Precision.FP32,)), batches=tuple(batch or (1,)),
@@ -148,6 +158,7 @@ def predict(  # noqa: PLR0913  (as many conditions as a case has)
         count = len(asked.models) * len(asked.devices) * len(asked.precisions) * len(asked.batches) * len(asked.engines)
         if count > MOST_QUESTIONS:
             raise UsageError(f"{count} numbers were asked for; expected at most {MOST_QUESTIONS} at a time.")
+        count_all(asked.models)
         questions = make_questions(asked, store=store_of(request))
         estimator = _estimator_of(request)
         answers = ask(estimator, questions)
@@ -158,7 +169,11 @@ def predict(  # noqa: PLR0913  (as many conditions as a case has)
 
 
 @router.get(
-    "/predictors", operation_id="list_predictors", summary="Versions of predictors", response_model=PredictorsModel
+    "/predictors",
+    operation_id="list_predictors",
+    summary="Versions of predictors",
+    response_model=PredictorsModel,
+    openapi_extra={UNTAGGED: True},
 )
 def list_predictors(request: Request) -> Response:
     """Every version of every predictor, shipped and learned here, with the errors of its validation."""
@@ -203,29 +218,8 @@ def list_predictions(
     return answer(request, lambda: page_of_results(request, predicted, limit, cursor))
 
 
-def _check_workload(name: str) -> None:
-    """Refuse what is no installed family: files, modules and names of others' models are for the command line."""
-    from assay.workloads.base import families
-
-    family = name.partition("/")[0]
-    if family not in families.names():
-        raise UnknownNameError("workload", name[:100], families.names(), hint="Other models: assay predict --model ...")
-
-
 def _estimator_of(request: Request) -> Estimator:
-    """Return what answers, loaded anew only after the store or the versions changed."""
-    from assay.predict.layers import open_estimator
-    from assay.predict.models import list_models, shelf_of
-
-    store = store_of(request)
-    shelf = shelf_of(store.location)
-    state = (state_of(store), tuple((one.path, one.is_active) for one in list_models(shelf)))
-    kept = getattr(request.app.state, "estimator", None)
-    if kept is None or kept[0] != state or state[0] is None:
-        kept = (state, open_estimator(store))
-        request.app.state.estimator = kept
-    found: Estimator = kept[1]
-    return found
+    return estimator_of(store_of(request), readings_of(request))
 
 
 def _say_broken(request: Request, estimator: Estimator) -> dict[str, str]:
