@@ -57,7 +57,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[torch,onnx,openvino,torchao,mlperf,postgres,predict,report,serve,training,vibration,hub,web]" --group dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[torch,onnx,openvino,torchao,mlperf,postgres,predict,report,serve,training,vibration,hub,web,fleet]" --group dev
 	$(BIN)/python -m assay.web.assets --tests tests/web/browser/vendor
 	$(BIN)/python -m assay.engines.web.assets
 	$(BIN)/python tools/install_browsers.py

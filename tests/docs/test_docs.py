@@ -51,7 +51,7 @@ TEXTS = {page: page.read_text(encoding="utf-8") for page in PAGES}
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 KNOWN_ADDRESSES = (
     "https://keepachangelog.com/", "https://semver.org/", "https://github.com/", "s3://", "gs://", "az://", "postgresql://",
-    "http://127.0.0.1:",
+    "http://127.0.0.1:", "ray://", "https://docs.ray.io",
 )  # fmt: skip
 KNOWN_ROOTS = {
     "proc", "sys", "etc", "run", "dev", "models", "folder", "benchmarks", "assay", "srv", "opt", ".dockerenv", "SYS",
@@ -60,7 +60,7 @@ KNOWN_ROOTS = {
 SERVED = {
     "api", "live", "login", "logout", "metrics", "runs", "results", "series", "trends", "compare", "devices",
     "workloads", "engines", "matrix", "decide", "kpi", "store", "method", "search", "imports", "overview", "static",
-    "check", "health", "web",
+    "check", "health", "web", "recommend", "suggest", "plan",
 }  # fmt: skip
 """First parts of addresses that `assay serve` answers to, and of those under its `/api/v1`."""
 
@@ -183,17 +183,18 @@ def test_commands_that_are_shown_exist_with_their_options(line: str) -> None:
     if words[1:] and name == "assay" and not words[1].startswith("-"):
         assert " ".join(words[:2]) in groups
     options = {text for one in known[name].params for text in (*one.opts, *one.secondary_opts)} | {"-h", "--help"}
-    assert {word.partition("=")[0] for word in words if word.startswith("-")} <= options
+    own = words[: words.index("--")] if "--" in words else words  # what is behind is handed on
+    assert {word.partition("=")[0] for word in own if word.startswith("-")} <= options
 
 
 def test_the_exit_codes_are_those_of_the_program() -> None:
     from assay.analysis import values
-    from assay.cli import doctor, main, run, store
+    from assay.cli import doctor, fleet, main, run, store
 
     rows = set(re.findall(r"^\| (\d+) \|", section_of(read_doc("cli.md"), "## Exit codes"), re.MULTILINE))
     codes = {
         value
-        for module in (main, run, store, doctor, values)
+        for module in (main, run, store, doctor, fleet, values)
         for name, value in vars(module).items()
         if name.startswith("EXIT_")
     }

@@ -29,6 +29,7 @@ from assay.cli import (
     dataset,
     doctor,
     export,
+    fleet,
     imports,
     kpi,
     listing,
@@ -106,6 +107,7 @@ serve.register(app)
 app.add_typer(suite.app, name="suite")
 app.add_typer(ci.app, name="ci")
 app.add_typer(dataset.app, name="dataset")
+app.add_typer(fleet.app, name="fleet")
 states.register(store.app)
 app.add_typer(store.app, name="store")
 web.register(app)

@@ -140,14 +140,15 @@ def make_plan(suite: Suite, machine: Machine) -> Plan:
     """Expand every matrix of the suite. Raises UsageError or SuiteError for what can never run here."""
     planned: dict[str, PlannedCase] = {}
     for index, matrix in enumerate(suite.cases):
-        expanded = list(_expand(suite, index, matrix, machine))
+        expanded = list(expand_suite(suite, index, matrix, machine))
         _refuse_hopeless(suite, index, expanded)
         for one in expanded:
             planned.setdefault(one.case.case_id, one)
     return Plan(suite, tuple(planned.values()))
 
 
-def _expand(suite: Suite, index: int, matrix: CaseMatrix, machine: Machine) -> Iterator[PlannedCase]:
+def expand_suite(suite: Suite, index: int, matrix: CaseMatrix, machine: Machine) -> Iterator[PlannedCase]:
+    """Give every case of one entry of a suite, on the devices that are meant. Raises SuiteError."""
     with _placed(suite, index, "engine"):
         found = [engines.get(name) for name in matrix.engines]
     devices = {
@@ -177,8 +178,8 @@ def _expand(suite: Suite, index: int, matrix: CaseMatrix, machine: Machine) -> I
                 shape=_shape_of_data(shape, options, dict(matrix.shape)),
                 options=options,
             )
-            planned = PlannedCase(case, workload, thread_count or _threads_for(mode, machine))
-            yield replace(planned, obstacle=_find_obstacle(planned, engine, suite.seed, machine))
+            planned = PlannedCase(case, workload, thread_count or threads_for(mode, machine))
+            yield replace(planned, obstacle=find_obstacle(planned, engine, suite.seed, machine))
 
 
 def _shape_of_data(
@@ -195,7 +196,7 @@ def _shape_of_data(
     }
 
 
-def _threads_for(mode: Mode, machine: Machine) -> int:
+def threads_for(mode: Mode, machine: Machine) -> int:
     """One less where queries arrive: LoadGen waits for their time in a loop, which takes a CPU."""
     return max(1, machine.threads - 1) if mode is Mode.SERVING else machine.threads
 
@@ -280,7 +281,8 @@ def is_own_reference(planned: PlannedCase) -> bool:
     )  # fmt: skip
 
 
-def _find_obstacle(planned: PlannedCase, engine: Engine, seed: int, machine: Machine) -> Obstacle | None:
+def find_obstacle(planned: PlannedCase, engine: Engine, seed: int, machine: Machine) -> Obstacle | None:
+    """Return why a case cannot be run on a machine, None where nothing is in its way."""
     case = planned.case
     kind = device_kind(case.device)
     device = machine.find_device(case.device)
