@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _Sizes = dict[tuple[int, str, str, str, str], MemoryEstimate | None]
 LAST = "roofline"
-ORDER = ("own", "transfer", "graph", "system", "power", "serving", "kernels", "memory", "roofline")
+ORDER = ("own", "transfer", "graph", "system", "power", "serving", "llm", "kernels", "memory", "roofline")
 """In which kinds are asked; the narrower interval wins whatever the order."""
 _SPLIT_OF: Mapping[Situation, tuple[str, ...]] = {
     Situation.KNOWN: ("case", "random", "model"),

@@ -93,7 +93,8 @@ def _question(
 
 
 def _check(asked: Asked) -> None:
-    for precision in asked.precisions:
+    # What was published names precisions that no engine here has (fp8, fp4): their kind of predictor knows which.
+    for precision in () if all(is_published(one) for one in asked.models) else asked.precisions:
         try:
             Precision(precision)
         except ValueError:
@@ -115,7 +116,7 @@ def why_impossible(question: Question) -> str | None:
     """Return why a device cannot compute in a precision at all, None where it can or nobody says."""
     rates = question.device.flops_per_s
     precision = question.conditions.precision
-    if not rates or precision in rates or precision in ("fp32", "int4"):
+    if question.graph is None or not rates or precision in rates or precision in ("fp32", "int4"):
         return None
     known = ", ".join(rates)
     return f"{question.device.name} has no {precision} arithmetic by its sheet; it has {known}"
