@@ -182,7 +182,8 @@ def render_metrics() -> str:
 
 def _linked(source: str) -> str:
     """A page of the docs as a link to it; anything else as it is."""
-    return f"[{source}](../{source.removeprefix('docs/')})" if source.startswith("docs/") else cell(source)
+    page = source.removeprefix("docs/")
+    return f"[{page.removesuffix('.md')}](../{page})" if page != source else cell(source)
 
 
 # -- tables ----------------------------------------------------------------------------------------------------
