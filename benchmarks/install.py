@@ -105,7 +105,7 @@ def install(wheel: Path, extra: str, folder: Path) -> Installed:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     seconds = time.perf_counter() - begin
     wrong = [f"pip: {done.stderr.strip()[-200:]}"] if done.returncode else list(try_out(place, python, extra))
-    freeze = subprocess.run([*pip, "list", "--format", "json"], capture_output=True, text=True, check=False)
+    freeze = subprocess.run([*pip[:3], "list", "--format", "json"], capture_output=True, text=True, check=False)
     packages = len(json.loads(freeze.stdout or "[]"))
     found = Installed(extra, seconds, (size_of(place) - before) / 1e6, packages, tuple(wrong))
     shutil.rmtree(place)
