@@ -27,6 +27,8 @@ import hypothesis
 import psutil
 import pytest
 
+from assay.engines.base import engines
+
 PLUGIN = Path(__file__).parent / "plugin"
 MARKER = "ASSAY_TEST_MARKER"
 MakeOnce = Callable[[str, Callable[[Path], None]], Path]
@@ -118,6 +120,22 @@ def plugin_paths(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     metadata.joinpath("METADATA").write_text("Metadata-Version: 2.1\nName: assay-plain\nVersion: 1.0\n")
     metadata.joinpath("entry_points.txt").write_text("[assay.engine]\nplain = plain_engine\n")
     return str(folder), str(PLUGIN)
+
+
+@pytest.fixture(scope="session")
+def install_plain(plugin_paths: tuple[str, str]) -> Callable[[pytest.MonkeyPatch], None]:
+    """Let this process find the engine ``plain`` for as long as the patch lasts, whatever was looked up before."""
+
+    def install(patch: pytest.MonkeyPatch) -> None:
+        for path in plugin_paths:
+            patch.syspath_prepend(path)
+        patch.setattr(engines, "_declared", None)  # the registry looks again
+        loaded: tuple[tuple[dict[str, Any], str], ...] = ((engines._loaded, "plain"), (sys.modules, "plain_engine"))
+        for kept, name in loaded:
+            patch.setitem(kept, name, None)  # so that the patch's end takes away what is there then
+            del kept[name]
+
+    return install
 
 
 @pytest.fixture

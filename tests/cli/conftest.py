@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,7 +12,6 @@ import pytest
 import typer.main
 
 from assay.cli.main import main
-from assay.engines.base import engines
 
 FAST_SUITE = """\
 name: fast
@@ -63,16 +62,14 @@ _get_command = cache(typer.main.get_command)
 def here(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
-    plugin_paths: tuple[str, str],
+    install_plain: Callable[[pytest.MonkeyPatch], None],
     worker_environ: dict[str, str],
     tmp_path: Path,
-) -> Iterator[Here]:
+) -> Here:
     """Run a command in this process, which saves the second that a process of its own takes to start."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(typer.main, "get_command", _get_command)
-    for path in plugin_paths:
-        monkeypatch.syspath_prepend(path)
-    monkeypatch.setattr(engines, "_declared", None)  # the registry looks again, and finds the engine ``plain``
+    install_plain(monkeypatch)
     for name in os.environ.keys() - worker_environ.keys():
         monkeypatch.delenv(name)
     for name, value in worker_environ.items():
@@ -88,9 +85,7 @@ def here(
         assert isinstance(ended.value.code, int)
         return Said(ended.value.code, printed.out, printed.err)
 
-    yield run
-    engines._loaded.pop("plain", None)
-    sys.modules.pop("plain_engine", None)
+    return run
 
 
 @pytest.fixture(scope="session")

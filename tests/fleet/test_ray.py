@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -30,7 +30,9 @@ TINY = {
 
 @pytest.fixture(scope="module")
 def carried_out(
-    tmp_path_factory: pytest.TempPathFactory, plugin_paths: tuple[str, str]
+    tmp_path_factory: pytest.TempPathFactory,
+    plugin_paths: tuple[str, str],
+    install_plain: Callable[[pytest.MonkeyPatch], None],
 ) -> Iterator[tuple[Sat, Store, list[int]]]:
     """Three cases on Ray; the first worker process that says it has begun is killed."""
     pytest.importorskip("ray", reason="this engine is Ray: pip install 'assay[fleet]'")
@@ -39,8 +41,7 @@ def carried_out(
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(prefix="ray", dir="/tmp") as place:
         patch.setenv("PYTHONPATH", os.pathsep.join(plugin_paths))
         patch.setenv("OMP_NUM_THREADS", "1")
-        for path in plugin_paths:
-            patch.syspath_prepend(path)
+        install_plain(patch)
         killed: list[int] = []
 
         def kill_the_first(ledger: Ledger) -> None:

@@ -29,12 +29,13 @@ TINY = {
 
 
 @pytest.fixture
-def found_by_workers(monkeypatch: pytest.MonkeyPatch, plugin_paths: tuple[str, str]) -> None:
+def found_by_workers(
+    monkeypatch: pytest.MonkeyPatch, plugin_paths: tuple[str, str], install_plain: Callable[[pytest.MonkeyPatch], None]
+) -> None:
     """Let this process and the jobs find the engine ``plain``."""
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(plugin_paths))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    for path in plugin_paths:
-        monkeypatch.syspath_prepend(path)
+    install_plain(monkeypatch)
 
 
 @pytest.mark.usefixtures("found_by_workers")

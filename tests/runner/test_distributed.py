@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -66,6 +67,17 @@ def find_rank(rank: int) -> psutil.Process:
     raise AssertionError(f"no rank {rank} among {[one.cmdline() for one in descendants()]}")
 
 
+def await_ranks(seconds: float = 60.0) -> list[psutil.Process]:
+    """The worker, torchrun and both ranks: rank 0 may speak before torchrun has started the other one."""
+    deadline = time.monotonic() + seconds
+    while True:
+        with contextlib.suppress(AssertionError, psutil.Error):
+            find_rank(1)
+            return descendants()
+        assert time.monotonic() < deadline, "rank 1 was never started"
+        time.sleep(0.02)
+
+
 # -- launches --------------------------------------------------------------------------------------------------
 
 
@@ -124,7 +136,7 @@ def test_a_worker_that_is_killed_takes_torchrun_and_its_ranks_with_it() -> None:
 
     def on_message(message: Message | None) -> None:
         if isinstance(message, PhaseBegan) and message.phase == "import":
-            seen.extend(descendants())
+            seen.extend(await_ranks())
             next(one for one in seen if "assay.runner.worker" in one.cmdline()).kill()
 
     outcome = run_launch(make_job(), limit_s=LIMIT_S, on_message=on_message).outcome

@@ -1,6 +1,6 @@
 """What every process that the supervisor starts has in common: its pipe, its end, and how it says what went wrong.
 
-May import: core, runner.protocol.
+May import: core, runner.program, runner.protocol.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 from assay.core.errors import AssayError, UnsupportedError
 from assay.core.words import Status
+from assay.runner.program import PARENT
 from assay.runner.protocol import Failed, Message, PhaseBegan, encode, make_printable
 
 _PR_SET_PDEATHSIG = 1
@@ -80,10 +81,16 @@ def _place(error: BaseException) -> str:
 
 
 def die_with_parent() -> None:
-    """Ask Linux to kill this process when its supervisor dies, however it dies."""
+    """Ask Linux to kill this process when its supervisor dies, however it dies; where it has died already, die now.
+
+    Python takes a while to come this far, and of a parent that is lost in that time the kernel would never tell.
+    """
+    parent = os.environ.pop(PARENT, None)
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
+        if parent is not None and parent != str(os.getppid()):
+            os.kill(os.getpid(), _SIGKILL)
 
 
 def volunteer_for_the_oom_killer() -> None:

@@ -29,6 +29,7 @@ from assay.engines.base import LoadRequest
 from assay.engines.distributed_plan import count_nodes, plan_distributed
 from assay.engines.training_plan import read_training_options
 from assay.runner.child import Speaker
+from assay.runner.program import PARENT
 from assay.runner.protocol import Failed, Job, Measured, PhaseBegan, SamplesSoFar, decode, make_printable
 from assay.runner.rank_agent import FAILURES
 
@@ -132,6 +133,7 @@ def _started(job: Job, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
         **os.environ,
         **{name: threads for name in os.environ if name.endswith("_NUM_THREADS")},
         "OMP_NUM_THREADS": threads,
+        PARENT: str(os.getpid()),
         "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(_PATIENCE_TO_DIE_S),
     }
     command = [sys.executable, "-P", "-m", "assay.runner.rank_agent", str(folder)]

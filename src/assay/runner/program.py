@@ -12,8 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-_OF_ANOTHER_PYTHON = ("PYTHONHOME", "__PYVENV_LAUNCHER__")
-"""What names the installation of the Python that runs now: another interpreter would look for its library there."""
+PARENT = "ASSAY_PARENT_PID"
+"""Environment variable: who started a worker, set where no shim can stand between the two (`die_with_parent`)."""
+_OF_ANOTHER_PYTHON = ("PYTHONHOME", "__PYVENV_LAUNCHER__", PARENT)
+"""What is true of the Python that runs now only: another interpreter would look for its library there, and may be a
+shim that starts the real one."""
 
 
 @dataclass(frozen=True, slots=True)

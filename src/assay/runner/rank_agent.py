@@ -1,16 +1,18 @@
 """torchrun, and in numbers why it ended: it prints a table for people, and the worker needs the rank and its exit code.
 
 Started by `assay.runner.distributed` as ``python -m assay.runner.rank_agent FOLDER ARGUMENTS OF TORCHRUN``. May import:
-core, runner.child; torch inside functions.
+core, runner.child, runner.program; torch inside functions.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
 from assay.runner.child import die_with_parent
+from assay.runner.program import PARENT
 
 FAILURES = "failures.json"
 """In FOLDER: ``{"ranks": [[rank, pid, exit code], ...], "words": ...}``, where a rank or torchrun itself failed."""
@@ -19,6 +21,7 @@ FAILURES = "failures.json"
 def main() -> None:
     """Run torchrun; exit 1 where a rank was lost."""
     die_with_parent()
+    os.environ[PARENT] = str(os.getpid())  # torchrun starts the ranks from this process
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import main as torchrun
 

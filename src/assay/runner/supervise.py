@@ -24,7 +24,7 @@ from typing import IO
 
 from assay.core.units import format_elapsed
 from assay.core.words import Status
-from assay.runner.program import WorkerProgram
+from assay.runner.program import PARENT, WorkerProgram
 from assay.runner.protocol import (
     Failed,
     Job,
@@ -120,7 +120,7 @@ def _attend(
 
 
 def worker_environment(environ: Mapping[str, str], threads: int) -> dict[str, str]:
-    """Return the parent's environment without what bends timings, and with the thread count pinned."""
+    """Return the environment of a worker of this process: without what bends timings, the thread count pinned."""
     clean = {name: value for name, value in environ.items() if name not in _DISTURBING}
     clean.update(dict.fromkeys(_THREAD_VARIABLES, str(threads)))
     clean.update(
@@ -129,6 +129,7 @@ def worker_environment(environ: Mapping[str, str], threads: int) -> dict[str, st
         TOKENIZERS_PARALLELISM="false",
         TRANSFORMERS_VERBOSITY="error",
         HF_HUB_DISABLE_TELEMETRY="1",
+        **{PARENT: str(os.getpid())},
     )
     return clean
 
