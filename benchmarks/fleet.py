@@ -1,12 +1,15 @@
 """A fleet of real processes on this machine: cases, losses, drift.
 
     python benchmarks/fleet.py ray [--cases 200] [--nodes 3]
+    python benchmarks/fleet.py returns [--cases 40] [--nodes 2]
     python benchmarks/fleet.py drift [--nodes 3]
 
 ``ray`` starts a head and nodes (``ray start``), gives them tiny cases through ``assay fleet run``, kills a worker
 process, later the head, starts another cluster, resumes, and says what became of every case; then the same cases
-without losses, and one after the other in one process. ``drift`` gives one node a setting and a slowdown of its own,
-which ``assay fleet drift`` is to find. Needs assay[fleet] and the tests' engine ``plain``. The store: fleet_store.py.
+without losses, and one after the other in one process. ``returns`` kills the head and its nodes and starts others at
+the same address, while the driver waits: it is to go on by itself. ``drift`` gives one node a setting and a slowdown of
+its own, which ``assay fleet drift`` is to find. Needs assay[fleet] and the tests' engine ``plain``. The store:
+fleet_store.py.
 """
 
 from __future__ import annotations
@@ -75,12 +78,17 @@ def main() -> None:
     ray.add_argument("--cases", type=int, default=200)
     ray.add_argument("--nodes", type=int, default=3)
     ray.add_argument("--serial", type=int, default=200, help="cases of the serial loop")
+    returns = kinds.add_parser("returns")
+    returns.add_argument("--cases", type=int, default=40)
+    returns.add_argument("--nodes", type=int, default=2)
     drift = kinds.add_parser("drift")
     drift.add_argument("--nodes", type=int, default=3)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="fleet-") as folder:
         if asked.kind == "ray":
             bench_ray(Path(folder), asked.cases, asked.nodes, asked.serial)
+        elif asked.kind == "returns":
+            bench_return(Path(folder), asked.cases, asked.nodes)
         else:
             bench_drift(Path(folder), make_environ(Path(folder)), asked.nodes)
 
@@ -134,6 +142,28 @@ def bench_ray(folder: Path, cases: int, nodes: int, serial: int) -> None:
     say(f"throughput against the serial loop: {throughput(folder / 'clean') / serial_rate:.2f}")
 
 
+def bench_return(folder: Path, cases: int, nodes: int) -> None:
+    """A head that is killed with all its nodes and comes back at its address, while one driver waits for it."""
+    environ = make_environ(folder)
+    store, ports = folder / "store", (free_port(), free_port())
+    with cluster(folder, environ, nodes, ports=ports) as (head, address):
+        words = command("run", write_suite(folder / "tiny.yaml", cases), "--on", address, "--store", store, "--json")
+        driver = subprocess.Popen(
+            [*words, "--reconnect", "300s"], env=environ, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True,
+        )  # fmt: skip
+        await_answers(store, cases // 2)
+        say(f"killing the head after {count_answers(store)} answers")
+        kill_tree(head)
+    say(f"all of that cluster is gone; the driver {'waits' if driver.poll() is None else 'ended'}")
+    with cluster(folder, environ, nodes, ports=ports):
+        out, err = driver.communicate(timeout=600)
+    say(f"driver ended with exit code {driver.returncode}: {err.strip().splitlines()[-1] if err.strip() else ''}")
+    found = json.loads(out)
+    say(f"{found['ok']} of {found['cases']} ok; events: {', '.join(one['event'] for one in found['events'])}")
+    account(store, found)
+
+
 def bench_drift(folder: Path, environ: dict[str, str], nodes: int) -> None:
     """Each of 12 cases on each node; the last node has OMP_WAIT_POLICY=active and models 11 % slower.
 
@@ -172,10 +202,10 @@ def write_suite(path: Path, cases: int) -> Path:
 
 @contextlib.contextmanager
 def cluster(
-    folder: Path, environ: dict[str, str], nodes: int, *, slow: bool = False
+    folder: Path, environ: dict[str, str], nodes: int, *, slow: bool = False, ports: tuple[int, int] | None = None
 ) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """Start a head without CPUs and nodes of one CPU each, all processes of this machine; end them in the end."""
-    port, client = free_port(), free_port()
+    port, client = ports or (free_port(), free_port())
     place = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))  # sockets have short names or none
     common = ["--node-ip-address=127.0.0.1", "--disable-usage-stats", "--block", f"--object-store-memory={80 << 20}"]
     started: list[subprocess.Popen[bytes]] = []
