@@ -93,6 +93,23 @@ def test_a_journal_can_be_cut_anywhere(store: Store, make_bundle: MakeBundle, wr
     assert lines == 8
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"kind": "run", "payload": "a"}',
+        b'{"kind": "result", "payload": {"case": "a"}}',
+        b'{"kind": "launch", "payload": {"metrics": ["a"]}}',
+        b'{"kind": ["run"], "payload": {}}',
+        b"[" * 100_000,
+        b'"kind"',
+    ],
+)
+def test_a_line_that_is_no_record_is_passed_over(tmp_path: Path, line: bytes) -> None:
+    journal = tmp_path / "a.jsonl"
+    journal.write_bytes(line + b"\n")
+    assert read_journal(journal).unreadable_lines == 1
+
+
 def test_a_killed_process_leaves_an_orphan_with_every_acknowledged_line(
     store: Store, start_script: Callable[..., subprocess.Popen[str]]
 ) -> None:

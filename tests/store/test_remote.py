@@ -257,6 +257,7 @@ def test_this_process_sees_what_others_wrote(
         ("s3://bucket/../store", "is no address of a store"),
         ("s3://bucket/store?region=x", "is no address of a store"),
         ("s3://bucket/what*", "is no address of a store"),
+        ("s3://key:word@[::1/store", "is no address of a store.*s3://bucket/prefix"),
     ],
 )
 def test_addresses_that_are_none_are_refused(address: str, what: str) -> None:

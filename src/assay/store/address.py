@@ -50,7 +50,10 @@ def is_remote(location: str) -> bool:
 
 def parse_address(text: str) -> str:
     """Return an address in its one form. Raises StoreError for what is none, without repeating a password."""
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError as error:  # half an IPv6 address, a letter that looks like a slash
+        raise StoreError("What was given is no address of a store.", hint=_EXPECTED) from error
     if parts.scheme not in SCHEMES:
         raise StoreError(f"A store cannot be kept on {parts.scheme}://.", hint=_EXPECTED)
     if "@" in parts.netloc:

@@ -56,7 +56,7 @@ def record_from_json(kind: str, content: Mapping[str, Any]) -> Record:
         if "status" in values:
             values["status"] = (RunStatus if kind == "run" else Status)(values["status"])
         record: Record = record_type(**values)
-    except (TypeError, ValueError, KeyError) as error:
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise StoreError(f"A journal line of kind {kind!r} could not be read: {error}.") from error
     return record
 

@@ -134,9 +134,13 @@ def _take_line(content: JournalContent, line: bytes) -> bool:
         kind, payload = entry["kind"], entry["payload"]
         if kind not in {*KINDS.values(), FINAL}:
             return True  # a word of the writer's own
-        record = record_from_json("run" if kind == FINAL else kind, payload)
-    except (ValueError, KeyError, TypeError, StoreError):
+        _keep(content, kind, record_from_json("run" if kind == FINAL else kind, payload))
+    except (ValueError, KeyError, TypeError, RecursionError, StoreError):
         return False
+    return True
+
+
+def _keep(content: JournalContent, kind: str, record: Record) -> None:
     match record:
         case RunRecord() if kind == FINAL:
             content.final = record
@@ -148,4 +152,3 @@ def _take_line(content: JournalContent, line: bytes) -> bool:
             content.results[record.result_id] = record
         case LaunchRecord():
             content.launches[record.launch_id] = record
-    return True

@@ -78,7 +78,7 @@ def why_not_described(question: Question) -> Unavailable | None:
         return Unavailable(f"the {precision} rate of {question.device.name} is not known", "assay probe")
     if not question.device.bandwidth_bytes_per_s:
         return Unavailable(f"the bandwidth of {question.device.name} is not known", "assay probe")
-    if question.graph.flops + question.graph.elements <= 0:
+    if not any(one.flops > 0 or one.elements > 0 for one in question.graph.work.values()):  # the first says it, mostly
         return Unavailable(f"the graph of {question.workload} does nothing")
     return None
 
