@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.loading import load_module
 
 from assay.analysis.against import Against, Kind, find_merge_base, find_reference, read_run
 from assay.core.errors import NotFoundError, UnknownNameError, UsageError
 from assay.store import Store
 
-
-def _load(name: str) -> Any:
-    path = Path(__file__).parent / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"against_tests_{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-runs = _load("composed_runs")
+runs = load_module("analysis.composed_runs")
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.loading import load_module
 
 from assay.analysis.calibrate import Calibrated, CalibrationReport, calibrate_runs
 from assay.analysis.floors import read_floors
@@ -20,19 +19,7 @@ from assay.stats.power import required_launches, smallest_change
 from assay.store import Store
 from assay.store.findings import append_calibrations
 
-
-def _load(name: str) -> Any:
-    path = Path(__file__).parent / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"analysis_tests_{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where dataclasses look for the names in their annotations
-    spec.loader.exec_module(module)
-    return module
-
-
-history = _load("trend_history")
+history = load_module("analysis.trend_history")
 noisy, Step = history.noisy, history.Step
 ENV = history.environment()
 Calibrate = Callable[..., CalibrationReport]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.loading import load_module
 
 from assay.analysis.against import Against
 from assay.analysis.check import check_run
@@ -25,18 +25,7 @@ from assay.store import Store
 from assay.store.annotations import annotate, pin_baseline, retract
 from assay.store.findings import append_calibrations, append_findings
 
-
-def _load(name: str) -> Any:
-    path = Path(__file__).parent / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"analysis_tests_{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-runs = _load("composed_runs")
+runs = load_module("analysis.composed_runs")
 STEADY = runs.STEADY
 
 

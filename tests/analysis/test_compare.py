@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import random
-import sys
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.loading import load_module
 
 from assay.analysis.compare import AT_OTHER_TIMES, OTHER_MACHINES, compare_groups, compare_runs, were_interleaved
 from assay.analysis.floors import Floors, read_floors
@@ -32,19 +31,7 @@ from assay.store.annotations import pin_baseline
 from assay.store.findings import append_calibrations
 from assay.workloads.base import find_workload
 
-
-def _load(name: str) -> Any:
-    path = Path(__file__).parent / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"analysis_tests_{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where dataclasses look their annotations up
-    spec.loader.exec_module(module)
-    return module
-
-
-runs = _load("compared_runs")
+runs = load_module("analysis.compared_runs")
 Made = runs.Made
 times = runs.times
 case = runs.case

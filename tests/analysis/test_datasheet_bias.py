@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.loading import load_module
 
 from assay.analysis.datasheet_bias import By, SheetBias, estimate_bias, estimate_parts
 from assay.analysis.datasheet_check import check_bias
@@ -19,19 +18,7 @@ from assay.core.errors import UnknownNameError, UsageError
 from assay.core.words import Provenance
 from assay.store import Store
 
-
-def _load(name: str) -> Any:
-    path = Path(__file__).parent / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"bias_tests_{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-composed, planted = _load("ranked_results"), _load("sheet_results")
+composed, planted = load_module("analysis.ranked_results"), load_module("analysis.sheet_results")
 HOPPER, AMPERE, ADA, CDNA3 = planted.HOPPER, planted.AMPERE, planted.ADA, planted.CDNA3
 BIAS = {HOPPER: 1.0, AMPERE: 1.3, ADA: 0.8, CDNA3: 0.5}
 

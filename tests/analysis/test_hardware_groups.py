@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.loading import load_module
 
 from assay.analysis.hardware_clusters import cluster_devices
 from assay.analysis.hardware_fronts import find_device_front, front_figures
@@ -19,19 +17,7 @@ from assay.analysis.hardware_tier_rules import AI, PERFORMANCE, RULES
 from assay.analysis.hardware_tiers import Shaken, find_rule, tier_devices
 from assay.core.errors import UnknownNameError, UsageError
 
-
-def _load(name: str) -> Any:
-    path = Path(__file__).parent / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"hardware_groups_tests_{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-composed = _load("composed_devices")
+composed = load_module("analysis.composed_devices")
 SIZES = ("peak16", "bandwidth", "memory")
 
 

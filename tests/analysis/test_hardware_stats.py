@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.loading import load_module
 
 from assay.analysis.hardware_stats import CORRELATED, correlate_devices
 from assay.analysis.hardware_table import HardwareTable, read_hardware
@@ -18,19 +16,7 @@ from assay.catalog.hardware.facts import view_facts
 from assay.core.errors import UnknownNameError, UsageError
 from assay.stats.rank_association import Association
 
-
-def _load(name: str) -> Any:
-    path = Path(__file__).parent / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"hardware_stats_tests_{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-composed = _load("composed_devices")
+composed = load_module("analysis.composed_devices")
 
 
 @pytest.fixture(scope="module")

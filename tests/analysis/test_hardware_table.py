@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.loading import load_module
 
 from assay.analysis.hardware_columns import COLUMNS, find_column, in_base_unit, parts_of
 from assay.analysis.hardware_prices import price_devices
@@ -21,19 +19,7 @@ from assay.catalog.hardware.load import load_catalogue
 from assay.catalog.hardware.prices import Price, PriceKind, Terms
 from assay.core.errors import UnknownNameError, UsageError
 
-
-def _load(name: str) -> Any:
-    path = Path(__file__).parent / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"hardware_table_tests_{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-composed = _load("composed_devices")
+composed = load_module("analysis.composed_devices")
 FULL = {
     "release": "2020-05-14", "tensor_bf16_tflops": 312.0, "tensor_fp16_tflops": 300.0, "vector_fp32_tflops": 19.5,
     "memory_gib": 40.0, "memory_bandwidth_gb_s": 1555.0, "tdp_w": 400.0, "sparse_bf16_tflops": 624.0,

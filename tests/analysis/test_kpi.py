@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import random
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.loading import load_module
 
 from assay.analysis.device_names import name_device
 from assay.analysis.efficiency import shares_of_peak, work_per_joule
@@ -18,19 +17,7 @@ from assay.analysis.usable_numbers import select_any
 from assay.core.words import Provenance
 from assay.store import Store
 
-
-def _load(name: str) -> Any:
-    path = Path(__file__).parent / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"kpi_tests_{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-composed = _load("ranked_results")
+composed = load_module("analysis.ranked_results")
 DEVICES = ("NVIDIA L4", "NVIDIA A30", "NVIDIA A100 PCIe 80GB", "NVIDIA H100 PCIe 80GB", "NVIDIA GeForce RTX 3090",
            "NVIDIA GeForce RTX 4090")  # fmt: skip
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import statistics
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.loading import load_module
 
 from assay.analysis.launch_values import LaunchValues, read_launch_values
 from assay.catalog.launch_metrics import COSTS, MEMORY
@@ -28,19 +27,7 @@ from assay.stats.summary import percentile
 from assay.store import Store
 from assay.workloads.base import find_workload
 
-
-def _load(name: str) -> Any:
-    path = Path(__file__).parent / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"analysis_tests_{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where dataclasses look their annotations up
-    spec.loader.exec_module(module)
-    return module
-
-
-runs = _load("compared_runs")
+runs = load_module("analysis.compared_runs")
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 GENERATED = 5
 PROMPT = 16

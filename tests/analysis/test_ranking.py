@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.loading import load_module
 
 from assay.analysis.device_names import DeviceName
 from assay.analysis.ranking import rank_hardware, read_prices
@@ -19,19 +18,7 @@ from assay.core.words import Provenance, Verdict
 from assay.store import Store
 from assay.store.catalogue import CatalogueImport, append_prices
 
-
-def _load(name: str) -> Any:
-    path = Path(__file__).parent / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"ranking_tests_{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-composed = _load("ranked_results")
+composed = load_module("analysis.ranked_results")
 H100, A100, L4, CPU = composed.H100, composed.A100, composed.L4, composed.CPU
 
 

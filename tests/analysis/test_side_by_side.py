@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.loading import load_module
 
 from assay.analysis.device_names import name_device
 from assay.analysis.side_by_side import Group, read_groups, read_groups_of
@@ -16,19 +15,7 @@ from assay.core.errors import UnknownNameError
 from assay.core.words import Fidelity, Provenance, Status, Verdict
 from assay.store import Store
 
-
-def _load(name: str) -> Any:
-    path = Path(__file__).parent / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"side_by_side_tests_{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-ranked = _load("ranked_results")
+ranked = load_module("analysis.ranked_results")
 H100, A100, L4, CPU = ranked.H100, ranked.A100, ranked.L4, ranked.CPU
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -11,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.loading import load_module
 
 from assay.analysis import trend_points
 from assay.analysis.trend import Begin, Trend, find_series, find_trends
@@ -22,19 +21,7 @@ from assay.store.annotations import annotate, retract
 from assay.store.query import fetch_rows
 from assay.store.selection import Selection
 
-
-def _load(name: str) -> Any:
-    path = Path(__file__).parent / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"analysis_tests_{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where dataclasses look for the names in their annotations
-    spec.loader.exec_module(module)
-    return module
-
-
-history = _load("trend_history")
+history = load_module("analysis.trend_history")
 noisy, steps, environment = history.noisy, history.steps, history.environment
 ENV = environment()
 Keep = Callable[..., tuple[Store, Any]]

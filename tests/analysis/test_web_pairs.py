@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.loading import load_module
 
 from assay.analysis.matrix import MatrixRequest, build_matrix
 from assay.analysis.ranking import rank_hardware
@@ -22,18 +21,7 @@ from assay.core.words import Fidelity, Provenance, Status, Verdict
 from assay.recommend.advise import recommend
 from assay.store import Store
 
-
-def _load() -> Any:
-    spec = importlib.util.spec_from_file_location("pairs_tests_web_runs", Path(__file__).with_name("web_runs.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-made = _load()
+made = load_module("analysis.web_runs")
 runs, native, web = made.runs, made.native, made.web
 Asked = Callable[..., WebReport]
 

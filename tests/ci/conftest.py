@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from tests.loading import load_module
 
 from assay.analysis.values import CheckReport
 from assay.core.ids import new_id
@@ -78,13 +78,7 @@ def mixed(make_finding: MakeFinding, make_report: MakeReport) -> CheckReport:
 @pytest.fixture(scope="session")
 def bundles() -> Any:
     """The module that makes runs to store."""
-    path = Path(__file__).parents[1] / "store" / "bundles.py"
-    spec = importlib.util.spec_from_file_location("ci_test_bundles", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_module("store.bundles")
 
 
 @pytest.fixture

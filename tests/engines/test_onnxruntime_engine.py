@@ -286,9 +286,9 @@ def test_a_device_without_its_provider_is_unsupported(graph: Path) -> None:
 def test_availability_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ENGINE.availability("cpu") is None
     assert "no device kind 'tpu'" in str(ENGINE.availability("tpu"))
-    monkeypatch.setattr(onnxruntime_providers, "_is_installed", lambda name: name == "onnxruntime")
+    monkeypatch.setattr(onnxruntime_providers, "is_installed", lambda name: name == "onnxruntime")
     assert "onnxruntime-gpu" in str(find_package("cuda"))
-    monkeypatch.setattr(onnxruntime_providers, "_is_installed", lambda name: name == "onnxruntime-gpu")
+    monkeypatch.setattr(onnxruntime_providers, "is_installed", lambda name: name == "onnxruntime-gpu")
     assert find_package("cuda") is None
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     assert "not installed" in str(ENGINE.availability("cpu"))

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from tests.loading import load_module
 
 from assay.fleet.backend import BackendLostError
 from assay.fleet.drive import Clock, End, Kept, Policy, drive
@@ -19,13 +19,8 @@ MakeNode = Callable[..., Node]
 
 
 @pytest.fixture(scope="module")
-def fakes() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("fleet_test_fakes", Path(__file__).parent / "conftest.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def fakes() -> Any:
+    return load_module("fleet.conftest")
 
 
 Drive = Callable[..., End]

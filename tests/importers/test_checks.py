@@ -12,7 +12,8 @@ from assay.core.records import MetricValue, SampleSeries
 from assay.core.words import Mark, Mode, Status
 from assay.importers.base import ImportedRow
 from assay.importers.checks import DevicePairs, find_fault, fingerprint, is_accelerator, is_cpu
-from assay.importers.compose import hashed_uuid, import_id, plain
+from assay.importers.compose import hashed_uuid, import_id
+from assay.importers.plain import plain
 
 
 def row(latency_ns: float | None = 1e7, **changes: Any) -> ImportedRow:

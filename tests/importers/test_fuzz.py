@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 import random
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.loading import load_module
 
 from assay.importers.base import ImportedRow, importers
 from assay.importers.source import Source
 
-
-def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-fuzz = _load("fuzz")
+fuzz = load_module("importers.fuzz")
 SEEDS = [one for one in fuzz.seeds() if one[0] in importers.names()]
 WITHOUT_SEED = {"ipfs-duckdb"}
 """Its seed is made when it is needed: an empty database has a quarter of a megabyte."""

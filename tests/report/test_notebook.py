@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import re
-import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.loading import load_module
 
 from assay.analysis.check import check_run
 from assay.analysis.compare import compare_runs
@@ -32,18 +31,7 @@ from assay.store.selection import Selection
 HTML, TEXT = "text/html", "text/plain"
 
 
-def _load() -> Any:
-    file = Path(__file__).parent / "report_stores.py"
-    spec = importlib.util.spec_from_file_location("assay_tests_report_stores", file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-stores = _load()
+stores = load_module("report.report_stores")
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import http.client
-import importlib.util
 import os
 import random
 import signal
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.loading import load_module
 
 from assay.core.records import RunBundle
 from assay.store import Journal, Store
@@ -27,12 +27,7 @@ S3_PROXY = Path(__file__).parent / "s3_proxy.py"
 @pytest.fixture(scope="session")
 def bundles() -> Any:
     """The module that makes runs to store."""
-    spec = importlib.util.spec_from_file_location("store_test_bundles", BUNDLES)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_module("store.bundles")
 
 
 @pytest.fixture

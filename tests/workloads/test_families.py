@@ -26,6 +26,9 @@ FAMILY_NAMES = tuple(name for name in families.names() if name != "pipeline")
 """Those with a model: a data pipeline has none to build."""
 
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
 def _workload_names() -> Iterator[str]:
     for name in FAMILY_NAMES:
         try:
@@ -36,15 +39,6 @@ def _workload_names() -> Iterator[str]:
 
 
 WORKLOAD_NAMES = tuple(_workload_names())
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Tiny models gain nothing from two threads, and on a busy machine their barriers cost most of the time."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def _tensors(outputs: object) -> Iterator[Any]:

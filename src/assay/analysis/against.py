@@ -75,6 +75,11 @@ class Against:
 AGAINST_HISTORY = Against()
 
 
+def fork_point_of(branch: str | None) -> str | None:
+    """Write the reference of a change that is to go into ``branch`` of the origin; None where that is not known."""
+    return f"{Kind.FORK_POINT}:origin/{branch}" if branch else None
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """The one run that others are held against; of some series another, where a baseline is pinned for them alone."""
@@ -87,7 +92,12 @@ class Reference:
     @property
     def runs(self) -> tuple[RunRecord, ...]:
         """Every run that is referred to, each once."""
-        return tuple({one.run_id: one for one in (self.run, *self.by_series.values())}.values())
+        return runs_behind(self.run, self.by_series)
+
+
+def runs_behind(run: RunRecord, by_series: Mapping[str, RunRecord]) -> tuple[RunRecord, ...]:
+    """Return a run, and the others that are pinned for single series, each once."""
+    return tuple({one.run_id: one for one in (run, *by_series.values())}.values())
 
 
 def find_reference(store: Store, run: RunRecord, against: Against, *, folder: Path) -> Reference:

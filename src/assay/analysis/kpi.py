@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from assay.analysis.device_names import DeviceName, name_device
+from assay.analysis.device_names import DeviceName, read_stored_names
 from assay.analysis.side_by_side import Subject
-from assay.analysis.usable_numbers import TABLES_READ, NumberWanted, keyed_sql, relevant_sql, usable_sql
+from assay.analysis.usable_numbers import NumberWanted, keyed_sql, relevant_sql, usable_sql
 from assay.core.words import Provenance
-from assay.store.query import fetch_arrow, fetch_rows
+from assay.store.query import fetch_arrow
 from assay.store.view_sql import quote
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def read_frame(store: Store, selection: Selection) -> KpiFrame:
     import numpy as np
 
     condition, parameters = usable_sql(selection)
-    names = _read_names(store, condition, parameters)
+    names = read_stored_names(store, f"{condition} AND hardware IS NOT NULL", parameters)
     wanted = [NumberWanted.of(metric) for metric in METRICS]
     medians = ", ".join(f"median(m{place}) AS m{place}" for place in range(len(wanted)))
     counts = ", ".join(f"count(m{place})" for place in range(len(wanted)))
@@ -154,9 +154,7 @@ def read_frame(store: Store, selection: Selection) -> KpiFrame:
         """,  # noqa: S608  (words of ours; what is asked is bound or quoted)
         [
             *(parameters * 2),
-            [one[0] for one in names.pairs],
-            [one[1] for one in names.pairs],
-            list(names.places),
+            *names.columns,
         ],
         versions=store.versions,
     )
@@ -273,32 +271,6 @@ def _centre(values: Any, subject: Any, device: Any) -> tuple[Any, Any]:
         pairs = np.unique(np.stack([place, device]), axis=1)
         counts = np.bincount(pairs[0], minlength=len(counts))
     return values - means[place], counts[place] > 1
-
-
-@dataclass(frozen=True, slots=True)
-class _Names:
-    pairs: tuple[tuple[str, str | None], ...]
-    places: tuple[int, ...]
-    devices: tuple[DeviceName, ...]
-
-
-def _read_names(store: Store, condition: str, parameters: Sequence[object]) -> _Names:
-    rows = fetch_rows(
-        store.location,
-        (f"SELECT DISTINCT hardware, device FROM results WHERE {condition} AND hardware IS NOT NULL ORDER BY ALL"),  # noqa: S608  (words of ours; what is asked is bound or quoted)
-        parameters,
-        tables=TABLES_READ,
-        versions=store.versions,
-    )
-    pairs = tuple((row["hardware"], row["device"]) for row in rows)
-    places: dict[str, int] = {}
-    kept: list[DeviceName] = []
-    for pair in pairs:
-        device = name_device(*pair)
-        if device.label not in places:
-            places[device.label] = len(kept)
-            kept.append(device)
-    return _Names(pairs, tuple(places[name_device(*pair).label] for pair in pairs), tuple(kept))
 
 
 def _source_sql(wanted: Sequence[NumberWanted], condition: str) -> str:

@@ -15,8 +15,16 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from assay.analysis.device_names import DeviceName, name_device
-from assay.analysis.usable_numbers import TABLES_READ, NumberWanted, count_parts, keyed_sql, numbers_sql, usable_sql
+from assay.analysis.device_names import DeviceName, read_stored_names
+from assay.analysis.usable_numbers import (
+    TABLES_READ,
+    NumberWanted,
+    count_parts,
+    keyed_sql,
+    numbers_sql,
+    read_shape,
+    usable_sql,
+)
 from assay.core.words import Direction, Provenance, Verdict
 from assay.store.query import fetch_rows
 from assay.store.rows import optional_aware
@@ -64,7 +72,7 @@ class Subject:
             rest = [f"{name} {value}" for name, value in options.items() if name not in _RULED_ORDER]
             return (" ".join(first), *rest)
         words = [self.precision, None if self.batch is None else f"batch {self.batch}"]
-        words += [f"{name} {size}" for name, size in _read_shape(self.shape)]
+        words += [f"{name} {size}" for name, size in read_shape(self.shape)]
         words += [self.engine, *(f"{name} {value}" for name, value in options.items())]
         if self.mode != "inference":
             words.insert(0, self.mode)
@@ -152,7 +160,7 @@ def read_groups(store: Store, selection: Selection, wanted: NumberWanted) -> tup
 def read_groups_of(store: Store, selection: Selection, wanted: Sequence[NumberWanted]) -> dict[str, tuple[Group, ...]]:
     """Read the groups of several metrics at once, by metric: one pass over the store. Raises StoreError, UsageError."""
     condition, parameters = usable_sql(selection)
-    names = _read_names(store, condition, parameters)
+    names = read_stored_names(store, condition, parameters)
     # Wholly in DuckDB but for the devices' names, so that a million rows come back as their groups.
     columns = (
         "result_id, run_id, workload, mode, unit_of_work, precision, batch, shape, engine, options, provenance, "
@@ -188,9 +196,7 @@ def read_groups_of(store: Store, selection: Selection, wanted: Sequence[NumberWa
         """,  # noqa: S608  (words of ours; what is asked is bound or quoted)
         [
             *(parameters * count_parts(wanted)),
-            [one[0] for one in names.pairs],
-            [one[1] for one in names.pairs],
-            list(names.places),
+            *names.columns,
         ],
         tables=TABLES_READ,
         versions=store.versions,
@@ -200,35 +206,6 @@ def read_groups_of(store: Store, selection: Selection, wanted: Sequence[NumberWa
     for row in rows:
         found[wanted[row["metric"]].metric].append(_group(row, names.devices, subjects))
     return {metric: tuple(groups) for metric, groups in found.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class _Names:
-    """Pairs of hardware and device as stored, and for each the place of the device it means."""
-
-    pairs: tuple[tuple[str | None, str | None], ...]
-    places: tuple[int, ...]
-    devices: tuple[DeviceName, ...]
-
-
-def _read_names(store: Store, condition: str, parameters: Sequence[object]) -> _Names:
-    rows = fetch_rows(
-        store.location,
-        (f"SELECT DISTINCT hardware, device FROM results WHERE {condition} ORDER BY ALL"),  # noqa: S608  (words of ours; what is asked is bound or quoted)
-        parameters,
-        tables=TABLES_READ,
-        versions=store.versions,
-    )
-    pairs = tuple((row["hardware"], row["device"]) for row in rows)
-    devices = sorted({name_device(*pair) for pair in pairs}, key=lambda one: (one.label, one.hw_id or ""))
-    # Names that mean one entry differ in nothing; a name without an entry is told apart by its text alone.
-    by_label: dict[str, int] = {}
-    kept: list[DeviceName] = []
-    for device in devices:
-        if device.label not in by_label:
-            by_label[device.label] = len(kept)
-            kept.append(device)
-    return _Names(pairs, tuple(by_label[name_device(*pair).label] for pair in pairs), tuple(kept))
 
 
 def _group(row: Mapping[str, Any], devices: Sequence[DeviceName], subjects: dict[tuple[Any, ...], Subject]) -> Group:
@@ -266,9 +243,3 @@ def _single(found: Mapping[str, Any]) -> Single:
 def _read_options(conditions: str) -> Mapping[str, Any]:
     read: Mapping[str, Any] = MappingProxyType(json.loads(conditions))
     return read
-
-
-def _read_shape(text: str) -> list[tuple[str, str]]:
-    """DuckDB writes a map as ``{seq=128, image=224}``."""
-    pairs = (part.partition("=") for part in text.strip("{}").split(", "))
-    return [(name, size) for name, _, size in pairs if name]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.analysis.against import Against, Kind, find_reference
+from assay.analysis.against import Against, Kind, find_reference, runs_behind
 from assay.analysis.pairing import case_fields
 from assay.analysis.segments import ABSENT, compared_facts
 from assay.analysis.values import Side
@@ -45,7 +45,7 @@ class NamedRun:
     @property
     def runs(self) -> tuple[RunRecord, ...]:
         """Every run behind the name, each once."""
-        return tuple({one.run_id: one for one in (self.run, *self.by_series.values())}.values())
+        return runs_behind(self.run, self.by_series)
 
 
 def find_named_run(store: Store, ref: str) -> NamedRun:

@@ -267,3 +267,9 @@ def keyed_sql(source: str) -> str:
       FROM (SELECT DISTINCT options FROM ({source})))
     ) AS o USING (options)
     """  # noqa: S608  (words of ours; what is asked is bound or quoted)
+
+
+def read_shape(text: str) -> list[tuple[str, str]]:
+    """Read sizes as the store's views write them, DuckDB's text of a map: ``{seq=128, image=224}``."""
+    pairs = (part.partition("=") for part in text.strip("{}").split(", "))
+    return [(name, size) for name, _, size in pairs if name]

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from assay.analysis.usable_numbers import NumberWanted, select_any
+from assay.analysis.usable_numbers import NumberWanted, read_shape, select_any
 from assay.analysis.web_pairs import WebMean, WebPair, group_pairs, mean_of, pair_sides
 from assay.analysis.web_sides import Side, read_sides
 from assay.core.display import Displayed
@@ -111,12 +111,6 @@ def case_words(side: Side) -> str:
     batch = None if side.batch is None else f"b{side.batch}"
     threads = f"threads={side.threads}" if side.is_on_cpu and side.threads is not None else None
     return " ".join(word for word in (side.workload, side.precision, batch, *sizes, threads, *shown) if word)
-
-
-def read_shape(text: str) -> list[tuple[str, str]]:
-    """Read sizes as the store's views write them: ``{seq=128, image=224}``."""
-    pairs = (part.partition("=") for part in text.strip("{}").split(", "))
-    return [(name, size) for name, _, size in pairs if name]
 
 
 def _fits(side: Side, question: WebQuestion) -> bool:

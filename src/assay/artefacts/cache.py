@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.metadata
 import inspect
 import json
 import os
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.artefacts.base import ArtefactRequest, BuildRequest, StaticOnly, recipes
+from assay.core.absence import installed_version
 from assay.core.errors import AssayError, EngineError
 from assay.core.ids import content_hash
 from assay.workloads.base import Workload
@@ -76,7 +76,7 @@ def artefact_key(request: ArtefactRequest, workload: Workload) -> str:
         "shape": dict(request.shape),
         "seed": request.seed,
         "options": dict(request.options),
-        "packages": {name: _version_of(name) for name in recipe.packages},
+        "packages": {name: installed_version(name) or "absent" for name in recipe.packages},
         "needs": [artefact_key(needed, workload) for needed in recipe.needs(request)],
     })  # fmt: skip
 
@@ -295,10 +295,3 @@ def _hash_files(place: Path) -> str:
         with contextlib.suppress(OSError), file.open("rb") as stream:
             whole.update(hashlib.file_digest(stream, "sha256").digest())
     return whole.hexdigest()[:16]
-
-
-def _version_of(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "absent"

@@ -5,7 +5,8 @@ May import: core, workloads, artefacts; torch and numpy inside functions.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from assay.artefacts.base import BuildRequest, StaticOnly
 from assay.artefacts.onnx_files import write_inputs
@@ -49,3 +50,11 @@ def keep_brought_inputs(wanted: BuildRequest, exportable: Exportable) -> None:
     if wanted.workload.family.bring is not None:
         named = zip(exportable.input_names, exportable.inputs, strict=True)
         write_inputs({name: to_array(tensor) for name, tensor in named}, wanted.folder)
+
+
+def open_batch(exportable: Exportable) -> tuple[tuple[Mapping[int, Any], ...]]:
+    """Return ``dynamic_shapes`` for ``torch.export``: one batch of any size, which every input that has it shares."""
+    import torch
+
+    batch = torch.export.Dim("batch")
+    return (tuple({} if axis is None else {axis: batch} for axis in exportable.batch_axes),)

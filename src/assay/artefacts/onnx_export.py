@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from assay.artefacts.base import BuildRequest, Recipe, StaticOnly, recipes
-from assay.artefacts.exportable import keep_brought_inputs, make_ready
+from assay.artefacts.exportable import keep_brought_inputs, make_ready, open_batch
 from assay.artefacts.onnx_files import (
     MODEL_FILE,
     has_dynamic_batch,
@@ -63,10 +63,7 @@ def _run_exporter(name: str, exportable: Exportable, *, is_static: bool) -> Any:
     """Export; without ``is_static`` with a batch axis of any size in every input, or else StaticOnly."""
     import torch
 
-    shapes = None
-    if not is_static:
-        batch = torch.export.Dim("batch")
-        shapes = (tuple({} if axis is None else {axis: batch} for axis in exportable.batch_axes),)
+    shapes = None if is_static else open_batch(exportable)
     try:
         with quiet_logging():
             program = torch.onnx.export(

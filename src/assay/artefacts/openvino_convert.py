@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from assay.artefacts.base import BuildRequest, Recipe, StaticOnly, recipes
-from assay.artefacts.exportable import keep_brought_inputs, make_ready
+from assay.artefacts.exportable import keep_brought_inputs, make_ready, open_batch
 from assay.artefacts.openvino_files import MODEL_FILE, first_line, model_bytes, save_model
 from assay.artefacts.openvino_library import import_openvino
 from assay.core.errors import EngineError
@@ -66,10 +66,7 @@ def _export(name: str, exportable: Exportable, *, is_static: bool) -> Any:
     """Trace the graph; without ``is_static`` for a batch of any size, which all inputs share, or else StaticOnly."""
     import torch
 
-    shapes = None
-    if not is_static:
-        batch = torch.export.Dim("batch")
-        shapes = (tuple({} if axis is None else {axis: batch} for axis in exportable.batch_axes),)
+    shapes = None if is_static else open_batch(exportable)
     try:
         with torch.no_grad():
             return torch.export.export(exportable.module, exportable.inputs, dynamic_shapes=shapes, strict=False)

@@ -13,6 +13,7 @@ from assay.artefacts.base import BuildRequest, Recipe, recipes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from torch import nn
 
 REFERENCE = "reference"
 _FILE = "outputs.npz"
@@ -38,10 +39,10 @@ def write_reference(folder: Path, outputs: Sequence[NDArray[Any]]) -> None:
         np.savez(stream, allow_pickle=False, **arrays)
 
 
-def _build(wanted: BuildRequest) -> Mapping[str, str]:
+def build_eager(wanted: BuildRequest) -> tuple[nn.Module, Any]:
+    """Build the float32 model on the CPU, with its inputs in place, as every reference is computed."""
     import torch
 
-    from assay.workloads.outputs import flatten_tensors, to_array
     from assay.workloads.torch_build import build_torch_model, import_family, place_inputs
 
     request, workload = wanted.request, wanted.workload
@@ -50,9 +51,17 @@ def _build(wanted: BuildRequest) -> Mapping[str, str]:
     built = build_torch_model(
         workload, dtype="float32", batch=request.batch, shape=dict(request.shape), seed=request.seed
     )
-    inputs = place_inputs(built.inputs, torch.device("cpu"), torch.float32)
+    return built.module, place_inputs(built.inputs, torch.device("cpu"), torch.float32)
+
+
+def _build(wanted: BuildRequest) -> Mapping[str, str]:
+    import torch
+
+    from assay.workloads.outputs import flatten_tensors, to_array
+
+    module, inputs = build_eager(wanted)
     with torch.inference_mode():
-        outputs = flatten_tensors(workload.family.forward(built.module, inputs))
+        outputs = flatten_tensors(wanted.workload.family.forward(module, inputs))
     write_reference(wanted.folder, [to_array(tensor) for _, tensor in outputs])
     return {"outputs": ", ".join(name for name, _ in outputs), "torch": str(torch.__version__)}
 

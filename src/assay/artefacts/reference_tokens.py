@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from assay.artefacts.base import BuildRequest, Recipe, recipes
-from assay.artefacts.reference import REFERENCE, write_reference
+from assay.artefacts.reference import REFERENCE, build_eager, write_reference
 from assay.workloads.generation import open_decoder
 
 REFERENCE_TOKENS = f"{REFERENCE}-tokens"
@@ -17,18 +17,10 @@ REFERENCE_TOKENS = f"{REFERENCE}-tokens"
 def _build(wanted: BuildRequest) -> Mapping[str, str]:
     import torch
 
-    from assay.workloads.torch_build import build_torch_model, import_family, place_inputs
-
-    request, workload = wanted.request, wanted.workload
-    torch.set_num_threads(wanted.threads)
-    import_family(workload)
-    built = build_torch_model(
-        workload, dtype="float32", batch=request.batch, shape=dict(request.shape), seed=request.seed
-    )
-    inputs = place_inputs(built.inputs, torch.device("cpu"), torch.float32)
-    new_tokens = int(dict(request.options)["new_tokens"])
+    module, inputs = build_eager(wanted)
+    new_tokens = int(dict(wanted.request.options)["new_tokens"])
     with torch.inference_mode():
-        decoder = open_decoder(workload, built.module, inputs)
+        decoder = open_decoder(wanted.workload, module, inputs)
         state = decoder.prefill()
         for _ in range(new_tokens - 1):
             state = decoder.decode(state)

@@ -5,14 +5,13 @@ Importing this module registers them. May import: core, catalog.metrics.
 
 from __future__ import annotations
 
-from assay.catalog.metrics import Metric, metrics
+import functools
+
+from assay.catalog.metrics import define
 from assay.core.words import Direction
 
 _SOURCE = "docs/probe.md"
-
-
-def _define(name: str, unit: str, direction: Direction, description: str, formula: str) -> Metric:
-    return metrics.add(name, Metric(name, unit, direction, description, formula, _SOURCE))
+_define = functools.partial(define, source=_SOURCE)
 
 
 GEMM_RATE = _define(

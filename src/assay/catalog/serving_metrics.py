@@ -5,17 +5,14 @@ Importing this module registers them. May import: core, catalog.metrics.
 
 from __future__ import annotations
 
-from assay.catalog.metrics import Metric, metrics
+import functools
+
+from assay.catalog.metrics import define
 from assay.core.words import Direction
 
 _GENERATION = "docs/generation.md"
 _SERVING = "docs/serving.md"
-
-
-def _define(
-    name: str, unit: str, direction: Direction, description: str, formula: str, *, source: str = _GENERATION
-) -> Metric:
-    return metrics.add(name, Metric(name, unit, direction, description, formula, source))
+_define = functools.partial(define, source=_GENERATION)
 
 
 TIME_TO_FIRST_TOKEN = _define(

@@ -113,10 +113,6 @@ class Target:
         return self.bound
 
 
-WHERE_FIELDS = ("model", "family", "engine", "device", "mode", "precision", "batch", "hardware")
-"""Fields of a case by which a target may choose, beside dimensions and options by their own names."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Name:
     """A quantity as read: the metric, the statistic, and the unit that its name ended in."""

@@ -2,7 +2,7 @@
 
 The forms are those of GitHub's own documentation: "Workflow commands for GitHub Actions", "Variables reference", and
 "REST API endpoints for issue comments" (version 2022-11-28), which also serves pull requests. The address comes from
-``GITHUB_API_URL``, so GitHub Enterprise works alike. May import: core, analysis.values, ci.
+``GITHUB_API_URL``, so GitHub Enterprise works alike. May import: core, analysis, ci.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from assay.analysis.against import fork_point_of
 from assay.analysis.values import CheckReport, exit_code
 from assay.ci.comments import Posted, Thread, find_login, publish_comment
 from assay.ci.http import RefusedError, Server, Sleep, check_address, check_token
@@ -58,7 +59,7 @@ class GithubJob:
     @property
     def against(self) -> str | None:
         """What ``assay check --against`` takes for this job: where a pull request left its base branch."""
-        return f"fork-point:origin/{self.base_branch}" if self.base_branch else None
+        return fork_point_of(self.base_branch)
 
 
 def read_github_job(environ: Mapping[str, str]) -> GithubJob:

@@ -2,7 +2,7 @@
 
 By GitLab's documentation: "Notes API", "Predefined CI/CD variables reference". JUnit and metrics reports are files
 that the job names as artifacts, so nothing is sent for them. A job's own token cannot write notes (GitLab issue
-464591), so a project access token is needed. May import: core, ci.
+464591), so a project access token is needed. May import: core, analysis, ci.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
+from assay.analysis.against import fork_point_of
 from assay.ci.comments import Posted, Thread, find_login, publish_comment
 from assay.ci.http import RefusedError, Server, Sleep, check_address, check_token
 from assay.core.errors import UsageError
@@ -38,7 +39,7 @@ class GitlabJob:
     @property
     def against(self) -> str | None:
         """What ``assay check --against`` takes for this job: where a merge request left its target branch."""
-        return f"fork-point:origin/{self.base_branch}" if self.base_branch else None
+        return fork_point_of(self.base_branch)
 
 
 def read_gitlab_job(environ: Mapping[str, str]) -> GitlabJob:

@@ -1,6 +1,7 @@
 """Hostile texts made harmless: names of models, reasons and branches in Markdown and XML, clipped to a length.
 
-Whatever stands in a finding may come from a file or a pull request of a stranger. May import: standard library.
+Whatever stands in a finding may come from a file or a pull request of a stranger. May import:
+report.markdown_text.
 """
 
 from __future__ import annotations
@@ -8,16 +9,12 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
+from assay.report.markdown_text import code_cell, escape_line
+
 MISSING = "–"
 _CLIPPED = "…"
-_ZERO_WIDTH = "\u200b"
 _SPACE_OR_CONTROL = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 """Also the marks that turn the direction of writing, which make a text look like another."""
-_MARKDOWN = re.compile(r"([\\`*_\[\]<>|~&$])")
-_BLOCK = re.compile(r"^([-+#=]|\d{1,9}(?=[.)](?:\s|$)))")
-"""What would begin a list or a heading where the text begins a line or an item of a list."""
-_MENTION = re.compile(r"([@#])(?=\w)")
-_LINK = re.compile(r"(?<=\w)(://)|\b(www)\.", re.IGNORECASE)
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Everything but the Char production of XML 1.0, section 2.2."""
 
@@ -29,32 +26,15 @@ def flatten_text(text: str, limit: int) -> str:
 
 
 def escape_markdown(text: str, *, limit: int = 300) -> str:
-    """Return a text that GitHub and GitLab show as it is: no markup, no HTML, nobody mentioned, nothing linked.
-
-    A backslash does not keep ``@name`` and ``#12`` from being recognised, since that happens in the rendered text; a
-    space without width does. The limit is in characters before escaping.
-    """
+    """Return a text that GitHub and GitLab show as it is; the limit is in characters before escaping."""
     flat = flatten_text(text, limit)
-    if not flat:
-        return MISSING
-    flat = _LINK.sub(lambda found: (found[1] or f"{found[2]}{_ZERO_WIDTH}.").replace(":", f":{_ZERO_WIDTH}"), flat)
-    flat = _MENTION.sub(rf"\1{_ZERO_WIDTH}", flat)
-    flat = _MARKDOWN.sub(r"\\\1", flat)
-    return _BLOCK.sub(lambda found: f"{found[0]}\\" if found[0].isdigit() else f"\\{found[0]}", flat)
+    return escape_line(flat) if flat else MISSING
 
 
 def code_span(text: str, *, limit: int = 200) -> str:
-    """Return a text as code in a table cell, where nothing is markup, nobody is mentioned and nothing is linked.
-
-    Its fence is longer than any run of backquotes in it (CommonMark 0.31, section 6.1); a pipe is escaped, which
-    tables undo before anything else is read (GitHub Flavored Markdown, section 4.10).
-    """
+    """Return a text as code in a table cell, where nothing is markup, nobody is mentioned and nothing is linked."""
     flat = flatten_text(text, limit)
-    if not flat:
-        return MISSING
-    fence = "`" * (max((len(run) for run in re.findall("`+", flat)), default=0) + 1)
-    pad = " " if "`" in (flat[0], flat[-1]) else ""
-    return f"{fence}{pad}{flat}{pad}{fence}".replace("|", r"\|")
+    return code_cell(flat) if flat else MISSING
 
 
 def code_in_prose(text: str, *, limit: int = 200) -> str:

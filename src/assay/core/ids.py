@@ -30,10 +30,15 @@ def new_id() -> str:
     """
     milliseconds, counter = _next_tick(time.time_ns() // 1_000_000)
     value = (milliseconds & ((1 << 48) - 1)) << 80
-    value |= _VERSION_7 << 76
     value |= counter << 64
-    value |= _VARIANT_RFC << 62
     value |= secrets.randbits(62)
+    return write_uuid(value, version=_VERSION_7)
+
+
+def write_uuid(value: int, *, version: int) -> str:
+    """Write 128 bits as a UUID of RFC 9562, 36 lower-case characters; version and variant take the place of 6 bits."""
+    value = value & ~(0xF << 76) | version << 76
+    value = value & ~(0b11 << 62) | _VARIANT_RFC << 62
     text = f"{value:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 

@@ -18,13 +18,12 @@ from typing import TYPE_CHECKING, Any
 from assay.artefacts.base import ArtefactRequest, request_artefact
 from assay.artefacts.cache import read_artefact
 from assay.artefacts.onnx_export import ONNX
-from assay.artefacts.onnx_files import MODEL_FILE, model_bytes, read_inputs
-from assay.artefacts.onnx_precision import ONNX_FP16, QUANTIZED
+from assay.artefacts.onnx_files import model_bytes
 from assay.core.absence import Unavailable
 from assay.core.errors import EngineError, UnsupportedError
 from assay.core.words import Mode, Precision
 from assay.engines.base import Capabilities, LoadRequest, Session, device_kind, engines
-from assay.engines.onnx_recipes import choose_method, recipe_options
+from assay.engines.onnx_recipes import bring_inputs, choose_recipe, find_file, recipe_options
 from assay.engines.onnxruntime_providers import (
     CPU_PROVIDER,
     PROVIDERS,
@@ -37,7 +36,6 @@ from assay.engines.onnxruntime_providers import (
 )
 from assay.workloads.base import Workload
 from assay.workloads.files import refuse_batch, refuse_format
-from assay.workloads.inputs import make_inputs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -121,7 +119,9 @@ class OnnxRuntime:
 
         asked = request.options.get("provider")
         provider = choose_provider(request.device, request.precision, None if asked is None else str(asked))
-        file, folder = _find_file(request)
+        recipe = _find_recipe(request)
+        is_own_file = request.workload.family.format == "onnx" and recipe == ONNX
+        file, folder = find_file(request, None if is_own_file else recipe)
         make_options = functools.partial(_make_options, request.threads)
         begin = time.perf_counter_ns()
         session = create_session(file, make_options(), provider)
@@ -210,29 +210,12 @@ class _DeviceCall:
 
 def _find_recipe(request: LoadRequest) -> str:
     """Map precision and ``quantization`` to a recipe. Raises UnsupportedError for what there is no way to."""
-    precision, asked = request.precision, request.options.get("quantization")
-    if precision is Precision.BF16:
+    if request.precision is Precision.BF16:
         raise UnsupportedError(
             "ONNX Runtime has no bfloat16 kernels for the products that models are made of (no MatMul on its CPU).",
             hint="Use fp16 or int8, or the engines torch and openvino for bf16.",
         )
-    if precision in QUANTIZED:
-        method = None if asked is None else str(asked)
-        return choose_method("ONNX Runtime", precision, method, request.workload.family.modality)
-    if asked is not None:
-        raise UnsupportedError(f"quantization={asked} makes no {precision} model.", hint="Ask for int8 or int4.")
-    return ONNX_FP16 if precision is Precision.FP16 else ONNX
-
-
-def _find_file(request: LoadRequest) -> tuple[Path, Path | None]:
-    """Return the model's file, and the folder of its artefact; None for a user's own file that is read as it is."""
-    recipe = _find_recipe(request)
-    if request.workload.family.format == "onnx" and recipe == ONNX:
-        return Path(str(request.workload.size.config["file"])), None
-    folder = request.artefacts.get(recipe)
-    if folder is None:
-        raise EngineError(f"The artefact {recipe!r} of {request.workload.name} was not prepared before loading.")
-    return folder / MODEL_FILE, folder
+    return choose_recipe("ONNX Runtime", request)
 
 
 def _identify_model(file: Path) -> dict[str, str]:
@@ -255,9 +238,7 @@ def _make_options(threads: int) -> Any:
 
 def _make_feeds(session: Any, request: LoadRequest, folder: Path | None) -> dict[str, NDArray[Any]]:
     """Return the inputs by the graph's names; floating ones in the type that the graph expects."""
-    arrays = read_inputs(folder) if folder is not None else None
-    if arrays is None:
-        arrays = make_inputs(request.workload, batch=request.batch, shape=request.shape, seed=request.seed)
+    arrays = bring_inputs(request, folder)
     wanted = {one.name: one.type for one in session.get_inputs()}
     if wanted.keys() != arrays.keys():
         raise EngineError(

@@ -5,7 +5,6 @@ May import: core, engines; onnxruntime inside functions.
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import sys
 import tempfile
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from assay.core.absence import Unavailable
+from assay.core.absence import Unavailable, is_installed
 from assay.core.errors import EngineError, UnsupportedError
 from assay.core.words import Precision
 from assay.engines.base import Placement
@@ -60,9 +59,9 @@ def find_package(device_kind: str) -> Unavailable | None:
     if device_kind == "coreml" and sys.platform != "darwin":
         return Unavailable("CoreML is on macOS only")
     packages = _PACKAGES.get(device_kind)
-    if packages is None or any(_is_installed(name) for name in packages):
+    if packages is None or any(is_installed(name) for name in packages):
         return None
-    if not _is_installed("onnxruntime"):
+    if not is_installed("onnxruntime"):
         return None  # built by somebody else under another name: a worker asks it what it has
     return Unavailable(
         f"the installed ONNX Runtime is the plain package, which has no provider for {device_kind}",
@@ -175,11 +174,3 @@ def first_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0] if lines else type(error).__name__
     return text.rpartition("] : ")[2] if text.startswith("[ONNXRuntimeError]") else text
-
-
-def _is_installed(distribution: str) -> bool:
-    try:
-        importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import importlib.metadata
 import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from assay.core.absence import Unavailable
+from assay.core.absence import Unavailable, installed_version
 from assay.core.errors import EngineError, UnsupportedError
 from assay.core.words import Precision
 from assay.engines.base import LoadRequest, Session, device_kind
@@ -74,10 +73,7 @@ def check_availability(label: str, kind: str) -> Unavailable | None:
 
 def is_cpu_build() -> bool:
     """Tell by the version's local part, as the wheels are labelled (``2.13.0+cpu``); importing torch costs 1.5 s."""
-    try:
-        return importlib.metadata.version("torch").endswith("+cpu")
-    except importlib.metadata.PackageNotFoundError:
-        return False
+    return (installed_version("torch") or "").endswith("+cpu")
 
 
 def check_request(label: str, request: LoadRequest) -> None:

@@ -24,6 +24,11 @@ class Outcome(StrEnum):
     """It took longer than an attempt may and was ended."""
 
 
+def is_answer(outcome: Outcome | None, run_id: str | None) -> bool:
+    """Whether an attempt that ended so has answered its case; one that failed has where its run is in the store."""
+    return outcome is Outcome.OK or (outcome is Outcome.FAILED and run_id is not None)
+
+
 @dataclass(frozen=True, slots=True)
 class Resources:
     """What a case must have for itself: so many devices of a kind, and host memory.
@@ -145,7 +150,7 @@ class Ended:
     @property
     def is_final(self) -> bool:
         """Whether the case has its answer: another attempt would ask the same question again."""
-        return self.outcome is Outcome.OK or (self.outcome is Outcome.FAILED and self.run_id is not None)
+        return is_answer(self.outcome, self.run_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,4 +183,4 @@ class Attempt:
     @property
     def is_final(self) -> bool:
         """Whether the case has its answer."""
-        return self.outcome is Outcome.OK or (self.outcome is Outcome.FAILED and self.run_id is not None)
+        return is_answer(self.outcome, self.run_id)

@@ -6,15 +6,14 @@ May import: core, store, probes.software, importers.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
+from datetime import datetime
 from typing import Any
 
 from assay import __version__
 from assay.core.case import series_id
-from assay.core.ids import canonical_json, content_hash
+from assay.core.ids import canonical_json, content_hash, write_uuid
 from assay.core.records import (
     EnvironmentRecord,
     ImportRecord,
@@ -25,12 +24,12 @@ from assay.core.records import (
 )
 from assay.core.words import Provenance, RunStatus, Status
 from assay.importers.base import Conversion, Facts, ImportedRow, Refusal
+from assay.importers.plain import plain
 from assay.probes.software import source_hash
 
 UNKNOWN = "unknown"
 _LONGEST_RAW = 500
 _VERSION_8 = 0x8
-_VARIANT_RFC = 0b10
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +54,7 @@ def import_id(sha256: str, format_name: str, mapping_sha256: str | None = None) 
 def hashed_uuid(*parts: str | int) -> str:
     """Return a UUIDv8 (RFC 9562 section 5.8) of some parts: 122 bits of their SHA-256, always the same."""
     value = int.from_bytes(hashlib.sha256(canonical_json(parts).encode()).digest()[:16], "big")
-    value = value & ~(0xF << 76) | _VERSION_8 << 76
-    value = value & ~(0b11 << 62) | _VARIANT_RFC << 62
-    text = f"{value:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    return write_uuid(value, version=_VERSION_8)
 
 
 def merge_facts(found: list[Facts]) -> tuple[dict[str, Any], str | None]:
@@ -176,26 +172,6 @@ def conversion_fields(conversion: Conversion) -> dict[str, Any]:
     """A conversion as plain data, without what is not said."""
     fields = {"field": conversion.field, "unit": conversion.unit, "factor": conversion.factor, "note": conversion.note}
     return {name: value for name, value in fields.items() if value is not None}
-
-
-def plain(value: Any) -> Any:
-    """Return a source's data as what JSON can say: NaN and infinities as their names, instants as ISO 8601 texts."""
-    match value:
-        case None | bool() | int() | str():
-            said: Any = value
-        case float():
-            said = value if math.isfinite(value) else str(value)
-        case Mapping():
-            said = {str(key): plain(entry) for key, entry in value.items()}
-        case list() | tuple():
-            said = [plain(entry) for entry in value]
-        case datetime() | date() | time():
-            said = value.isoformat()
-        case bytes():
-            said = value.hex()
-        case _:
-            said = str(value)
-    return said
 
 
 def cut(text: str) -> str:

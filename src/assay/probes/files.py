@@ -77,3 +77,15 @@ def list_children(folder: Path, pattern: str) -> tuple[Path, ...]:
         return tuple(sorted(folder.glob(pattern), key=lambda path: (len(path.name), path.name)))
     except OSError:
         return ()
+
+
+def parse_stall_us(text: str | None) -> int | None:
+    """Return the time for which at least one task waited, of a file of ``/proc/pressure``, in microseconds.
+
+    ``some avg10=0.00 avg60=0.00 avg300=0.00 total=123`` -> 123. Source: Documentation/accounting/psi.rst.
+    """
+    for line in (text or "").splitlines():
+        kind, *fields = line.split()
+        if kind == "some":
+            return parse_int(dict(field.partition("=")[::2] for field in fields).get("total"))
+    return None

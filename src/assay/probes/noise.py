@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from assay.core.words import Verdict
-from assay.probes.files import list_children, parse_float, parse_int, parse_pairs, read_int, read_text
+from assay.probes.files import list_children, parse_float, parse_pairs, parse_stall_us, read_int, read_text
 from assay.probes.processes import ProcessAccounts, read_accounts, sum_rise
 
 _ROOT = Path("/")
@@ -178,12 +178,7 @@ def _read_usage() -> dict[str, int]:
 
 
 def _read_stall_us(root: Path, resource_name: str) -> int | None:
-    """Return the time for which at least one task of the machine waited. Source: Documentation/accounting/psi.rst."""
-    for line in (read_text(root / "proc/pressure" / resource_name) or "").splitlines():
-        kind, *fields = line.split()
-        if kind == "some":
-            return parse_int(dict(field.partition("=")[::2] for field in fields).get("total"))
-    return None
+    return parse_stall_us(read_text(root / "proc/pressure" / resource_name))
 
 
 def _read_ticks(root: Path) -> dict[str, int]:

@@ -54,11 +54,6 @@ def result_ref(result: ResultRecord) -> Ref:
     return Ref(RefKind.RESULT, result.result_id)
 
 
-def result_ref_of(result_id: str) -> Ref:
-    """Lead to a result that is known by its id alone."""
-    return Ref(RefKind.RESULT, result_id)
-
-
 def run_ref(run: RunRecord | str) -> Ref:
     """Lead to a run, given as record or id."""
     return Ref(RefKind.RUN, run if isinstance(run, str) else run.run_id)

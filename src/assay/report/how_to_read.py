@@ -98,8 +98,6 @@ _ENTRIES = {
 TOPICS = tuple(_ENTRIES)
 """What there are entries on."""
 _USUAL = ("provenance", "interval", "launches", "verdict", "usable", "missing", "better")
-
-HOW_TO_READ: tuple[tuple[str, str], ...] = tuple(_ENTRIES[topic] for topic in _USUAL)
 """The entries that every report of measured numbers has."""
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from assay.core.records import EnvironmentRecord, ResultRecord
 from assay.core.units import format_bytes
@@ -86,8 +86,3 @@ def sources_of_runs(
 
 def _hardware_first(facts: Mapping[str, str]) -> Sequence[str]:
     return [name for name in ("GPU", "driver", "GPU memory", "CPU", "memory") if name in facts]
-
-
-def _section(facts: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = facts.get(name)
-    return found if isinstance(found, Mapping) else {}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from assay.catalog.launch_metrics import COSTS, FIDELITY, MEMORY, usual_stat
 from assay.core.records import MetricValue, ResultRecord
-from assay.core.words import Fidelity, Mode, Precision, Status, Verdict
+from assay.core.words import Fidelity, Mode, Precision, Status
 from assay.report.cells import (
     cell_unit,
     choose_metric,
@@ -165,11 +165,6 @@ def fidelity_cell(result: ResultRecord) -> Cell:
     if result.fidelity is None:
         return Cell(reason=result.fidelity_reason or "nothing to compare the answers with")
     return Cell(result.fidelity.value, reason=result.fidelity_reason, is_usable=result.fidelity is not Fidelity.FAILED)
-
-
-def is_trustworthy(result: ResultRecord) -> bool:
-    """True where rankings may use it: usable, and not disturbed."""
-    return result.is_usable and result.verdict is not Verdict.CONTAMINATED
 
 
 # -- the table -------------------------------------------------------------------------------------------------

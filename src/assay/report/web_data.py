@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from assay.analysis.web_compare import read_shape
+from assay.analysis.usable_numbers import read_shape
 from assay.analysis.web_sides import Side
 from assay.core.records import ResultRecord
 from assay.report.cells import metric_cell

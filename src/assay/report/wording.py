@@ -24,6 +24,11 @@ def plural(count: int, word: str) -> str:
     return f"{format_number(count) if count else 'no'} {_many(word)}"
 
 
+def say_count(count: int, one: str, many: str | None = None) -> str:
+    """``1 launch``, ``5 launches``, ``0 launches``: the plural is ``many``, or the word with an s."""
+    return f"{format_number(count)} {one if count == 1 else many or f'{one}s'}"
+
+
 def agree(count: int, verb: str) -> str:
     """The form of a verb that goes with a count: ``was`` of one, ``were`` of others."""
     return verb if count == 1 else _NOT_IN_S.get(verb, verb.removesuffix("s"))

@@ -6,7 +6,6 @@ core, engines, probes, store, workloads.
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import json
 import subprocess
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from assay.core.absence import installed_version
 from assay.core.errors import AssayError
 from assay.core.units import format_bytes
 from assay.engines.base import engines
@@ -226,13 +226,7 @@ def _run_python(code: str) -> tuple[str, str | None]:
 
 
 def _versions(packages: tuple[str, ...]) -> str:
-    found = []
-    for package in packages:
-        try:
-            found.append(f"{package} {importlib.metadata.version(package)}")
-        except importlib.metadata.PackageNotFoundError:
-            found.append(f"{package} not installed")
-    return ", ".join(found)
+    return ", ".join(f"{package} {installed_version(package) or 'not installed'}" for package in packages)
 
 
 def _load_average() -> float | None:

@@ -223,7 +223,7 @@ def take_samples(
                 per_sample = chunk.per_sample
                 values.clear()
                 continue
-            stop_reason, progress = _judge(values, per_sample, elapsed_ns, fewest, timing)
+            stop_reason, progress = judge_samples(values, per_sample, elapsed_ns, fewest, timing)
             report(progress)
             if stop_reason is not None:
                 break
@@ -234,9 +234,13 @@ def take_samples(
     return Timed(tuple(values), per_sample, stop_reason, clock() - begin, tuple(device_values))
 
 
-def _judge(
+def judge_samples(
     values: list[int], per_sample: int, elapsed_ns: int, fewest: int, timing: Timing
 ) -> tuple[str | None, Progress]:
+    """Say how far a measurement is, and why it is over: ``time cap``, ``precise enough``, None where it goes on.
+
+    ``fewest`` samples are taken in any case, and ``timing.min_time_s`` waited for, unless the time cap has come.
+    """
     median = statistics.median(values)
     interval = median_interval(values)
     half_width = interval.half_width / median if interval is not None and median else None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import importlib.metadata
 import itertools
 import math
 import os
@@ -16,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from assay.artefacts.base import ArtefactRequest, recipes
+from assay.core.absence import is_installed
 from assay.core.case import Case, Scalar
 from assay.core.errors import AssayError, SuiteError, UnsupportedError, UsageError
 from assay.core.units import format_bytes
@@ -331,19 +331,14 @@ def _missing_for(request: ArtefactRequest) -> str | None:
         missing = _missing_for(needed)
         if missing is not None:
             return missing
-    absent = [name for name in recipe.packages if not _is_installed(name)]
+    absent = [name for name in recipe.packages if not _is_here(name)]
     if not absent:
         return None
     return f"{recipe.description} needs {', '.join(absent)}, not installed here ({recipe.install_hint})"
 
 
-@functools.cache
-def _is_installed(package: str) -> bool:
-    try:
-        importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
+_is_here = functools.cache(is_installed)
+"""A plan asks for each of its cases."""
 
 
 def _precision_reason(engine: str, kind: str, got: Precision, possible: Sequence[Precision]) -> str:

@@ -1,7 +1,7 @@
 """One launch of the device probe: a fresh process, what goes down to it and what comes back.
 
-The supervisor blocks on the pipe; a timer ends what takes too long. May import: core, runner.protocol,
-runner.supervise.
+The supervisor blocks on the pipe; a timer ends what takes too long. May import: core, runner.last_words,
+runner.protocol, runner.supervise.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -23,12 +22,12 @@ from typing import IO, Any
 from assay.core.records import SampleSeries
 from assay.core.units import format_elapsed
 from assay.core.words import Status
+from assay.runner.last_words import explain_exit, kill_group
 from assay.runner.protocol import Failed, make_printable
 from assay.runner.supervise import worker_environment
 
 COMMAND = (sys.executable, "-P", "-m", "assay.runner.probe_worker")
 _LONGEST_LINE = 16 << 20
-_LAST_WORDS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +118,7 @@ class _Limit:
 
     def strike(self) -> None:
         self.has_struck = True
-        _kill(self.process)
+        kill_group(self.process)
 
 
 def run_probe_launch(
@@ -153,7 +152,7 @@ def run_probe_launch(
             code = process.wait()
         finally:
             timer.cancel()
-            _kill(process)
+            kill_group(process)
             process.wait()
         if outcome is None:
             outcome = _explain_silence(code, phase, limit, limit_s, stderr)
@@ -209,21 +208,4 @@ def _explain_silence(code: int, phase: str, limit: _Limit, limit_s: float, stder
     if limit.has_struck:
         reason = f"still in {phase} after the limit of {format_elapsed(limit_s)}; killed"
         return Failed(Status.TIMEOUT, reason, phase)
-    size = stderr.seek(0, os.SEEK_END)
-    stderr.seek(max(0, size - 4000))
-    lines = [line.strip() for line in stderr.read().decode(errors="replace").splitlines() if line.strip()]
-    words = f"; its last words: {make_printable(lines[-1])[:_LAST_WORDS]}" if lines else ""
-    if code < 0:
-        known = {member.value: member.name for member in signal.Signals}
-        reason = f"the worker was killed by {known.get(-code, f'signal {-code}')} in {phase}{words}"
-    else:
-        reason = f"the worker ended in {phase} with exit code {code} and no result{words}"
-    return Failed(Status.FAILED, reason, phase)
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(OSError):
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
+    return explain_exit(code, phase, stderr)

@@ -16,11 +16,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from assay.engines.training_base import TrainingSession
-from assay.runner.measure import Clock, Progress
+from assay.runner.measure import Clock, Progress, judge_samples
 from assay.runner.rank_group import Group
 from assay.runner.timing import Timing
 from assay.runner.train import PARTS
-from assay.stats.summary import median_interval
 
 _NS = 1_000_000_000
 _BLOCK = 10
@@ -178,15 +177,9 @@ def take_steps(
 
 
 def _judge(values: list[int], elapsed_ns: int, fewest: int, timing: Timing, report: Callable[[Progress], None]) -> int:
-    median = statistics.median(values)
-    interval = median_interval(values)
-    half_width = interval.half_width / median if interval is not None and median else None
-    report(Progress(len(values), median, half_width))
-    if elapsed_ns >= timing.max_time_s * _NS and len(values) >= _FEWEST_LONG_STEPS:
-        return _REASONS.index("time cap")
-    if len(values) < fewest or elapsed_ns < timing.min_time_s * _NS:
-        return 0
-    return _REASONS.index("precise enough") if half_width is not None and half_width <= timing.target_ci else 0
+    reason, progress = judge_samples(values, 1, elapsed_ns, fewest, timing)
+    report(progress)
+    return 0 if reason is None else _REASONS.index(reason)
 
 
 def learn_on(training: TrainingSession, losses: Losses) -> int:

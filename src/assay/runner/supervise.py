@@ -2,7 +2,7 @@
 
 The supervisor never polls: it sleeps in a lock until a message arrives or a second has passed (that tick lets a
 display count time). Whatever the worker does (crash, hang, print rubbish, be killed), the outcome is a value.
-May import: core, runner.program, runner.protocol.
+May import: core, runner.last_words, runner.program, runner.protocol.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import IO
 
 from assay.core.units import format_elapsed
 from assay.core.words import Status
+from assay.runner.last_words import explain_exit, kill_group
 from assay.runner.program import PARENT, WorkerProgram
 from assay.runner.protocol import (
     Failed,
@@ -34,11 +35,9 @@ from assay.runner.protocol import (
     Prepared,
     PrepareJob,
     decode,
-    make_printable,
 )
 
 _TICK_S = 1.0
-_LAST_WORDS = 400
 _LONGEST_LINE = 64 << 20
 """Bytes of one message: a minute of 1 ms samples takes 0.5 MB, and what never ends must not fill our memory."""
 _REAP_PATIENCE_S = 5.0
@@ -207,25 +206,9 @@ def _explain_silence(
         code = process.wait(timeout=_REAP_PATIENCE_S if heard.pipe_ended else 0)
     except subprocess.TimeoutExpired:
         return Failed(Status.TIMEOUT, f"still in {phase} after the limit of {format_elapsed(limit_s)}; killed", phase)
-    words = _last_words(stderr)
     if code == -signal.SIGKILL and _was_killed_for_memory(kills_before):
         return Failed(Status.OOM, f"out of memory in {phase}: the kernel killed the worker", phase)
-    if code < 0:
-        known = {member.value: member.name for member in signal.Signals}
-        name = known.get(-code, f"signal {-code}")
-        return Failed(Status.FAILED, f"the worker was killed by {name} in {phase}{words}", phase)
-    return Failed(Status.FAILED, f"the worker ended in {phase} with exit code {code} and no result{words}", phase)
-
-
-def _last_words(stderr: IO[bytes]) -> str:
-    size = stderr.seek(0, os.SEEK_END)
-    stderr.seek(max(0, size - 4000))
-    lines = [line.strip() for line in stderr.read().decode(errors="replace").splitlines() if line.strip()]
-    if not lines:
-        return ""
-    # faulthandler's dump names the crash in its first line ("Fatal Python error: ..."); a traceback in its last.
-    fatal = next((line for line in lines if line.startswith("Fatal Python error")), lines[-1])
-    return f"; its last words: {make_printable(fatal)[:_LAST_WORDS]}"
+    return explain_exit(code, phase, stderr)
 
 
 def _end(process: subprocess.Popen[bytes], patience_s: float) -> None:
@@ -234,11 +217,7 @@ def _end(process: subprocess.Popen[bytes], patience_s: float) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=patience_s)
     finally:  # also where Ctrl-C ends the wait
-        with contextlib.suppress(OSError):
-            if hasattr(os, "killpg"):
-                os.killpg(process.pid, signal.SIGKILL)
-            else:
-                process.kill()
+        kill_group(process)
         process.wait()
 
 

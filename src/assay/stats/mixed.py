@@ -249,9 +249,7 @@ def _estimate_ratios(
 
 
 def _left(design: _Design, weights: Floats, effects: Floats) -> Floats:
-    beside = design.values - np.asarray(design.random @ effects)
-    total = np.bincount(design.fixed, weights, design.fixed_count)
-    means = np.bincount(design.fixed, weights * beside, design.fixed_count) / total
+    beside, means = _means_beside(design, weights, effects)
     left: Floats = beside - means[design.fixed]
     return left
 
@@ -259,7 +257,13 @@ def _left(design: _Design, weights: Floats, effects: Floats) -> Floats:
 def _fixed_levels(
     design: _Design, weights: Floats, effects: Floats, names: Sequence[Hashable]
 ) -> dict[Hashable, float]:
-    beside = design.values - np.asarray(design.random @ effects)
-    total = np.bincount(design.fixed, weights, design.fixed_count)
-    means = np.bincount(design.fixed, weights * beside, design.fixed_count) / total
+    _, means = _means_beside(design, weights, effects)
     return {name: float(mean) for name, mean in zip(names, means, strict=True)}
+
+
+def _means_beside(design: _Design, weights: Floats, effects: Floats) -> tuple[Floats, Floats]:
+    """The values beside the random effects, and the weighted mean of them for each fixed level."""
+    beside: Floats = design.values - np.asarray(design.random @ effects)
+    total = np.bincount(design.fixed, weights, design.fixed_count)
+    means: Floats = np.bincount(design.fixed, weights * beside, design.fixed_count) / total
+    return beside, means

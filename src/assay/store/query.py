@@ -214,11 +214,16 @@ def fetch_rows(
 
     with reading(location, tables, versions=versions) as connection:
         try:
-            cursor = connection.cursor().execute(sql, list(parameters))
-            names = [column[0] for column in cursor.description]
-            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+            return read_dicts(connection, sql, parameters)
         except duckdb.Error as error:
             raise read_failure(location, error) from error
+
+
+def read_dicts(connection: Any, sql: str, parameters: Sequence[object]) -> list[dict[str, Any]]:
+    """Run a query on an open connection and return its rows as dicts. Raises what DuckDB raises."""
+    cursor = connection.cursor().execute(sql, list(parameters))
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 def fetch_arrow(

@@ -13,7 +13,7 @@ from typing import Any, overload
 from assay.core.display import Displayed
 from assay.core.errors import AssayError
 from assay.core.records import ResultRecord
-from assay.store.query import read_failure, reading
+from assay.store.query import read_dicts, read_failure, reading
 from assay.store.rows import result_from_row
 from assay.store.schema import RESULTS, TABLES
 from assay.store.selection import Selection
@@ -128,12 +128,7 @@ class ResultSet(Displayed, Sequence[ResultRecord]):
         return sql, [*self._parameters, self._limit]
 
     def _rows(self, sql: str, parameters: list[object]) -> list[dict[str, Any]]:
-        def fetch(connection: Any) -> list[dict[str, Any]]:
-            cursor = connection.cursor().execute(sql, parameters)
-            names = [column[0] for column in cursor.description]
-            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-        rows: list[dict[str, Any]] = self._read(fetch)
+        rows: list[dict[str, Any]] = self._read(lambda connection: read_dicts(connection, sql, parameters))
         return rows
 
     def _read(self, work: Callable[[Any], Any]) -> Any:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.loading import load_module
 
 from assay.analysis.compare import compare_runs
 from assay.analysis.values import CompareReport, Side
@@ -17,19 +15,7 @@ from assay.report.figures.comparison import draw_comparison
 from assay.report.values import Layer, RefKind, Role, Scale, Shape
 from assay.store import Store
 
-
-def _load() -> Any:
-    path = Path(__file__).parents[2] / "analysis" / "compared_runs.py"
-    spec = importlib.util.spec_from_file_location("figure_tests_compared_runs", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where dataclasses look for the names in their annotations
-    spec.loader.exec_module(module)
-    return module
-
-
-runs = _load()
+runs = load_module("analysis.compared_runs")
 Made, case, times = runs.Made, runs.case, runs.times
 HOSTILE = "mine:<b>\u202e=1+1"
 

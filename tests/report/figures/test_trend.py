@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.loading import load_module
 
 from assay.analysis.trend import Trend, find_trends
 from assay.core.records import MetricValue
@@ -21,19 +20,7 @@ from assay.store import Store
 from assay.store.annotations import annotate
 from assay.store.selection import Selection
 
-
-def _load() -> Any:
-    path = Path(__file__).parents[2] / "analysis" / "trend_history.py"
-    spec = importlib.util.spec_from_file_location("figure_tests_trend_history", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where dataclasses look for the names in their annotations
-    spec.loader.exec_module(module)
-    return module
-
-
-history = _load()
+history = load_module("analysis.trend_history")
 noisy, steps = history.noisy, history.steps
 OLD, NEW = history.environment("2.12.0"), history.environment("2.13.0")
 Keep = Callable[..., tuple[Store, Any]]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.loading import load_module
 
 from assay.analysis.datasheet_bias import By, estimate_bias
 from assay.analysis.datasheet_values import read_evidence
@@ -24,18 +22,7 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 EVERY = ("csv", "html", "json", "markdown", "svg", "text", "xlsx")
 
 
-def _load(name: str) -> Any:
-    path = Path(__file__).parents[2] / "analysis" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"kpi_bias_tests_{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-composed, planted = _load("ranked_results"), _load("sheet_results")
+composed, planted = load_module("analysis.ranked_results"), load_module("analysis.sheet_results")
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.report.reading import figure, table
 
 from assay.core.case import Case, series_id
 from assay.core.ids import content_hash, new_id
@@ -24,7 +25,7 @@ from assay.core.records import (
 from assay.core.words import Mode, Precision, RunStatus, Status, Verdict
 from assay.report.base import RenderOptions, ReportRequest, renderers
 from assay.report.build import build_report
-from assay.report.values import Cell, Figure, Report, Table, Text
+from assay.report.values import Cell, Report, Table, Text
 from assay.runner.training_summary import summarise_training
 from assay.store import Store
 
@@ -141,16 +142,6 @@ def add_digits(trained: Trained, epochs: Sequence[int] = (5, 6, 8), *, missed: b
         facts={"dataset": "digits", "dataset_kind": "real", "dataset_shape": "image=8, channels=1"},
         stops=["target reached" if one else "plateau" for one in reached],
     )
-
-
-def table(report: Report, key: str) -> Table:
-    (found,) = [one for one in report.tables() if one.key == key]
-    return found
-
-
-def figure(report: Report, key: str) -> Figure:
-    (found,) = [one for one in report.figures() if one.key == key]
-    return found
 
 
 def cells(found: Table, column: str) -> list[Cell]:

@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.loading import load_module
+from tests.report.reading import column, table, words
 
 from assay.core.errors import NotFoundError, UnknownNameError, UsageError
 from assay.core.records import MetricValue
 from assay.core.words import Change, Provenance, Verdict
 from assay.report.base import RenderOptions, ReportRequest, renderers, report_kinds
 from assay.report.build import build_report, render_report
-from assay.report.values import Cell, Report, Table, Text, Tone
+from assay.report.values import Report, Tone
 from assay.store import Store
 
-
-def _load() -> Any:
-    file = Path(__file__).parents[1] / "report_stores.py"
-    spec = importlib.util.spec_from_file_location("assay_tests_report_stores", file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-stores = _load()
+stores = load_module("report.report_stores")
 OWN = ("comparison", "history", "run", "summary", "targets")
 TEXT_FORMATS = ("csv", "html", "json", "markdown", "text")
 
@@ -66,20 +54,6 @@ def build(store: Store, kind: str, *refs: str, **fields: Any) -> Report:
     if key not in BUILT:
         BUILT[key] = build_report(store, kind, ReportRequest(run_ids=refs, now=stores.NOW, **fields))
     return BUILT[key]
-
-
-def table(report: Report, key: str) -> Table:
-    return next(one for one in report.tables() if one.key == key)
-
-
-def column(found: Table, key: str) -> list[Cell]:
-    place = [one.key for one in found.columns].index(key)
-    return [row[place] for row in found.rows]
-
-
-def words(report: Report) -> str:
-    texts = [*report.summary, *(block for block in report.blocks() if isinstance(block, Text))]
-    return "\n".join(line for text in texts for line in text.paragraphs)
 
 
 # -- every kind, on every store --------------------------------------------------------------------------------

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.loading import load_module
+from tests.report.reading import column, table
 
 from assay.analysis.rank_scaling import Growth, RankLine
 from assay.core.case import Case, series_id
@@ -18,22 +17,10 @@ from assay.core.words import Mode, Status
 from assay.report.base import ReportRequest
 from assay.report.build import build_report, render_report
 from assay.report.kinds._ranks import _split_labels, read_size
-from assay.report.values import Report, Table
+from assay.report.values import Report
 from assay.store import Store
 
-
-def _load() -> Any:
-    file = Path(__file__).parents[1] / "report_stores.py"
-    spec = importlib.util.spec_from_file_location("assay_tests_report_stores", file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-stores = _load()
+stores = load_module("report.report_stores")
 MESSAGES = (("4.00 KiB", 1e7), ("1.00 MiB", 2e9))
 
 
@@ -76,29 +63,20 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     return build_report(store, "scaling", ReportRequest(now=stores.NOW))
 
 
-def table(report: Report, key: str) -> Table:
-    return next(one for one in report.tables() if one.key == key)
-
-
-def cells(found: Table, key: str) -> list[Any]:
-    place = [one.key for one in found.columns].index(key)
-    return [row[place] for row in found.rows]
-
-
 def test_weak_and_strong_lines_have_their_efficiency(report: Report) -> None:
     weak, strong = table(report, "ranks-weak"), table(report, "ranks-strong")
-    assert [cell.value for cell in cells(weak, "ranks")] == [1, 2, 4]
-    assert [cell.value for cell in cells(weak, "efficiency")] == [1.0, pytest.approx(0.9), None]
-    assert cells(weak, "efficiency")[1].lo == pytest.approx(0.9 * 0.99 / 1.01)
-    assert [cell.value for cell in cells(strong, "efficiency")] == [1.0, pytest.approx(0.75)]
-    assert [cell.value for cell in cells(strong, "batch")] == [8, 4]
-    assert cells(weak, "communication_exposed")[1].value == 0.25
-    assert cells(weak, "communication_profiler")[1].value == 0.3
+    assert [cell.value for cell in column(weak, "ranks")] == [1, 2, 4]
+    assert [cell.value for cell in column(weak, "efficiency")] == [1.0, pytest.approx(0.9), None]
+    assert column(weak, "efficiency")[1].lo == pytest.approx(0.9 * 0.99 / 1.01)
+    assert [cell.value for cell in column(strong, "efficiency")] == [1.0, pytest.approx(0.75)]
+    assert [cell.value for cell in column(strong, "batch")] == [8, 4]
+    assert column(weak, "communication_exposed")[1].value == 0.25
+    assert column(weak, "communication_profiler")[1].value == 0.3
     assert "No alone exchange in any row: it cannot be told apart" in " ".join(strong.notes)
 
 
 def test_a_rank_that_was_lost_is_told_where_its_numbers_would_stand(report: Report) -> None:
-    assert "killed by SIGKILL" in str(cells(table(report, "ranks-weak"), "rate")[2].reason)
+    assert "killed by SIGKILL" in str(column(table(report, "ranks-weak"), "rate")[2].reason)
 
 
 def test_the_efficiency_is_drawn_beside_the_ideal(report: Report) -> None:
@@ -111,8 +89,8 @@ def test_the_efficiency_is_drawn_beside_the_ideal(report: Report) -> None:
 
 def test_messages_stand_by_size_and_one_rank_sends_none(report: Report) -> None:
     messages = table(report, "ranks-messages")
-    assert [cell.value for cell in cells(messages, "message")] == [4096.0, 1048576.0]
-    assert [cell.value for cell in cells(messages, "rate")] == [1e7, 2e9]
+    assert [cell.value for cell in column(messages, "message")] == [4096.0, 1048576.0]
+    assert [cell.value for cell in column(messages, "rate")] == [1e7, 2e9]
     assert read_size("64.0 KiB") == 65_536
     assert read_size("steady") is None
     assert read_size("many KiB") is None

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.loading import load_module
+from tests.report.reading import column, figure, table, words
 
 from assay.core.errors import UnknownNameError, UsageError
 from assay.core.records import MetricValue
@@ -17,7 +17,7 @@ from assay.core.words import Fidelity, Provenance, Status
 from assay.report.base import RenderOptions, ReportRequest, renderers, report_kinds
 from assay.report.build import build_report
 from assay.report.display import cell_text
-from assay.report.values import Cell, Figure, Report, Table, Text
+from assay.report.values import Report, Table
 from assay.store import Store
 
 KINDS = ("devices", "scaling", "training", "web", "predictions", "hardware", "matrix", "kpi")
@@ -26,19 +26,7 @@ HOSTILE = ("<script>alert(1)</script>", "'; DROP TABLE results; --", "../../etc/
            "\u202eright to left", "w" * 10_000)  # fmt: skip
 
 
-def _load(path: str) -> Any:
-    file = Path(__file__).parents[2] / path
-    name = f"result_kinds_tests_{file.stem}"
-    spec = importlib.util.spec_from_file_location(name, file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-composed = _load("analysis/ranked_results.py")
+composed = load_module("analysis.ranked_results")
 H100, A100, L4, CPU = composed.H100, composed.A100, composed.L4, composed.CPU
 Build = Callable[..., Report]
 
@@ -57,26 +45,8 @@ def build(results: Any) -> Build:
     return make
 
 
-def table(report: Report, key: str) -> Table:
-    return next(one for one in report.tables() if one.key == key)
-
-
-def figure(report: Report, key: str) -> Figure:
-    return next(one for one in report.figures() if one.key == key)
-
-
-def column(found: Table, key: str) -> list[Cell]:
-    place = [one.key for one in found.columns].index(key)
-    return [row[place] for row in found.rows]
-
-
 def values(found: Table, key: str) -> list[Any]:
     return [cell.value for cell in column(found, key)]
-
-
-def words(report: Report) -> str:
-    texts = [*report.summary, *(block for block in report.blocks() if isinstance(block, Text))]
-    return " ".join(paragraph for text in texts for paragraph in text.paragraphs)
 
 
 # -- all of them -----------------------------------------------------------------------------------------------

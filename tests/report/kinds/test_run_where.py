@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.loading import load_module
 
 from assay.report.base import ReportRequest
 from assay.report.build import build_report
@@ -17,18 +16,7 @@ from assay.store import Store
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
-def _load() -> Any:
-    path = Path(__file__).parents[2] / "analysis" / "web_runs.py"
-    spec = importlib.util.spec_from_file_location("where_tests_web_runs", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-made = _load()
+made = load_module("analysis.web_runs")
 
 
 def visited(name: str, backend: str = "wasm", adapter: str = "") -> Any:

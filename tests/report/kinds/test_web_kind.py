@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.loading import load_module
+from tests.report.reading import column, figure, table, words
 
 from assay.core.errors import UnknownNameError
 from assay.report.base import RenderOptions, ReportRequest, renderers
 from assay.report.build import build_report
 from assay.report.display import cell_text
-from assay.report.values import Cell, Figure, Report, Table, Text
+from assay.report.values import Report, Table
 from assay.store import Store
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 Build = Callable[..., Report]
 
 
-def _load() -> Any:
-    path = Path(__file__).parents[2] / "analysis" / "web_runs.py"
-    spec = importlib.util.spec_from_file_location("kind_tests_web_runs", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-made = _load()
+made = load_module("analysis.web_runs")
 
 
 @pytest.fixture(scope="module")
@@ -48,28 +36,8 @@ def whole(filled: Store) -> Report:
     return build_report(filled, "web", ReportRequest(now=NOW))
 
 
-def table(report: Report, key: str) -> Table:
-    (found,) = [one for one in report.tables() if one.key == key]
-    return found
-
-
-def figure(report: Report, key: str) -> Figure:
-    (found,) = [one for one in report.figures() if one.key == key]
-    return found
-
-
-def column(found: Table, key: str) -> list[Cell]:
-    place = [one.key for one in found.columns].index(key)
-    return [row[place] for row in found.rows]
-
-
 def texts(found: Table, key: str) -> list[str]:
     return [cell_text(cell) for cell in column(found, key)]
-
-
-def words(report: Report) -> str:
-    blocks = [*report.summary, *(block for block in report.blocks() if isinstance(block, Text))]
-    return " ".join(paragraph for text in blocks for paragraph in text.paragraphs)
 
 
 def test_pairs_are_grouped_by_browser_backend_and_family(whole: Report) -> None:

@@ -1,15 +1,12 @@
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from types import ModuleType
 from xml.etree.ElementTree import Element, fromstring
 
 import pytest
+from tests.loading import load_module
 
 from assay.core.words import Provenance
 from assay.report.palette import COLOURS
@@ -17,18 +14,7 @@ from assay.report.renderers.first_sight import BELOW, draw_first_sight
 from assay.report.renderers.ticks import choose_ticks
 from assay.report.values import Axis, Figure, FigureKind, Layer, Marker, Role, Scale, Shape
 
-
-def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(name, module)
-    spec.loader.exec_module(module)
-    return module
-
-
-composed = _load("composed_figures")
+composed = load_module("report.renderers.composed_figures")
 EVERY: tuple[Callable[[], Figure], ...] = (*composed.KINDS, *composed.OTHERS)
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 

@@ -2,19 +2,17 @@ from __future__ import annotations
 
 import builtins
 import functools
-import importlib.util
 import io
 import re
 import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 from PIL import Image
+from tests.loading import load_module
 
 from assay.core.errors import AssayError
 from assay.report.palette import COLOURS, DIVERGING, SEQUENTIAL
@@ -22,19 +20,7 @@ from assay.report.renderers.canvas import STAND_INS, drawing
 from assay.report.renderers.picture import draw_figure_png, draw_figure_svg
 from assay.report.values import Axis, Figure, FigureKind, Layer, Scale, Shape
 
-
-def _load(name: str) -> ModuleType:
-    """A module beside this one: tests are no package."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(name, module)
-    spec.loader.exec_module(module)
-    return module
-
-
-composed = _load("composed_figures")
+composed = load_module("report.renderers.composed_figures")
 EVERY: tuple[Callable[[], Figure], ...] = (*composed.KINDS, *composed.OTHERS)
 SVG = "{http://www.w3.org/2000/svg}"
 XLINK = "{http://www.w3.org/1999/xlink}"

@@ -1,33 +1,19 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import json
 import re
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+from tests.loading import load_module
 
 from assay.report.palette import COLOURS, DIVERGING, SEQUENTIAL
 from assay.report.renderers.plotly import figure_to_plotly
 from assay.report.values import Figure
 
-
-def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(name, module)
-    spec.loader.exec_module(module)
-    return module
-
-
-composed = _load("composed_figures")
+composed = load_module("report.renderers.composed_figures")
 EVERY: tuple[Callable[[], Figure], ...] = (*composed.KINDS, *composed.OTHERS)
 NAMED = re.compile(r"var:([a-z0-9-]+)(?:/([0-9.]+))?")
 

@@ -1,15 +1,12 @@
 from __future__ import annotations
 
-import importlib.util
 import io
-import sys
 from datetime import UTC, datetime
-from pathlib import Path
-from types import ModuleType
 from xml.etree import ElementTree as ET
 
 import pytest
 from PIL import Image
+from tests.loading import load_module
 
 from assay.core.errors import UnknownNameError, UsageError
 from assay.core.words import Provenance
@@ -21,17 +18,7 @@ from assay.report.values import Cell, Column, Report, Section, Table
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(name, module)
-    spec.loader.exec_module(module)
-    return module
-
-
-composed = _load("composed_figures")
+composed = load_module("report.renderers.composed_figures")
 TABLE = Table(
     "t", "Numbers", (Column("a", "a", "ns"),), ((Cell(1e6, Provenance.MEASURED),), (Cell(2e6, Provenance.IMPORTED),))
 )

@@ -1,30 +1,16 @@
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable
-from pathlib import Path
-from types import ModuleType
 
 import pytest
+from tests.loading import load_module
 
 from assay.report.renderers.textgrid import Grid, to_ascii
 from assay.report.renderers.textplot import plot_figure
 from assay.report.text_width import text_width
 from assay.report.values import Axis, Figure, FigureKind, Layer, Shape
 
-
-def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(name, module)
-    spec.loader.exec_module(module)
-    return module
-
-
-composed = _load("composed_figures")
+composed = load_module("report.renderers.composed_figures")
 EVERY: tuple[Callable[[], Figure], ...] = (*composed.KINDS, *composed.OTHERS)
 
 

@@ -24,12 +24,7 @@ torch = pytest.importorskip("torch", reason="encoders need torch: pip install 'a
 SIZES = tuple(find_workload("contrastive").family.sizes)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def _build(size: str, seed: int = 0) -> Any:

@@ -32,6 +32,12 @@ class Source:
     date: str
 
 
+def kind_of(category: str) -> str:
+    """``cpu``, ``gpu``, ``soc`` (both, in one name) or ``accelerator``: the last word of a category, or the rest."""
+    last = category.rpartition(" ")[2]
+    return last if last in {"cpu", "gpu", "soc"} else "accelerator"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hardware:
     """One device as it is sold. Every figure is the maker's unless its source says otherwise; unknown is None.
@@ -85,8 +91,7 @@ class Hardware:
     @property
     def kind(self) -> str:
         """``cpu``, ``gpu``, ``soc`` (both, in one name) or ``accelerator``."""
-        last = self.category.rpartition(" ")[2]
-        return last if last in {"cpu", "gpu", "soc"} else "accelerator"
+        return kind_of(self.category)
 
     def peak(self, precision: str) -> float | None:
         """The highest dense rate of ``precision``, by whichever unit; None where none is known."""

@@ -12,7 +12,7 @@ from functools import cache
 from types import MappingProxyType
 
 from assay.catalog.hardware.cells import PREFERENCE, CatalogueCell, Layer, prefer_cells
-from assay.catalog.hardware.entry import Hardware
+from assay.catalog.hardware.entry import Hardware, kind_of
 from assay.catalog.hardware.fields import FACTS, NUMBERS, RATE_COLUMNS, REQUIRED, TERA, TEXTS
 from assay.catalog.hardware.load import find_hardware, load_catalogue, load_sources
 from assay.core.errors import UnknownNameError
@@ -50,8 +50,7 @@ class DeviceFacts:
     @property
     def kind(self) -> str:
         """``cpu``, ``gpu``, ``soc`` (both, in one name) or ``accelerator``."""
-        last = self.category.rpartition(" ")[2]
-        return last if last in {"cpu", "gpu", "soc"} else "accelerator"
+        return kind_of(self.category)
 
 
 def view_facts(

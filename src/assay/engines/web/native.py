@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from assay.core.absence import installed_version
 from assay.core.errors import AssayError
 from assay.core.records import MetricValue
 from assay.core.units import format_bytes
@@ -79,12 +80,8 @@ def run_natively(file: Path, feeds: Mapping[str, NDArray[Any]], *, threads: int)
 
 def native_facts() -> dict[str, str]:
     """Which native runtime the answers are held against; nothing where there is none."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return {"native_runtime": f"onnxruntime {version('onnxruntime')}"}
-    except PackageNotFoundError:
-        return {}
+    version = installed_version("onnxruntime")
+    return {} if version is None else {"native_runtime": f"onnxruntime {version}"}
 
 
 def _absence(size: int) -> str | None:

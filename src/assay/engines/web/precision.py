@@ -9,12 +9,12 @@ from collections.abc import Mapping
 
 from assay.artefacts.base import ArtefactRequest, request_artefact
 from assay.artefacts.onnx_export import ONNX
-from assay.artefacts.onnx_precision import ONNX_FP16, QUANTIZED
 from assay.artefacts.onnx_sharded import OF, ONNX_SHARDED
 from assay.core.errors import UnsupportedError
 from assay.core.words import Precision
+from assay.engines import onnx_recipes
 from assay.engines.base import LoadRequest, device_kind
-from assay.engines.onnx_recipes import choose_method, recipe_options
+from assay.engines.onnx_recipes import recipe_options
 
 SHARDED = "sharded"
 _ON = "on"
@@ -26,16 +26,10 @@ _WHY_NOT: Mapping[Precision, str] = {
 
 def choose_recipe(request: LoadRequest, engine: str) -> str:
     """Return the recipe of a case's precision and ``quantization``. Raises UnsupportedError for what has none."""
-    precision, asked = request.precision, request.options.get("quantization")
-    why_not = _WHY_NOT.get(precision)
+    why_not = _WHY_NOT.get(request.precision)
     if why_not is not None:
-        raise UnsupportedError(f"{why_not}, and {precision} was asked for.", hint="Use fp32, fp16 or int8.")
-    if precision in QUANTIZED:
-        method = None if asked is None else str(asked)
-        return choose_method(engine, precision, method, request.workload.family.modality)
-    if asked is not None:
-        raise UnsupportedError(f"quantization={asked} makes no {precision} model.", hint="Ask for int8 or int4.")
-    return ONNX_FP16 if precision is Precision.FP16 else ONNX
+        raise UnsupportedError(f"{why_not}, and {request.precision} was asked for.", hint="Use fp32, fp16 or int8.")
+    return onnx_recipes.choose_recipe(engine, request)
 
 
 def is_sharded(request: LoadRequest) -> bool:

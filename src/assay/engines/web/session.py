@@ -10,14 +10,14 @@ import functools
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.artefacts.cache import read_artefact
-from assay.artefacts.onnx_files import MODEL_FILE, read_inputs
+from assay.artefacts.onnx_files import MODEL_FILE
 from assay.core.errors import EngineError, UnsupportedError
 from assay.core.words import Precision
 from assay.engines.base import LoadRequest, Placement, Session
+from assay.engines.onnx_recipes import bring_inputs, find_file
 from assay.engines.web.audio import preprocess_in_page
 from assay.engines.web.backends import WEBGPU, WEBNN, Backend, webnn_device
 from assay.engines.web.describe import describe_hardware, describe_precision, list_facts
@@ -29,7 +29,6 @@ from assay.engines.web.native import Answers, compare_with_native, native_facts
 from assay.engines.web.page import Page
 from assay.engines.web.precision import wanted_recipe
 from assay.engines.web.stopwatch import PageStopwatch
-from assay.workloads.inputs import make_inputs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -95,26 +94,12 @@ def load_into(page: Page, request: LoadRequest, backend: Backend, model: Model) 
 def read_case(request: LoadRequest, backend: Backend, engine: str) -> Model:
     """Find the file, make its inputs, and refuse what no page can load."""
     name = request.workload.name
-    file, folder = _find_file(request, engine)
+    file, folder = find_file(request, wanted_recipe(request, engine))
     graph = read_graph(file)
     check_model(name, graph.size, backend=backend.name)
-    arrays = read_inputs(folder) if folder is not None else None
-    if arrays is None:
-        arrays = make_inputs(request.workload, batch=request.batch, shape=request.shape, seed=request.seed)
-    feeds, overrides = make_feeds(graph, arrays, name)
+    feeds, overrides = make_feeds(graph, bring_inputs(request, folder), name)
     made = read_artefact(folder) if folder is not None else None
     return Model(name, graph, feeds, overrides, made.facts if made is not None else {})
-
-
-def _find_file(request: LoadRequest, engine: str) -> tuple[Path, Path | None]:
-    """Return the model's file, and the folder of its artefact; None for a user's own file that is read as it is."""
-    recipe = wanted_recipe(request, engine)
-    if recipe is None:
-        return Path(str(request.workload.size.config["file"])), None
-    folder = request.artefacts.get(recipe)
-    if folder is None:
-        raise EngineError(f"The artefact {recipe!r} of {request.workload.name} was not prepared before loading.")
-    return folder / MODEL_FILE, folder
 
 
 def load_model(page: Page, request: LoadRequest, backend: Backend, model: Model) -> Loaded:

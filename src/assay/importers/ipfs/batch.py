@@ -20,12 +20,12 @@ from assay.importers.ipfs.common import (
     members,
     moment,
     outcome,
-    pointer,
     required,
     text_of,
     text_or_none,
 )
 from assay.importers.ipfs.direct import direct_items
+from assay.importers.plain import pointer
 
 
 def _fits(content: dict[str, Any]) -> bool:

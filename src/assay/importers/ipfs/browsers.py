@@ -18,12 +18,12 @@ from assay.importers.ipfs.common import (
     keys_without,
     members,
     outcome,
-    pointer,
     required,
     text_of,
     text_or_none,
 )
 from assay.importers.numbers import Numbers, read_number
+from assay.importers.plain import pointer
 
 _IMPROVEMENT = "improvement_percentage"
 _TOO_EQUAL = 1.0

@@ -6,18 +6,18 @@ May import: core, importers.base, importers.numbers, importers.source.
 from __future__ import annotations
 
 import json
-import math
 import re
 import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from assay.core.records import SampleSeries
 from assay.core.words import Mark, Status
 from assay.importers.base import ImportedRow, ImportFileError, Item, Note, Refusal, RowError
 from assay.importers.numbers import Numbers, conversion_factor, read_number
+from assay.importers.plain import plain
 from assay.importers.source import Source
 
 CLOCK = Note("Times in the file have no zone; they are kept as if they were UTC.")
@@ -61,11 +61,6 @@ class JsonImporter:
         if not isinstance(content, dict) or not self.fits(content):
             raise ImportFileError(f"{source.name} is no {self.title}: expected {self.shape}.")
         return self.items(content)
-
-
-def pointer(*parts: object) -> str:
-    """Write a JSON pointer (RFC 6901)."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
 def guarded(place: str, raw: object, build: Callable[[], ImportedRow]) -> ImportedRow | Refusal:
@@ -166,21 +161,6 @@ def last_line(text: object) -> str | None:
     return cut(lines[-1], 500) if lines else None
 
 
-def plain(value: object) -> Any:
-    """Make a value of a file or database what JSON can hold; what is no finite number becomes text."""
-    if value is None or isinstance(value, (str, bool, int)):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
-    if isinstance(value, Mapping):
-        return {str(key): plain(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(each) for each in value]
-    if isinstance(value, (datetime, date)):
-        return value.isoformat()
-    return str(value)
-
-
 def add_mean(
     numbers: Numbers, raw: object, *, field: str, unit: str, n: int | None = None, note: str | None = None
 ) -> None:
@@ -249,11 +229,6 @@ def announced_simulations(content: Mapping[str, Any]) -> dict[str, str]:
 def keys_without(record: Mapping[str, Any], *left_out: str) -> dict[str, Any]:
     """Return a record as JSON-able values, without what is kept elsewhere."""
     return {str(key): plain(value) for key, value in record.items() if key not in left_out}
-
-
-def is_every(values: Sequence[object], kind: type) -> bool:
-    """True where there are values and all are of one type."""
-    return bool(values) and all(isinstance(each, kind) for each in values)
 
 
 def _kind(value: object) -> str:

@@ -21,10 +21,10 @@ from assay.importers.ipfs.common import (
     members,
     moment,
     not_an_object,
-    pointer,
     required,
 )
 from assay.importers.numbers import Numbers
+from assay.importers.plain import pointer
 
 
 def _fits(content: dict[str, Any]) -> bool:

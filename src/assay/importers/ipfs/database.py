@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from assay.importers.base import Facts, ImportFileError, Item, Note, importers
-from assay.importers.ipfs.common import CLOCK, cut, guarded, plain
+from assay.importers.ipfs.common import CLOCK, cut, guarded
 from assay.importers.ipfs.records import FLAT, result_row
+from assay.importers.plain import plain
 from assay.importers.source import Source
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {

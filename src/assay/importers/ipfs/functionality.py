@@ -22,12 +22,12 @@ from assay.importers.ipfs.common import (
     members,
     moment,
     outcome,
-    pointer,
     refusal,
     required,
     text_of,
     text_or_none,
 )
+from assay.importers.plain import pointer
 
 
 def _fits(content: dict[str, Any]) -> bool:

@@ -12,7 +12,8 @@ from assay.core.case import ForeignCase
 from assay.core.words import Status
 from assay.importers.base import ImportedRow, Item, importers
 from assay.importers.ipfs.checks import by_platform, says_simulated, verdict
-from assay.importers.ipfs.common import JsonImporter, cut, keys_without, outcome, pointer, refusal
+from assay.importers.ipfs.common import JsonImporter, cut, keys_without, outcome, refusal
+from assay.importers.plain import pointer
 
 
 def _fits(content: dict[str, Any]) -> bool:

@@ -24,12 +24,12 @@ from assay.importers.ipfs.common import (
     moment,
     number_of,
     outcome,
-    pointer,
     required,
     text_of,
     text_or_none,
 )
 from assay.importers.numbers import Numbers, read_count
+from assay.importers.plain import pointer
 
 _FIGURES = ("latency_ms", "throughput", "memory_usage_mb")
 _ITEMS_TOLERANCE = 0.05

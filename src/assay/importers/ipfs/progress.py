@@ -21,11 +21,11 @@ from assay.importers.ipfs.common import (
     members,
     moment,
     outcome,
-    pointer,
     refusal,
     text_of,
     text_or_none,
 )
+from assay.importers.plain import pointer
 
 _LISTS = ("completed_benchmarks", "failed_benchmarks", "skipped_benchmarks")
 

@@ -15,18 +15,9 @@ from assay.core.case import ForeignCase, Scalar
 from assay.core.records import SampleSeries
 from assay.core.words import Mark, Mode, Status
 from assay.importers.base import ImportedRow, RowError
-from assay.importers.ipfs.common import (
-    SAMPLE,
-    add_readings,
-    cut,
-    derived,
-    moment,
-    number_of,
-    outcome,
-    plain,
-    text_or_none,
-)
+from assay.importers.ipfs.common import SAMPLE, add_readings, cut, derived, moment, number_of, outcome, text_or_none
 from assay.importers.numbers import Numbers, read_count
+from assay.importers.plain import plain
 
 FLAT = frozenset({"model", "hardware", "batch_size", "throughput", "latency_avg", "memory_peak"})
 """Columns by which a flat table of results is known."""

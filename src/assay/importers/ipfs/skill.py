@@ -27,12 +27,12 @@ from assay.importers.ipfs.common import (
     not_an_object,
     number_of,
     outcome,
-    pointer,
     required,
     text_of,
     text_or_none,
 )
 from assay.importers.numbers import Numbers, read_count
+from assay.importers.plain import pointer
 
 _ONCE = "one timed call"
 _MIB_NOTE = "MB of the source are MiB: its values are whole multiples of 512 bytes"

@@ -34,13 +34,13 @@ from assay.importers.ipfs.common import (
     moment,
     not_an_object,
     outcome,
-    pointer,
     required,
     text_of,
     text_or_none,
 )
 from assay.importers.ipfs.functionality import functionality_items
 from assay.importers.numbers import Numbers
+from assay.importers.plain import pointer
 
 _CONFIGURATION = re.compile(r"^batch_(\d{1,7})(?:_seq_(\d{1,7})|_img_(\d{1,5})x(\d{1,5})|_audio_(\d{1,6})s)?$")
 _VOLATILE = ("timestamp", "available_memory_gb", "memory_percent_used")

@@ -23,10 +23,10 @@ from assay.importers.ipfs.common import (
     members,
     moment,
     not_an_object,
-    pointer,
     required,
 )
 from assay.importers.numbers import Numbers
+from assay.importers.plain import pointer
 
 _STATISTIC = "mean over all configurations"
 _WHY = "a mean over every batch size and input size of results that the suite's own file holds one by one"

@@ -24,12 +24,12 @@ from assay.importers.ipfs.common import (
     members,
     moment,
     outcome,
-    pointer,
     required,
     text_of,
     text_or_none,
 )
 from assay.importers.numbers import Numbers
+from assay.importers.plain import pointer
 
 _OTHERS = (
     ("load_ns", "load_time_ms", "ms"),

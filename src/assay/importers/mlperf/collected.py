@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from assay.importers.base import ImportedRow, ImportFileError, Item, Note, RowError, importers
-from assay.importers.mlperf.entry import CITATION, Entry, make_row
-from assay.importers.mlperf.fields import read_flag, read_precision, read_text, refuse
+from assay.importers.base import ImportedRow, ImportFileError, Item, Note, importers
+from assay.importers.mlperf.entry import CITATION, Entry, make_row, read_fields
+from assay.importers.mlperf.fields import read_text, take_row
 from assay.importers.mlperf.training import RESULT, make_training_row
 from assay.importers.mlperf.units import read_round
 from assay.importers.source import Source
@@ -22,6 +22,14 @@ _BATCH_ROWS = 4096
 _NAMES = {
     "result": "result", "units": "units", "power": "power_result", "accuracy": "accuracy",
     "accelerators": "accelerators_per_node", "nodes": "nodes",
+}  # fmt: skip
+_COLUMNS = {
+    "model": "model", "model_used": "model_used", "scenario": "scenario", "result": "result", "units": "units",
+    "units_fixed": "units_fixed", "division": "division", "suite": "suite", "submitter": "submitter",
+    "system": "system_name", "platform": "platform", "availability": "availability", "accelerator": "accelerator",
+    "accelerators_per_node": "accelerators_per_node", "nodes": "nodes", "processor": "cpu", "software": "software",
+    "precision": "weight_dtype", "accuracy": "accuracy", "power": "power_result", "power_units": "power_units",
+    "is_inferred": "inferred",
 }  # fmt: skip
 _INFERENCE_NOTE = (
     "A collection of several rounds. accelerators_per_node is what a node has, not always what was used, and names of "
@@ -57,49 +65,12 @@ class CollectedImporter:
         yield Note(CITATION)
         yield Note(_TRAINING_NOTE if is_training else _INFERENCE_NOTE)
         for number, record in _read_records(source):
-            place = f"row {number}"
-            try:
-                row = make_training_row(place, record) if is_training else _make_inference_row(place, record)
-            except RowError as error:
-                yield refuse(place, error, record)
-            else:
-                yield row
+            yield take_row(f"row {number}", record, make_training_row if is_training else _make_inference_row)
 
 
 def _make_inference_row(place: str, record: Mapping[str, Any]) -> ImportedRow:
-    def text(name: str) -> str | None:
-        return read_text(record.get(name))
-
-    return make_row(
-        Entry(
-            place=place,
-            fields=record,
-            names=_NAMES,
-            round_=read_round(text("round")),
-            model=text("model"),
-            model_used=text("model_used"),
-            scenario=text("scenario"),
-            result=record.get("result"),
-            units=text("units"),
-            units_fixed=text("units_fixed"),
-            division=text("division"),
-            suite=text("suite"),
-            submitter=text("submitter"),
-            system=text("system_name"),
-            platform=text("platform"),
-            availability=text("availability"),
-            accelerator=text("accelerator"),
-            accelerators_per_node=record.get("accelerators_per_node"),
-            nodes=record.get("nodes"),
-            processor=text("cpu"),
-            software=text("software"),
-            precision=read_precision(record.get("weight_dtype")),
-            accuracy=text("accuracy"),
-            power=record.get("power_result"),
-            power_units=text("power_units"),
-            is_inferred=read_flag(record.get("inferred")),
-        )
-    )
+    round_ = read_round(read_text(record.get("round")))
+    return make_row(Entry(place=place, fields=record, names=_NAMES, round_=round_, **read_fields(record, _COLUMNS)))
 
 
 def _read_columns(source: Source) -> frozenset[str]:

@@ -7,14 +7,14 @@ importers.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from assay.core.case import ForeignCase
 from assay.core.words import Mark, Mode, Status
 from assay.importers.base import ImportedRow, RowError
-from assay.importers.mlperf.fields import short
+from assay.importers.mlperf.fields import read_flag, read_precision, read_text, short
 from assay.importers.mlperf.units import (
     JUDGED_PERCENTILE,
     OPEN_LOOP,
@@ -77,6 +77,19 @@ class Entry:
     power_units: str | None = None
     is_inferred: bool = False
     verdict: str | None = None
+
+
+_READ: Mapping[str, Callable[[object], object]] = {
+    **dict.fromkeys(("result", "accelerators_per_node", "nodes", "power"), lambda raw: raw),
+    "precision": read_precision,
+    "is_inferred": read_flag,
+}
+"""How a field of an entry is read that is no text."""
+
+
+def read_fields(record: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
+    """Read fields of an entry, each from the column that a file has it in; a column that is absent says nothing."""
+    return {field: _READ.get(field, read_text)(record.get(column)) for field, column in columns.items()}
 
 
 def make_row(entry: Entry) -> ImportedRow:

@@ -9,9 +9,11 @@ import ast
 import json
 import math
 import re
+from collections.abc import Callable
+from typing import Any
 
 from assay.core.errors import AssayError
-from assay.importers.base import Refusal
+from assay.importers.base import ImportedRow, Refusal, RowError
 
 SHORT_TEXT = 60
 """Software longer than this is a sentence and no name of an engine."""
@@ -64,3 +66,11 @@ def refuse(place: str, error: AssayError, record: object) -> Refusal:
     """Make the refusal of a row."""
     raw = json.dumps(record, ensure_ascii=False, default=str)
     return Refusal(place, error.message, raw if len(raw) <= _RAW_LENGTH else f"{raw[:_RAW_LENGTH]}...")
+
+
+def take_row(place: str, record: Any, make: Callable[[str, Any], ImportedRow]) -> ImportedRow | Refusal:
+    """Make one row; what is wrong with it becomes a refusal that says where it stands."""
+    try:
+        return make(place, record)
+    except RowError as error:
+        return refuse(place, error, record)

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from assay.importers.base import ImportFileError, Item, Note, RowError, importers
-from assay.importers.mlperf.entry import CITATION, Entry, make_row
-from assay.importers.mlperf.fields import read_flag, read_precision, read_text, refuse
+from assay.importers.base import ImportedRow, ImportFileError, Item, Note, RowError, importers
+from assay.importers.mlperf.entry import CITATION, Entry, make_row, read_fields
+from assay.importers.mlperf.fields import read_text, take_row
 from assay.importers.mlperf.units import read_round
 from assay.importers.source import Source
 
@@ -18,6 +18,14 @@ _SIGNS = ('"Submitter"', '"Scenario"', '"Performance_Result"', '"Performance_Uni
 _NAMES = {
     "result": "Performance_Result", "units": "Performance_Units", "power": "Power_Result", "accuracy": "Accuracy",
     "accelerators": "a#", "nodes": "Nodes",
+}  # fmt: skip
+_COLUMNS = {
+    "model": "Model", "model_used": "UsedModel", "scenario": "Scenario", "result": "Performance_Result",
+    "units": "Performance_Units", "division": "Category", "suite": "Suite", "submitter": "Submitter",
+    "system": "System", "platform": "Platform", "availability": "Availability", "accelerator": "Accelerator",
+    "accelerators_per_node": "a#", "nodes": "Nodes", "processor": "Processor", "software": "Software",
+    "precision": "weight_data_types", "accuracy": "Accuracy", "power": "Power_Result", "power_units": "Power_Units",
+    "is_inferred": "inferred",
 }  # fmt: skip
 
 
@@ -39,49 +47,14 @@ class SummaryImporter:
             raise ImportFileError(f"{source.name} holds a {type(content).__name__}, expected a list of results.")
         yield Note(CITATION)
         for position, record in enumerate(content):
-            place = f"/{position}"
-            try:
-                row = make_row(_read_entry(place, record))
-            except RowError as error:
-                yield refuse(place, error, record)
-            else:
-                yield row
+            yield take_row(f"/{position}", record, _make_row)
 
 
-def _read_entry(place: str, record: Any) -> Entry:
+def _make_row(place: str, record: Any) -> ImportedRow:
     if not isinstance(record, dict):
         raise RowError(f"a {type(record).__name__}, expected an object.")
-
-    def text(name: str) -> str | None:
-        return read_text(record.get(name))
-
-    return Entry(
-        place=place,
-        fields=record,
-        names=_NAMES,
-        round_=read_round(text("version") or text("ID")),
-        model=text("Model"),
-        model_used=text("UsedModel"),
-        scenario=text("Scenario"),
-        result=record.get("Performance_Result"),
-        units=text("Performance_Units"),
-        division=text("Category"),
-        suite=text("Suite"),
-        submitter=text("Submitter"),
-        system=text("System"),
-        platform=text("Platform"),
-        availability=text("Availability"),
-        accelerator=text("Accelerator"),
-        accelerators_per_node=record.get("a#"),
-        nodes=record.get("Nodes"),
-        processor=text("Processor"),
-        software=text("Software"),
-        precision=read_precision(record.get("weight_data_types")),
-        accuracy=text("Accuracy"),
-        power=record.get("Power_Result"),
-        power_units=text("Power_Units"),
-        is_inferred=read_flag(record.get("inferred")),
-    )
+    round_ = read_round(read_text(record.get("version")) or read_text(record.get("ID")))
+    return make_row(Entry(place=place, fields=record, names=_NAMES, round_=round_, **read_fields(record, _COLUMNS)))
 
 
 importers.add(SummaryImporter.name, SummaryImporter())

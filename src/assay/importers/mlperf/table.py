@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from assay.importers.base import Item, Note, RowError, importers
-from assay.importers.mlperf.entry import CITATION, Entry, make_row
-from assay.importers.mlperf.fields import read_text, refuse
+from assay.importers.base import ImportedRow, Item, Note, RowError, importers
+from assay.importers.mlperf.entry import CITATION, Entry, make_row, read_fields
+from assay.importers.mlperf.fields import read_text, take_row
 from assay.importers.mlperf.units import read_round
 from assay.importers.source import Source
 
@@ -19,6 +19,12 @@ _SIGNS = frozenset({"Model MLC", "Scenario", "Units", _RESULT})
 _NAMES = {
     "result": _RESULT, "units": "Units", "power": "Power", "accuracy": "Accuracy",
     "accelerators": "# of Accelerators", "nodes": "# of Nodes",
+}  # fmt: skip
+_COLUMNS = {
+    "model": "Model MLC", "scenario": "Scenario", "result": _RESULT, "units": "Units", "division": "Division",
+    "suite": "Suite", "submitter": "Organization", "system": "System Name (click + for details)",
+    "availability": "Availability", "accelerator": "Accelerator", "accelerators_per_node": "# of Accelerators",
+    "nodes": "# of Nodes", "processor": "Processor", "verdict": "Valid / Invalid",
 }  # fmt: skip
 _NOTE = (
     "The table gives no division, precision, software or latency. Its numbers are averages over the rows of a system "
@@ -41,42 +47,14 @@ class TableImporter:
         yield Note(CITATION)
         yield Note(_NOTE)
         for number, record in source.csv_rows():
-            place = f"row {number}"
-            try:
-                row = make_row(_read_entry(place, record))
-            except RowError as error:
-                yield refuse(place, error, record)
-            else:
-                yield row
+            yield take_row(f"row {number}", record, _make_row)
 
 
-def _read_entry(place: str, record: Mapping[str, str]) -> Entry:
+def _make_row(place: str, record: Mapping[str, str]) -> ImportedRow:
     if read_text(record.get(_RESULT)) is not None:  # a row that is cut off is to be called that
         _check_repeated(record)
-
-    def text(name: str) -> str | None:
-        return read_text(record.get(name))
-
-    return Entry(
-        place=place,
-        fields=record,
-        names=_NAMES,
-        round_=read_round(text("Round") or text("Public ID")),
-        model=text("Model MLC"),
-        scenario=text("Scenario"),
-        result=record.get(_RESULT),
-        units=text("Units"),
-        division=text("Division"),
-        suite=text("Suite"),
-        submitter=text("Organization"),
-        system=text("System Name (click + for details)"),
-        availability=text("Availability"),
-        accelerator=text("Accelerator"),
-        accelerators_per_node=record.get("# of Accelerators"),
-        nodes=record.get("# of Nodes"),
-        processor=text("Processor"),
-        verdict=text("Valid / Invalid"),
-    )
+    round_ = read_round(read_text(record.get("Round")) or read_text(record.get("Public ID")))
+    return make_row(Entry(place=place, fields=record, names=_NAMES, round_=round_, **read_fields(record, _COLUMNS)))
 
 
 def _check_repeated(record: Mapping[str, str]) -> None:

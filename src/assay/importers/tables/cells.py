@@ -8,14 +8,14 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
-from datetime import date, datetime, time
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from assay.core.case import Scalar
 from assay.core.errors import AssayError
-from assay.importers.base import ImportedRow, ImportFileError, Refusal, RowError
+from assay.importers.base import ImportedRow, ImportFileError, Item, Refusal, RowError
 from assay.importers.numbers import read_count, read_number
+from assay.importers.plain import plain
 from assay.importers.source import Source
 
 Raw = TypeVar("Raw")
@@ -39,6 +39,15 @@ def take_row(place: str, raw: Raw, build: Callable[[str, Raw], ImportedRow]) -> 
         return refuse(place, error, raw)
 
 
+def read_rows(
+    source: Source, columns: frozenset[str], build: Callable[[str, Mapping[str, Any]], ImportedRow]
+) -> Iterator[Item]:
+    """Give one row for each row of data of a CSV file. Raises ImportFileError where ``columns`` are missing."""
+    need_columns(source, columns)
+    for number, record in source.csv_rows():
+        yield take_row(f"row {number}", record, build)
+
+
 def need_columns(source: Source, columns: frozenset[str]) -> None:
     """Raise ImportFileError for a CSV file that lacks columns of its format."""
     missing = sorted(columns.difference(source.csv_header))
@@ -51,7 +60,7 @@ def need_columns(source: Source, columns: frozenset[str]) -> None:
 
 def refuse(place: str, error: AssayError, raw: object) -> Refusal:
     """Refuse a row, with as much of it as fits."""
-    text = raw if isinstance(raw, str) else json.dumps(to_plain(raw), ensure_ascii=False)
+    text = raw if isinstance(raw, str) else json.dumps(plain(raw), ensure_ascii=False)
     return Refusal(place, str(error), text if len(text) <= _RAW_CHARACTERS else f"{text[:_RAW_CHARACTERS]}...")
 
 
@@ -156,23 +165,6 @@ def split_devices(text: str) -> tuple[str, int | None]:
     """``2 x A100`` -> (``A100``, 2); anything else is a device by that name, how many is not known."""
     match = _COUNTED.match(text)
     return (match[2].strip(), int(match[1])) if match else (text, None)
-
-
-def to_plain(value: Any) -> Any:  # noqa: PLR0911  (one for each kind of value)
-    """Return a value as JSON has it: times as ISO 8601, bytes as hexadecimal, NaN and infinities as text."""
-    if value is None or type(value) in _PLAIN or (type(value) is float and math.isfinite(value)):
-        return value  # nearly every cell; a table may have millions
-    if isinstance(value, Mapping):
-        return {str(key): to_plain(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [to_plain(inner) for inner in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, (datetime, date, time)):
-        return value.isoformat()
-    return value.hex() if isinstance(value, bytes) else str(value)
 
 
 def shorten(text: str) -> str:

@@ -15,7 +15,7 @@ from assay.core.words import Mode
 from assay.importers.base import ImportedRow, Item, importers
 from assay.importers.numbers import Numbers, read_number
 from assay.importers.source import Source
-from assay.importers.tables.cells import check_agreement, need_columns, need_text, read_size, split_devices, take_row
+from assay.importers.tables.cells import check_agreement, need_text, read_rows, read_size, split_devices
 
 _COLUMNS = frozenset({"model", "gpu", "num_users", "throughput", "median_ttft", "median_itl"})
 _TIMES = {
@@ -40,9 +40,7 @@ class LlmPilot:
 
     def read(self, source: Source) -> Iterator[Item]:
         """Give one row for each row of data. Raises ImportFileError where columns are missing."""
-        need_columns(source, _COLUMNS)
-        for number, record in source.csv_rows():
-            yield take_row(f"row {number}", record, _build)
+        return read_rows(source, _COLUMNS, _build)
 
 
 def _build(place: str, record: Mapping[str, Any]) -> ImportedRow:

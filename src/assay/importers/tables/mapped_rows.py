@@ -14,7 +14,8 @@ from assay.core.records import SampleSeries
 from assay.core.words import Mark, Mode, Status
 from assay.importers.base import ImportedRow, RowError
 from assay.importers.numbers import Numbers, conversion_factor, read_number
-from assay.importers.tables.cells import read_option, read_text, read_whole, shorten, to_nanoseconds, to_plain
+from assay.importers.plain import plain
+from assay.importers.tables.cells import read_option, read_text, read_whole, shorten, to_nanoseconds
 from assay.importers.tables.mapping import EPOCHS, FieldForm, MappingForm, TimestampForm, fold
 
 _BETWEEN = re.compile(r"[\s,;]+")
@@ -49,7 +50,7 @@ def build_row(form: MappingForm, place: str, record: Mapping[str, Any]) -> Impor
         measured_at=_read_time(form.timestamp, record),
         metrics=tuple(numbers.metrics),
         conversions=numbers.conversions,
-        fields={name: to_plain(value) for name, value in record.items() if name != sampled},
+        fields={name: plain(value) for name, value in record.items() if name != sampled},
         hardware=_text(form.hardware, record),
         parameters=_count(form.parameters, record, "parameters"),
         units_per_call=_number(form.units_per_call, record, "units_per_call"),
@@ -115,7 +116,7 @@ def _text(entry: FieldForm | None, record: Mapping[str, Any]) -> str | None:
 
 
 def _option(entry: FieldForm, record: Mapping[str, Any]) -> Scalar | None:
-    return read_option(to_plain(_value(entry, record)))
+    return read_option(plain(_value(entry, record)))
 
 
 def _count(entry: FieldForm | None, record: Mapping[str, Any], name: str) -> int | None:

@@ -17,12 +17,11 @@ from assay.importers.numbers import Numbers
 from assay.importers.source import Source
 from assay.importers.tables.cells import (
     check_agreement,
-    need_columns,
     need_text,
     read_option,
+    read_rows,
     read_size,
     read_sizes,
-    take_row,
 )
 
 _COLUMNS = frozenset({"model_id", "gpu_model", "num_gpus", "avg_power_watts", "task", "weight_precision"})
@@ -69,9 +68,7 @@ class MlEnergy:
 
     def read(self, source: Source) -> Iterator[Item]:
         """Give one row for each row of data. Raises ImportFileError where columns are missing."""
-        need_columns(source, _COLUMNS)
-        for number, record in source.csv_rows():
-            yield take_row(f"row {number}", record, _build)
+        return read_rows(source, _COLUMNS, _build)
 
 
 def _build(place: str, record: Mapping[str, Any]) -> ImportedRow:

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from assay.importers.base import ImportFileError
+from assay.importers.plain import plain
 from assay.importers.source import Source, unrepeated
-from assay.importers.tables.cells import shorten, to_plain
+from assay.importers.tables.cells import shorten
 from assay.importers.tables.mapped_parquet import parquet_head
 
 _FIELDS: tuple[tuple[str, str], ...] = (
@@ -185,7 +186,7 @@ def _quote(name: str) -> str:
 
 
 def _example(value: Any) -> str:
-    return "" if value in (None, "") else f"  # such as {_comment(shorten(str(to_plain(value))))}"
+    return "" if value in (None, "") else f"  # such as {_comment(shorten(str(plain(value))))}"
 
 
 def _comment(text: str) -> str:

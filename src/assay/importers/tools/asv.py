@@ -20,6 +20,7 @@ from assay.core.records import SampleSeries
 from assay.core.words import Mark, Status
 from assay.importers.base import Facts, ImportedRow, ImportFileError, Item, Note, Refusal, RowError, importers
 from assay.importers.numbers import Numbers
+from assay.importers.plain import plain, pointer
 from assay.importers.source import Source
 from assay.importers.tools.records import (
     calls_of,
@@ -27,8 +28,6 @@ from assay.importers.tools.records import (
     make_series,
     object_of,
     optional_list,
-    plain,
-    pointer,
     read_epoch_ms,
     read_readings,
     refuse,

@@ -16,6 +16,7 @@ from assay.core.records import SampleSeries
 from assay.core.words import Mark, Status
 from assay.importers.base import Facts, ImportedRow, Item, Note, Refusal, RowError, importers
 from assay.importers.numbers import Numbers
+from assay.importers.plain import plain, pointer
 from assay.importers.source import Source
 from assay.importers.tools.records import (
     as_object,
@@ -27,8 +28,6 @@ from assay.importers.tools.records import (
     need,
     need_text,
     object_of,
-    plain,
-    pointer,
     read_readings,
     read_time,
     records_at,

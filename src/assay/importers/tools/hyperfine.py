@@ -14,6 +14,7 @@ from assay.core.records import SampleSeries
 from assay.core.words import Mark, Status
 from assay.importers.base import ImportedRow, Item, importers
 from assay.importers.numbers import Numbers
+from assay.importers.plain import pointer
 from assay.importers.source import Source
 from assay.importers.tools.records import (
     list_at,
@@ -23,7 +24,6 @@ from assay.importers.tools.records import (
     object_of,
     optional_list,
     optional_object,
-    pointer,
     read_readings,
     records_at,
     require_some,

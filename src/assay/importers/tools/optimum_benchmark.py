@@ -16,6 +16,7 @@ from assay.core.records import SampleSeries
 from assay.core.words import Mark
 from assay.importers.base import Conversion, Facts, ImportedRow, ImportFileError, Item, Note, RowError, importers
 from assay.importers.numbers import Numbers, read_number
+from assay.importers.plain import plain, pointer
 from assay.importers.source import Source
 from assay.importers.tools.optimum_config import Work, read_case, read_hardware
 from assay.importers.tools.records import (
@@ -25,8 +26,6 @@ from assay.importers.tools.records import (
     object_of,
     optional_list,
     optional_object,
-    plain,
-    pointer,
     read_readings,
     refuse,
     require_some,

@@ -16,6 +16,7 @@ from assay.core.records import SampleSeries
 from assay.core.words import Mark
 from assay.importers.base import Facts, ImportedRow, ImportFileError, Item, Note, RowError, importers
 from assay.importers.numbers import Numbers
+from assay.importers.plain import plain, pointer
 from assay.importers.source import Source
 from assay.importers.tools.records import (
     calls_of,
@@ -25,8 +26,6 @@ from assay.importers.tools.records import (
     object_of,
     optional_list,
     optional_object,
-    plain,
-    pointer,
     read_readings,
     read_time,
     records_at,

@@ -14,6 +14,7 @@ from assay.core.case import ForeignCase, Scalar
 from assay.core.words import Mark
 from assay.importers.base import Facts, ImportedRow, Item, importers
 from assay.importers.numbers import Numbers
+from assay.importers.plain import plain, pointer
 from assay.importers.source import Source
 from assay.importers.tools.records import (
     calls_of,
@@ -25,8 +26,6 @@ from assay.importers.tools.records import (
     object_of,
     optional_list,
     optional_object,
-    plain,
-    pointer,
     read_readings,
     read_time,
     records_at,

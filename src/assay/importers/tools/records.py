@@ -21,6 +21,7 @@ from assay.core.records import SampleSeries
 from assay.importers.base import ImportedRow, ImportFileError, RowError
 from assay.importers.base import Refusal as Refused
 from assay.importers.numbers import Numbers, conversion_factor, known_units, read_count, read_number
+from assay.importers.plain import plain
 from assay.importers.source import Source
 
 RAW_LENGTH = 500
@@ -48,11 +49,6 @@ def records_at(content: object, key: str) -> list[dict[str, Any]]:
     """Return the objects in the list under a key, [] where there is none. For recognising: never raises."""
     value = content.get(key) if isinstance(content, dict) else None
     return [record for record in value if isinstance(record, dict)] if isinstance(value, list) else []
-
-
-def pointer(*parts: str | int) -> str:
-    """Write a JSON pointer (RFC 6901)."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
 def rows_of(
@@ -113,17 +109,6 @@ def optional_list(record: Mapping[str, Any], key: str) -> list[Any] | None:
     value = record.get(key)
     if value is not None and not isinstance(value, list):
         raise RowError(f"{key} is of type {type(value).__name__}, expected a list.")
-    return value
-
-
-def plain(value: Any) -> Any:
-    """Copy JSON data with NaN and infinities as texts, since JSON proper has none; tuples become lists."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return repr(value)
-    if isinstance(value, Mapping):
-        return {str(key): plain(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(entry) for entry in value]
     return value
 
 

@@ -18,12 +18,12 @@ from typing import Any, Final
 
 from assay.core.absence import Unavailable
 from assay.probes.telemetry.base import Reading, SourceLostError, Throttle
+from assay.probes.telemetry.queries import Asked, take_due
 
 AmdsmiLoader = Callable[[], Any]
 """Return amdsmi as a module, or Unavailable where it does not import."""
 
 _MODULE = "sys/module/amdgpu"
-_SLOW_NS: Final = 1_000_000_000
 _LARGEST_W: Final = 10_000
 """A power cap above this is in microwatts: amdsmi's unit is uW on bare metal and W inside a virtual machine."""
 _NEVER: Final = frozenset({1, 2, 3, 10})
@@ -141,14 +141,6 @@ _QUERIES: Final = (
 
 
 @dataclass(slots=True)
-class _State:
-    query: _Query
-    way: int = 0
-    due_ns: int | None = None
-    is_over: bool = False
-
-
-@dataclass(slots=True)
 class AmdSource:
     """One GPU. Made by :func:`open_amd`."""
 
@@ -159,29 +151,22 @@ class AmdSource:
     scope: str = "board"
     period_s: float = 0.1
     counter_period_s: float | None = 0.1
-    _states: list[_State] = field(default_factory=lambda: [_State(query) for query in _QUERIES])
+    _states: list[Asked[_Query]] = field(default_factory=lambda: [Asked(query) for query in _QUERIES])
 
     def begin(self) -> None:
         """Ask everything again, also what was refused before, so that each launch has its reasons."""
-        self._states = [_State(query) for query in _QUERIES]
+        self._states = [Asked(query) for query in _QUERIES]
 
     def read(self, now_ns: int) -> Sequence[Reading]:
         """Ask everything that is due. Raises SourceLostError where the driver is gone."""
-        readings = []
-        for state in self._states:
-            if state.is_over or (state.due_ns is not None and now_ns < state.due_ns):
-                continue
-            if state.query.is_slow:
-                state.due_ns = now_ns + _SLOW_NS
-            readings.append(self._ask(state, now_ns))
-        return readings
+        return [self._ask(state, now_ns) for state in take_due(self._states, now_ns)]
 
     def close(self) -> None:
         """Let go of the library."""
         with suppress(Exception):
             self.amdsmi.amdsmi_shut_down()
 
-    def _ask(self, state: _State, now_ns: int) -> Reading:
+    def _ask(self, state: Asked[_Query], now_ns: int) -> Reading:
         reason, is_over = "", True
         for way in range(state.way, len(state.query.ways)):
             code: int | None = None

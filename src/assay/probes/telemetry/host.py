@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from assay.core.absence import Unavailable
-from assay.probes.files import list_children, parse_int, parse_pairs, read_text
+from assay.probes.files import list_children, parse_int, parse_pairs, parse_stall_us, read_text
 from assay.probes.telemetry.base import Reading
 
 ReadText = Callable[[Path], str | None]
@@ -98,7 +98,7 @@ class HostSource:
         """Turn the kernel's totals of waiting time into shares. Source: Documentation/accounting/psi.rst."""
         for resource in _PRESSURES:
             sensor = f"pressure_{resource}_share"
-            stalled_us = _parse_stall_us(self.read_text(self.root / "proc/pressure" / resource))
+            stalled_us = parse_stall_us(self.read_text(self.root / "proc/pressure" / resource))
             if stalled_us is None:
                 missing[sensor] = f"this kernel keeps no /proc/pressure/{resource}"
                 continue
@@ -189,12 +189,3 @@ def _find_temperatures(root: Path, read_text: ReadText) -> tuple[Path, ...]:
         return tuple(inputs)
     zones = list_children(root / "sys/class/thermal", "thermal_zone*")
     return tuple(zone / "temp" for zone in zones if read_text(zone / "type") in _CPU_ZONES)
-
-
-def _parse_stall_us(text: str | None) -> int | None:
-    """``some avg10=0.00 avg60=0.00 avg300=0.00 total=123`` -> 123."""
-    for line in (text or "").splitlines():
-        kind, *fields = line.split()
-        if kind == "some":
-            return parse_int(dict(field.partition("=")[::2] for field in fields).get("total"))
-    return None

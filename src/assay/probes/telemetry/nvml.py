@@ -18,11 +18,9 @@ from typing import Any, Final
 from assay.core.absence import Unavailable
 from assay.probes.nvidia import NvmlLoader, load_nvml
 from assay.probes.telemetry.base import Reading, SourceLostError, Throttle
+from assay.probes.telemetry.queries import Asked, take_due
 
 _MARKS = ("proc/driver/nvidia", "dev/nvidiactl", "dev/dxg")
-_SLOW_NS: Final = 1_000_000_000
-"""Limits, fans and process lists are read once a second: they change slowly, and a process list is dear."""
-
 _LOST: Final = frozenset({1, 9, 15, 16, 18, 28})
 """Uninitialized, driver not loaded, GPU lost, reset required, library and driver differ, GPU not found."""
 _NEVER: Final = frozenset({2, 3, 4, 13, 25, 26})
@@ -104,16 +102,6 @@ _ENERGY_SENSORS: Final = frozenset({"energy_j", "power_w"})
 
 
 @dataclass(slots=True)
-class _State:
-    """How far down its list of functions a query is, and when it is due."""
-
-    query: _Query
-    function: int = 0
-    due_ns: int | None = None
-    is_over: bool = False
-
-
-@dataclass(slots=True)
 class NvmlSource:
     """One GPU. ``slice_handle`` is the MIG slice, None for a whole board. Made by :func:`open_nvml`."""
 
@@ -124,7 +112,7 @@ class NvmlSource:
     period_s: float = 0.1
     name: str = "nvml"
     scope: str = "board"
-    _states: list[_State] = field(default_factory=lambda: [_State(query) for query in _QUERIES])
+    _states: list[Asked[_Query]] = field(default_factory=lambda: [Asked(query) for query in _QUERIES])
 
     @property
     def counter_period_s(self) -> float | None:
@@ -133,25 +121,18 @@ class NvmlSource:
 
     def begin(self) -> None:
         """Ask everything again, also what was refused before, so that each launch has its reasons."""
-        self._states = [_State(query) for query in _QUERIES]
+        self._states = [Asked(query) for query in _QUERIES]
 
     def read(self, now_ns: int) -> Sequence[Reading]:
         """Ask everything that is due. Raises SourceLostError where the GPU or its driver is gone."""
-        readings = []
-        for state in self._states:
-            if state.is_over or (state.due_ns is not None and now_ns < state.due_ns):
-                continue
-            if state.query.is_slow:
-                state.due_ns = now_ns + _SLOW_NS
-            readings.append(self._ask(state, now_ns))
-        return readings
+        return [self._ask(state, now_ns) for state in take_due(self._states, now_ns)]
 
     def close(self) -> None:
         """Let go of the library."""
         with suppress(Exception):
             self.nvml.nvmlShutdown()
 
-    def _ask(self, state: _State, now_ns: int) -> Reading:
+    def _ask(self, state: Asked[_Query], now_ns: int) -> Reading:
         query = state.query
         if self.slice_handle is not None and query.sensor in _ENERGY_SENSORS:
             state.is_over = True
@@ -159,7 +140,7 @@ class NvmlSource:
         handle = self.slice_handle if query.of_slice and self.slice_handle is not None else self.handle
         first: str | None = None
         while True:
-            function = query.functions[state.function]
+            function = query.functions[state.way]
             try:
                 answer = getattr(self.nvml, function)(handle, *query.arguments)
                 return Reading(query.sensor, self.device, now_ns, query.read(answer))
@@ -171,8 +152,8 @@ class NvmlSource:
                 raise SourceLostError(f"{self.device} stopped answering: {words} ({function})")
             # Why the newest function failed; an old binding's lack of another one explains nothing.
             first = first or f"{function}: {words}"
-            if code in _NEVER and state.function + 1 < len(query.functions):
-                state.function += 1
+            if code in _NEVER and state.way + 1 < len(query.functions):
+                state.way += 1
                 continue
             state.is_over = code in _NEVER
             return Reading(query.sensor, self.device, now_ns, None, first)

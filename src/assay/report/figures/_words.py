@@ -19,11 +19,6 @@ _LONGEST_NAME = 80
 """Characters of a name within a sentence. The whole name is at its point."""
 
 
-def say_count(count: int, one: str, many: str | None = None) -> str:
-    """``1 launch``, ``5 launches``: the plural is ``many``, or the word with an s."""
-    return f"{format_number(count)} {one if count == 1 else many or f'{one}s'}"
-
-
 def say_name(name: str) -> str:
     """A name within a sentence: on one line, and cut where it is very long."""
     return shorten(clean_line(name), _LONGEST_NAME)

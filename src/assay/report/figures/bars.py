@@ -16,13 +16,13 @@ from assay.report.figures._words import (
     empty_figure,
     join_sentences,
     say_better,
-    say_count,
     say_name,
     say_names,
     say_range,
     say_reasons,
 )
 from assay.report.values import Axis, Cell, Figure, FigureKind, Scale, Shape
+from assay.report.wording import say_count
 
 MOST_BARS = 40
 

@@ -12,17 +12,10 @@ from assay.core.words import Change, Direction, Provenance
 from assay.report.cells import metric_title
 from assay.report.display import format_interval, format_number, format_plain
 from assay.report.figures._layers import refs_of
-from assay.report.figures._words import (
-    capital,
-    empty_figure,
-    join_sentences,
-    say_count,
-    say_name,
-    say_names,
-    say_reasons,
-)
+from assay.report.figures._words import capital, empty_figure, join_sentences, say_name, say_names, say_reasons
 from assay.report.figures.names import tell_apart
 from assay.report.values import Axis, Figure, FigureKind, Layer, Marker, Ref, RefKind, Role, Scale, Shape
+from assay.report.wording import say_count
 
 MOST_CASES = 60
 _ROLES = {Change.REGRESSED: Role.HIGHLIGHT, Change.SUSPECT: Role.HIGHLIGHT, Change.UNCHANGED: Role.GUIDE}

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from assay.core.words import Provenance
 from assay.report.display import format_interval, format_plain
-from assay.report.figures._words import capital, empty_figure, join_sentences, say_count, say_name
+from assay.report.figures._words import capital, empty_figure, join_sentences, say_name
 from assay.report.values import Axis, Cell, Figure, FigureKind, Heat, Scale
+from assay.report.wording import say_count
 
 if TYPE_CHECKING:
     import numpy as np

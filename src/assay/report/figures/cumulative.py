@@ -14,8 +14,9 @@ from assay.report.cells import metric_title
 from assay.report.display import format_number
 from assay.report.figures._samples import METRIC_OF_SERIES, NS, Calls, find_series, read_calls, why_no_calls
 from assay.report.figures._thinning import say_thinned, thin_ranks
-from assay.report.figures._words import empty_figure, join_sentences, say_count, say_name, say_range
+from assay.report.figures._words import empty_figure, join_sentences, say_name, say_range
 from assay.report.values import Axis, Figure, FigureKind, Layer, Marker, Role, Shape
+from assay.report.wording import say_count
 from assay.stats.summary import PERCENTILE_MINIMUM_N, percentile
 
 if TYPE_CHECKING:

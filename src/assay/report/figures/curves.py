@@ -13,8 +13,9 @@ from assay.core.words import Direction, Provenance
 from assay.report.display import format_number
 from assay.report.figures._layers import LEFT_OUT, refs_of
 from assay.report.figures._thinning import MOST_POINTS, say_thinned, share_out, thin_series
-from assay.report.figures._words import empty_figure, join_sentences, say_better, say_count, say_name, say_names
+from assay.report.figures._words import empty_figure, join_sentences, say_better, say_name, say_names
 from assay.report.values import Axis, Figure, FigureKind, Layer, Marker, Ref, Role, Shape
+from assay.report.wording import say_count
 
 _NAMED = 4
 _FEWEST_EACH = 50

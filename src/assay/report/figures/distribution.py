@@ -12,16 +12,9 @@ from assay.core.words import Direction, Status, Verdict
 from assay.report.cells import choose_metric, metric_title
 from assay.report.display import format_interval, format_number
 from assay.report.figures._samples import METRIC_OF_SERIES, NS, Calls, find_series, read_calls, why_no_calls
-from assay.report.figures._words import (
-    capital,
-    empty_figure,
-    join_sentences,
-    say_count,
-    say_name,
-    say_range,
-    say_reasons,
-)
+from assay.report.figures._words import capital, empty_figure, join_sentences, say_name, say_range, say_reasons
 from assay.report.values import Axis, Figure, FigureKind, Layer, Role, Scale, Shape
+from assay.report.wording import say_count
 
 MOST_LAUNCHES = 60
 _LAUNCH = ("launch", "launches")

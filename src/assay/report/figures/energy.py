@@ -16,10 +16,11 @@ from assay.report.cells import metric_cell, metric_title
 from assay.report.display import format_number
 from assay.report.figures._layers import clamp
 from assay.report.figures._thinning import MOST_POINTS, say_thinned, share_out, thin_series
-from assay.report.figures._words import capital, empty_figure, join_sentences, say_count, say_name, say_names, say_range
+from assay.report.figures._words import capital, empty_figure, join_sentences, say_name, say_names, say_range
 from assay.report.figures.bars import MOST_BARS, Bar, draw_bars
 from assay.report.figures.names import tell_apart
 from assay.report.values import Axis, Figure, FigureKind, Layer, Marker, Role, Shape
+from assay.report.wording import say_count
 
 POWER, LIMIT, COUNTER = "power_w", "power_limit_w", "energy_j"
 _LEVELS = {"average_power_w": "mean under load", "idle_power_w": "mean when idle"}

@@ -17,9 +17,10 @@ from assay.catalog.hardware.facts import DeviceFacts
 from assay.core.words import Direction
 from assay.report.display import format_plain
 from assay.report.figures._layers import Dot, layers_of
-from assay.report.figures._words import empty_figure, join_sentences, say_count, say_name
+from assay.report.figures._words import empty_figure, join_sentences, say_name
 from assay.report.figures.pareto import Candidate, Measure, draw_pareto
 from assay.report.values import Axis, Cell, Figure, FigureKind, Layer, Ref, RefKind, Role, Scale, Shape
+from assay.report.wording import say_count
 
 _MOST_MAKERS = 4
 """Makers that have a colour of their own."""

@@ -15,8 +15,9 @@ from assay.analysis.hardware_stats import DeviceCorrelations
 from assay.analysis.hardware_trends import DevicePoint, DeviceTrend
 from assay.core.words import Direction
 from assay.report.display import format_interval, format_number, format_plain
-from assay.report.figures._words import empty_figure, join_sentences, say_better, say_count, say_name
+from assay.report.figures._words import empty_figure, join_sentences, say_better, say_name
 from assay.report.values import Axis, Cell, Figure, FigureKind, Heat, Layer, Ref, RefKind, Role, Scale, Shape
+from assay.report.wording import say_count
 from assay.stats.growth import Growth
 from assay.stats.rank_association import Association
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from assay.core.words import Direction, Provenance
 from assay.report.display import format_number
 from assay.report.figures._layers import is_ranked, number_of
-from assay.report.figures._words import empty_figure, join_sentences, say_better, say_count, say_name, say_reasons
+from assay.report.figures._words import empty_figure, join_sentences, say_better, say_name, say_reasons
 from assay.report.values import Axis, Cell, Figure, FigureKind, Heat, Scale
+from assay.report.wording import say_count
 
 MOST_CELLS = 2_500
 NOT_MEASURED = "not measured"

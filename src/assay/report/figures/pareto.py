@@ -17,13 +17,13 @@ from assay.report.figures._words import (
     capital,
     empty_figure,
     join_sentences,
-    say_count,
     say_name,
     say_names,
     say_range,
     say_reasons,
 )
 from assay.report.values import Axis, Cell, Figure, FigureKind, Layer, Role, Scale, Shape
+from assay.report.wording import say_count
 
 _LOG_FROM = 20.0
 """Values that differ by more than this factor are drawn on a logarithmic axis."""

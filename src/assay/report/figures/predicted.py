@@ -16,7 +16,6 @@ from assay.report.figures._thinning import drawn_at, say_thinned, thin_cloud
 from assay.report.figures._words import (
     empty_figure,
     join_sentences,
-    say_count,
     say_name,
     say_names,
     say_range,
@@ -24,6 +23,7 @@ from assay.report.figures._words import (
     say_share,
 )
 from assay.report.values import Axis, Cell, Figure, FigureKind, Layer, Role, Scale, Shape
+from assay.report.wording import say_count
 
 _GUIDES = (0.10, 0.20)
 """Relative errors that lines are drawn at (METHOD 8)."""

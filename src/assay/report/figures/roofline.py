@@ -14,17 +14,10 @@ from assay.recommend.explain import ExplainedResult, arithmetic_of
 from assay.report.cells import result_ref, what_to_know
 from assay.report.display import format_number
 from assay.report.figures._layers import Dot, is_ranked, layers_of
-from assay.report.figures._words import (
-    empty_figure,
-    join_sentences,
-    say_count,
-    say_name,
-    say_names,
-    say_reasons,
-    say_share,
-)
+from assay.report.figures._words import empty_figure, join_sentences, say_name, say_names, say_reasons, say_share
 from assay.report.figures.names import tell_apart
 from assay.report.values import Axis, Cell, Figure, FigureKind, Layer, Role, Scale, Shape
+from assay.report.wording import say_count
 from assay.stats.roofline import DeviceRates, Explanation
 
 _MARGIN = 4.0

@@ -19,13 +19,13 @@ from assay.report.figures._words import (
     empty_figure,
     join_sentences,
     say_better,
-    say_count,
     say_name,
     say_range,
     say_reasons,
 )
 from assay.report.figures.names import tell_apart
 from assay.report.values import Axis, Cell, Figure, FigureKind, Layer, Marker, Role, Scale, Shape
+from assay.report.wording import say_count
 from assay.runner.sweep import Curve
 from assay.stats.scaling import End, Point, Scaling
 

@@ -11,15 +11,9 @@ from dataclasses import dataclass
 from assay.core.words import Direction, Provenance
 from assay.report.display import format_number
 from assay.report.figures._layers import clamp, number_of, refs_of
-from assay.report.figures._words import (
-    empty_figure,
-    join_sentences,
-    say_better,
-    say_count,
-    say_name,
-    say_names,
-)
+from assay.report.figures._words import empty_figure, join_sentences, say_better, say_name, say_names
 from assay.report.values import Axis, Cell, Figure, FigureKind, Layer, Scale, Shape
+from assay.report.wording import say_count
 
 MOST_STACKS = 24
 

@@ -16,16 +16,9 @@ from assay.report.cells import metric_title, short_id
 from assay.report.display import format_number, format_plain, format_time
 from assay.report.figures._layers import refs_of
 from assay.report.figures._thinning import MOST_POINTS, say_thinned, share_out, thin_series
-from assay.report.figures._words import (
-    capital,
-    empty_figure,
-    join_sentences,
-    say_better,
-    say_count,
-    say_name,
-    say_reasons,
-)
+from assay.report.figures._words import capital, empty_figure, join_sentences, say_better, say_name, say_reasons
 from assay.report.values import Axis, Figure, FigureKind, Layer, Marker, Ref, RefKind, Role, Scale, Shape
+from assay.report.wording import say_count
 
 _COMMIT = 9
 _NEWEST = 4

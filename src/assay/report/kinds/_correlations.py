@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from assay.analysis.kpi import Correlated, KpiColumn, KpiFrame
 from assay.report.display import format_plain
-from assay.report.kinds._over_many import count_words, cut, say_rows_cut
+from assay.report.kinds._over_many import cut, say_rows_cut
 from assay.report.values import Axis, Cell, Column, Figure, FigureKind, Heat, Scale, Table
+from assay.report.wording import say_count
 
 _MOST_ROWS = 200
 
@@ -53,7 +54,7 @@ def draw_correlations(frame: KpiFrame, found: Sequence[Sequence[Correlated]]) ->
     strongest = sorted(known, key=lambda one: -abs(one[0]))[:3]
     said = "; ".join(f"{one} with {other} {format_plain(r, 2)}" for r, one, other in strongest)
     blank = sum(one.r is None for row, line in enumerate(found) for place, one in enumerate(line) if place > row)
-    notes = [f"{count_words(blank, 'pair')} left blank: too few rows or devices have both."] if blank else []
+    notes = [f"{say_count(blank, 'pair')} left blank: too few rows or devices have both."] if blank else []
     if lonely:
         notes.append(f"Not drawn, as nothing else is known beside them often enough: {', '.join(lonely)}.")
     missed = format_plain(0.05 * len(known), 2)
@@ -62,7 +63,7 @@ def draw_correlations(frame: KpiFrame, found: Sequence[Sequence[Correlated]]) ->
         "correlation", FigureKind.CORRELATION, "Which numbers go together", axis, axis,
         heat=Heat(cells, None, "correlation of logarithms within the same work", limits=(-1.0, 1.0)),
         caption="1: they rise together in proportion; -1: one falls as the other rises; 0: neither.",
-        alt=f"Correlations of {count_words(len(titles), 'number')}, {len(known)} pairs known. Strongest: {said}.",
+        alt=f"Correlations of {say_count(len(titles), 'number')}, {len(known)} pairs known. Strongest: {said}.",
         notes=tuple(notes),
     )  # fmt: skip
 

@@ -10,8 +10,9 @@ from assay.analysis.datasheet_values import Basis, SheetEvidence, take_one_prove
 from assay.core.words import Direction, Provenance
 from assay.report.display import format_interval, format_number, format_plain
 from assay.report.figures.datasheet import draw_factors, draw_shares, share_cell
-from assay.report.kinds._over_many import count_words, cut, drop_idle_columns, say_left_out, say_rows_cut
+from assay.report.kinds._over_many import cut, drop_idle_columns, say_left_out, say_rows_cut
 from assay.report.values import Block, Cell, Column, Section, Table, Text
+from assay.report.wording import say_count
 
 _ASKED = ((By.VENDOR, Basis.PEAK16), (By.ARCHITECTURE, Basis.PEAK16), (By.PRECISION, Basis.STATED),
           (By.BOTH, Basis.STATED))  # fmt: skip
@@ -124,9 +125,9 @@ def _caption(bias: SheetBias) -> str:
         return f"No factors against the {bias.basis.words}: {bias.reason}."
     spreads = ", ".join(f"{name} {format_plain(100 * (spread - 1), 2)} %" for name, spread in bias.spreads)
     return (
-        f"Against {bias.reference}, of the {bias.basis.words}: {count_words(bias.n, 'value')} of "
-        f"{count_words(bias.witnesses, 'witness', 'witnesses')} at {count_words(bias.subjects, 'kind')} of work under "
-        f"one set of rules. Typical differences: {spreads}. {count_words(bias.outlying, 'value')} far from the rest "
+        f"Against {bias.reference}, of the {bias.basis.words}: {say_count(bias.n, 'value')} of "
+        f"{say_count(bias.witnesses, 'witness', 'witnesses')} at {say_count(bias.subjects, 'kind')} of work under "
+        f"one set of rules. Typical differences: {spreads}. {say_count(bias.outlying, 'value')} far from the rest "
         "counted less."
     )
 
@@ -138,7 +139,7 @@ def _say_bias(bias: SheetBias, word: Provenance | None) -> str:
     apart = [one for one in known if one.lo is not None and one.hi is not None and not one.lo <= 1 <= one.hi]
     said = "; ".join(
         f"{one.group} {format_number(one.factor or 1.0, '1')} "
-        f"({format_interval(one.lo, one.hi, '1')}, {count_words(one.witnesses, 'witness', 'witnesses')})"
+        f"({format_interval(one.lo, one.hi, '1')}, {say_count(one.witnesses, 'witness', 'witnesses')})"
         for one in apart
     )
     start = f"Of {len(known)} generations against {bias.reference} ({word} numbers)"

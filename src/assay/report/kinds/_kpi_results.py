@@ -18,7 +18,6 @@ from assay.report.how_to_read import how_to_read
 from assay.report.kinds._correlations import correlations_table, draw_correlations
 from assay.report.kinds._over_many import (
     HOW_GROUPS_READ,
-    count_words,
     cut,
     drop_idle_columns,
     hardware_cell,
@@ -40,6 +39,7 @@ from assay.report.values import (
     Table,
     Text,
 )
+from assay.report.wording import say_count
 
 _MOST_ROWS = 200
 _MOST_BARS = 30
@@ -219,7 +219,7 @@ def _spread_figure(spreads: Sequence[Spread], by: str) -> Figure:
                     y=tuple(one.median for _, one in own), lo=tuple(one.p25 for _, one in own),
                     hi=tuple(one.p75 for _, one in own), whiskers=tuple((one.p5, one.p95) for _, one in own),
                     n=tuple(one.n for _, one in own), provenance=word,
-                    labels=tuple(f"{one.name}: {count_words(one.devices, 'device')}" for _, one in own),
+                    labels=tuple(f"{one.name}: {say_count(one.devices, 'device')}" for _, one in own),
                 )
             )  # fmt: skip
     return Figure(
@@ -305,8 +305,8 @@ def _summary(frame: KpiFrame, found: Sequence[Sequence[Correlated]], shares: Seq
     known = sum(one.hardware is not None for one in frame.devices)
     said = [
         (
-            f"{count_words(len(frame), 'number')} of one kind of work on one device, of "
-            f"{count_words(len(frame.devices), 'device')}, {known} of them in the catalogue."
+            f"{say_count(len(frame), 'number')} of one kind of work on one device, of "
+            f"{say_count(len(frame.devices), 'device')}, {known} of them in the catalogue."
         )
     ]
     specs = [place for place, column in enumerate(frame.columns) if column.is_spec]
@@ -319,7 +319,7 @@ def _summary(frame: KpiFrame, found: Sequence[Sequence[Correlated]], shares: Seq
         named = [
             (
                 f"{frame.columns[place].title} ({format_plain(r or 0.0, 2)}, "
-                f"{count_words(found[rate][place].devices, 'device')})"
+                f"{say_count(found[rate][place].devices, 'device')})"
             )
             for r, place in strong
             if abs(r or 0.0) >= _STRONG

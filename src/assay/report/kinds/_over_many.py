@@ -15,7 +15,7 @@ from assay.analysis.usable_numbers import TABLES_READ, LeftOut, select_any, usab
 from assay.core.errors import UsageError, join_or
 from assay.core.words import Provenance, Verdict
 from assay.report.base import ReportRequest
-from assay.report.cells import metric_title, work_unit
+from assay.report.cells import work_unit
 from assay.report.display import format_number
 from assay.report.origins import sources_of_runs
 from assay.report.values import Cell, Column, Ref, RefKind, Report, Section, Source, Table, Text
@@ -164,14 +164,14 @@ def say_left_out(left_out: Iterable[LeftOut]) -> tuple[str, ...]:
     return (f"{format_number(total)} rows left out: {parts}{more}.",)
 
 
+def left_out_sections(said: Sequence[str], *notes: str) -> tuple[Section, ...]:
+    """The last section of a report, of what ``say_left_out`` said; none where nothing was left out."""
+    return (Section("left-out", "What was left out", (Text((*said, *notes)),)),) if said else ()
+
+
 def say_rows_cut(left: int, total: int, what: str) -> tuple[str, ...]:
     """The note of a table that was cut."""
     return (f"{format_number(left)} of {format_number(total)} {what} are not shown; filters narrow.",) if left else ()
-
-
-def count_words(count: int, one: str, many: str | None = None) -> str:
-    """``1 device``, ``12 devices``."""
-    return f"{format_number(count)} {one if count == 1 else many or f'{one}s'}"
 
 
 # -- cells -----------------------------------------------------------------------------------------------------
@@ -251,11 +251,6 @@ def empty_report(kind: str, title: str, request: ReportRequest, what: str, how: 
     return start_report(kind, title, request, summary=[Text((what,))], sections=[section])
 
 
-def metric_words(metric: str, stat: str | None = None) -> str:
-    """A metric in words: ``throughput``."""
-    return metric_title(metric, stat)
-
-
 def cut(rows: Sequence[Any], limit: int) -> tuple[Sequence[Any], int]:
     """The first rows, and how many are left."""
     return rows[:limit], max(0, len(rows) - limit)
@@ -287,11 +282,6 @@ def drop_idle_columns(table: Table, keep: Collection[str] = ()) -> Table:
         rows=tuple(tuple(row[place] for place in kept) for row in table.rows),
         notes=tuple(notes),
     )
-
-
-def empty_table(key: str, title: str, columns: Sequence[Column], when_empty: str, notes: Sequence[str] = ()) -> Table:
-    """A table of no rows."""
-    return Table(key, title, tuple(columns), (), notes=tuple(notes), when_empty=when_empty)
 
 
 def _say(value: object) -> str:

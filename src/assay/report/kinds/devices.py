@@ -24,12 +24,12 @@ from assay.report.figures.matrix import Entry, Sides, draw_matrix
 from assay.report.how_to_read import how_to_read
 from assay.report.kinds._over_many import (
     HOW_GROUPS_READ,
-    count_words,
     cut,
     drop_idle_columns,
     empty_report,
     group_cell,
     hardware_cell,
+    left_out_sections,
     provenance_column,
     read_sources,
     say_left_out,
@@ -41,6 +41,7 @@ from assay.report.kinds._over_many import (
     whole_option,
 )
 from assay.report.values import Cell, Column, Ref, RefKind, Report, Section, Table, Text
+from assay.report.wording import say_count
 
 if TYPE_CHECKING:
     from assay.store import Store
@@ -105,9 +106,9 @@ def build(store: Store, request: ReportRequest) -> Report:
         for number, name in enumerate(names, 1)
     ]
     sections.append(_matrix_section(table, ratios, reference))
-    left_out = say_left_out(count_left_out(store, selection_of(request, workload=match_exactly(names))))
-    if left_out:
-        sections.append(Section("left-out", "What was left out", (Text(left_out),)))
+    sections += left_out_sections(
+        say_left_out(count_left_out(store, selection_of(request, workload=match_exactly(names))))
+    )
     return start_report(
         KIND,
         TITLE,
@@ -192,7 +193,7 @@ def _overall_section(ratios: Mapping[tuple[Subject, Provenance, str], Ratio], re
         mean = statistics.geometric_mean(values)
         cell = Cell(
             mean, provenance, n=len(values), unit="1",
-            reason=f"geometric mean of {count_words(len(values), 'comparable pair')}",
+            reason=f"geometric mean of {say_count(len(values), 'comparable pair')}",
         )  # fmt: skip
         bars.append(Bar(label, cell))
         several = len(values) > 1
@@ -276,7 +277,7 @@ def _workload_section(
     kept, left = cut(rows, min(limit, _MOST_ROWS))
     notes = list(say_rows_cut(left, len(rows), "rows"))
     if alone:
-        which = count_words(alone, "set of conditions", "sets of conditions")
+        which = say_count(alone, "set of conditions", "sets of conditions")
         notes.append(f"{which} with results on one device only are not shown: there is nothing beside them.")
     columns = (
         Column("device", "device", description="With how many of it take part, where that is more than one"),
@@ -359,11 +360,11 @@ def _summary(
 ) -> list[Text]:
     devices = {group.device.label for group in groups}
     by_word = {word: sum(group.results for group in groups if group.provenance is word) for word in Provenance}
-    counted = ", ".join(f"{count_words(count, f'{word} result')}" for word, count in by_word.items() if count)
+    counted = ", ".join(f"{say_count(count, f'{word} result')}" for word, count in by_word.items() if count)
     shown = len({group.subject.workload for group in groups})
     first = (
-        f"{metric_title(wanted.metric).capitalize()} of {count_words(shown, 'workload')} of {workloads_found} on "
-        f"{count_words(len(devices), 'device')}: {counted}."
+        f"{metric_title(wanted.metric).capitalize()} of {say_count(shown, 'workload')} of {workloads_found} on "
+        f"{say_count(len(devices), 'device')}: {counted}."
     )
     overall = _overall(ratios)
     if not overall:
@@ -373,7 +374,7 @@ def _summary(
         own = [(label, values) for (label, provenance), values in overall if provenance is word]
         if own:
             label, values = own[0]
-            pairs = count_words(len(values), "comparable pair")
+            pairs = say_count(len(values), "comparable pair")
             said.append(f"{word.value.capitalize()}: {label} is {_times(values)} as fast as {reference} ({pairs}).")
     return [Text((first, *said))]
 

@@ -24,7 +24,6 @@ from assay.report.kinds._derived import sheet_blocks
 from assay.report.kinds._over_many import (
     HOW_GROUPS_READ,
     choice_option,
-    count_words,
     cut,
     drop_idle_columns,
     empty_report,
@@ -40,6 +39,7 @@ from assay.report.kinds._over_many import (
 )
 from assay.report.kinds._ranking_prices import price_blocks
 from assay.report.values import Block, Cell, Column, Ref, RefKind, Report, Section, Table, Text
+from assay.report.wording import say_count
 
 if TYPE_CHECKING:
     from assay.store import Store
@@ -80,7 +80,7 @@ def build(store: Store, request: ReportRequest) -> Report:
     ranking = rank_hardware(store, _read_request(request, workload, where))
     if ranking.basis is None:
         what = f"No device has a usable number of {workload} under these conditions."
-        known = f"{count_words(len(ranking.unmeasured), 'device')} of the store were measured with other workloads."
+        known = f"{say_count(len(ranking.unmeasured), 'device')} of the store were measured with other workloads."
         return empty_report(KIND, TITLE, request, what, (known, *say_left_out(ranking.left_out), *_HOW))
     sections = [
         Section("ranking", f"{ranking.basis.workload}: devices in order", tuple(_ranking_blocks(ranking, request)))
@@ -341,7 +341,7 @@ def _summary(ranking: Ranking, *, chosen: bool) -> list[Text]:
     if chosen:
         said.append(f"No one workload was named: {ranking.basis.workload if ranking.basis else ''} is on most devices.")
     if not ranking.ranked:
-        said.append(f"None of {count_words(len(ranking.lost), 'device')} meets what was asked.")
+        said.append(f"None of {say_count(len(ranking.lost), 'device')} meets what was asked.")
         return [Text(tuple(said))]
     first = ranking.ranked[0]
     value = format_number(first.quantity(objective).value or 0.0, _unit(ranking, objective))
@@ -362,9 +362,9 @@ def _summary(ranking: Ranking, *, chosen: bool) -> list[Text]:
         rate = format_number(best.throughput.value / (best.accelerators or 1), _unit(ranking, objective))  # type: ignore[operator]  # asked above
         said.append(f"For each device {best.label} brings most: {rate} (derived).")
     if ranking.lost:
-        said.append(f"{count_words(len(ranking.lost), 'device')} measured and not in the order.")
+        said.append(f"{say_count(len(ranking.lost), 'device')} measured and not in the order.")
     if ranking.unmeasured:
-        count = count_words(len(ranking.unmeasured), "device")
+        count = say_count(len(ranking.unmeasured), "device")
         said.append(f"{count} of the store not measured for this.")
     return [Text(tuple(said))]
 

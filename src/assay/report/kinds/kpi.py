@@ -24,6 +24,7 @@ from assay.report.kinds._kpi_results import HOW_RESULTS_READ, results_sections
 from assay.report.kinds._over_many import (
     choice_option,
     empty_report,
+    left_out_sections,
     read_sources,
     say_left_out,
     selection_of,
@@ -76,8 +77,7 @@ def build(store: Store, request: ReportRequest) -> Report:
     if not shown:
         return empty_report(KIND, TITLE, request, parts[0].lacking, (*left_out, *_HOW))
     sections = [section for part in shown for section in part.sections]
-    if left_out:
-        sections.append(Section("left-out", "What was left out", (Text(left_out),)))
+    sections += left_out_sections(left_out)
     sources = read_sources(store, selection, only="hardware IS NOT NULL") if show != "sheets" else ()
     return start_report(
         KIND,

@@ -19,7 +19,6 @@ from assay.report.how_to_read import how_to_read
 from assay.report.kinds._over_many import (
     HOW_GROUPS_READ,
     choice_option,
-    count_words,
     empty_report,
     read_sources,
     say_left_out,
@@ -29,6 +28,7 @@ from assay.report.kinds._over_many import (
     whole_option,
 )
 from assay.report.values import Cell, Column, Figure, Ref, RefKind, Report, Section, Table, Text
+from assay.report.wording import say_count
 
 if TYPE_CHECKING:
     from assay.store import Store
@@ -198,8 +198,8 @@ def _summary(matrix: Matrix) -> list[Text]:
     filled = ", ".join(f"{count} {word}" for word, count in counts if count)
     cells = len(matrix.rows) * len(matrix.devices)
     first = (
-        f"{count_words(len(matrix.rows), 'workload')} of {matrix.workloads_found} on "
-        f"{count_words(len(matrix.devices), 'device')} of {matrix.devices_found}: of {cells} cells {filled}, "
+        f"{say_count(len(matrix.rows), 'workload')} of {matrix.workloads_found} on "
+        f"{say_count(len(matrix.devices), 'device')} of {matrix.devices_found}: of {cells} cells {filled}, "
         f"{matrix.count(None)} empty."
     )
     wins: dict[str, int] = {}

@@ -18,16 +18,9 @@ from assay.report.cells import device_cell, metric_column, metric_title, workloa
 from assay.report.display import format_number
 from assay.report.figures.predicted import Pair, PredictionScore, draw_predicted, score_pairs
 from assay.report.how_to_read import how_to_read
-from assay.report.kinds._over_many import (
-    count_words,
-    cut,
-    empty_report,
-    say_rows_cut,
-    selection_of,
-    start_report,
-    unit_of,
-)
+from assay.report.kinds._over_many import cut, empty_report, say_rows_cut, selection_of, start_report, unit_of
 from assay.report.values import Cell, Column, Ref, RefKind, Report, Section, Table, Text, Tone
+from assay.report.wording import say_count
 from assay.store.query import fetch_rows
 from assay.store.rows import optional_aware
 
@@ -264,7 +257,7 @@ def _judge(one: ScoredPrediction) -> tuple[Cell, Cell]:
 
 
 def _summary(found: Sequence[ScoredPrediction], score: PredictionScore | None) -> list[Text]:
-    first = f"{count_words(len(found), 'prediction')}, {score.n if score else 0} of them scored."
+    first = f"{say_count(len(found), 'prediction')}, {score.n if score else 0} of them scored."
     if score is None:
         return [
             Text((first, "None of these cases has been measured on its hardware since: run them, and they are scored."))
@@ -281,7 +274,7 @@ def _summary(found: Sequence[ScoredPrediction], score: PredictionScore | None) -
     late = sum(one.is_before is False for one in found)
     texts = [Text((first, said, coverage))]
     if late:
-        note = f"{count_words(late, 'prediction')} not older than the measurement beside it: no test of anything."
+        note = f"{say_count(late, 'prediction')} not older than the measurement beside it: no test of anything."
         texts.append(Text((note,), Tone.WARNING))
     return texts
 

@@ -22,10 +22,10 @@ from assay.report.curves import USUAL_AXES, FoundCurve, find_curves, label_curve
 from assay.report.figures.scaling import View, draw_scaling
 from assay.report.how_to_read import how_to_read
 from assay.report.kinds._over_many import (
-    count_words,
     drop_idle_columns,
     empty_report,
     hardware_cell,
+    left_out_sections,
     number_option,
     provenance_column,
     say_left_out,
@@ -37,6 +37,7 @@ from assay.report.kinds._ranks import HOW_RANKS_READ, rank_sections, read_rank_l
 from assay.report.origins import sources_of
 from assay.report.results_table import verdict_cell
 from assay.report.values import Block, Cell, Column, Report, Section, Table, Text
+from assay.report.wording import say_count
 from assay.stats.scaling import TOLERANCE, End, Point, Scaling, analyse_scaling
 
 if TYPE_CHECKING:
@@ -87,10 +88,10 @@ def build(store: Store, request: ReportRequest) -> Report:
     if curves:
         sections.append(Section("curves", "Curves", (drop_idle_columns(_overview(curves, len(found))),)))
     sections += [_curve_section(number, curve, scaling, target_ns) for number, (curve, scaling) in enumerate(curves, 1)]
-    left_out = say_left_out(count_left_out(store, selection))
-    if left_out:
-        note = "Sizes that failed stand in the tables of their curves; no number of them is used."
-        sections.append(Section("left-out", "What was left out", (Text((*left_out, note)),)))
+    sections += left_out_sections(
+        say_left_out(count_left_out(store, selection)),
+        "Sizes that failed stand in the tables of their curves; no number of them is used.",
+    )
     results = [result for curve, _ in curves for result in curve.results]
     return start_report(
         KIND,
@@ -269,12 +270,12 @@ def _summary(
     """Curves and lines of ranks, the most telling in a sentence each."""
     said_of_ranks = tuple(say_ranks(lines))
     if not found:
-        return [Text((f"{count_words(len(lines), 'line')} over the number of ranks.", *said_of_ranks))]
+        return [Text((f"{say_count(len(lines), 'line')} over the number of ranks.", *said_of_ranks))]
     counts = {word: sum(one.provenance is word for one in found) for word in Provenance}
     kinds = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
     axes = {name: sum(one.axis.name == name for one in found) for name in dict.fromkeys(one.axis.name for one in found)}
     over = ", ".join(f"{count} over {name}" for name, count in axes.items())
-    first = f"{count_words(len(found), 'curve')} ({kinds}): {over}. {len(curves)} shown."
+    first = f"{say_count(len(found), 'curve')} ({kinds}): {over}. {len(curves)} shown."
     said = []
     for curve, scaling in curves[:_MOST_NAMED]:
         if scaling.best is not None:

@@ -20,12 +20,12 @@ from assay.report.how_to_read import how_to_read
 from assay.report.kinds._efficiency import draw_efficiency, efficiency_table
 from assay.report.kinds._over_many import (
     HOW_GROUPS_READ,
-    count_words,
     cut,
     drop_idle_columns,
     empty_report,
     group_cell,
     hardware_cell,
+    left_out_sections,
     provenance_column,
     read_sources,
     say_left_out,
@@ -40,17 +40,8 @@ from assay.report.kinds._over_many import (
 from assay.report.result_sections import trouble_section
 from assay.report.training_data import Training, newest_each, read_trainings
 from assay.report.training_sections import MOST_CURVES, say_trainings, training_sections
-from assay.report.values import (
-    Block,
-    Cell,
-    Column,
-    Ref,
-    RefKind,
-    Report,
-    Section,
-    Table,
-    Text,
-)
+from assay.report.values import Block, Cell, Column, Ref, RefKind, Report, Section, Table, Text
+from assay.report.wording import say_count
 from assay.store.query import fetch_rows
 from assay.store.selection import ANY
 
@@ -124,9 +115,7 @@ def build(store: Store, request: ReportRequest) -> Report:
     sections += _number_sections(rates, rate_lines, RATE, most, request.limit)
     if any(one.provenance is not Provenance.MEASURED for one in (*times, *rates)):
         sections.append(_quality_section(store, selection, request.limit))
-    left_out = say_left_out(count_left_out(store, selection))
-    if left_out:
-        sections.append(Section("left-out", "What was left out", (Text(left_out),)))
+    sections += left_out_sections(say_left_out(count_left_out(store, selection)))
     return start_report(
         KIND,
         TITLE,
@@ -366,12 +355,12 @@ def _summary(times: Sequence[Group], rates: Sequence[Group], lines: Sequence[Sca
     if not groups:
         return []
     by_word = {word: sum(one.results for one in groups if one.provenance is word) for word in Provenance}
-    counted = ", ".join(count_words(count, f"{word} result") for word, count in by_word.items() if count)
+    counted = ", ".join(say_count(count, f"{word} result") for word, count in by_word.items() if count)
     devices = {one.device.label for one in groups}
     workloads = {one.subject.workload for one in groups}
     said = [
         (
-            f"{counted} of {count_words(len(workloads), 'workload')} on {count_words(len(devices), 'device')}: "
+            f"{counted} of {say_count(len(workloads), 'workload')} on {say_count(len(devices), 'device')}: "
             f"{sum(one.results for one in times)} with a time to train, {sum(one.results for one in rates)} with "
             "a throughput."
         )
@@ -382,7 +371,7 @@ def _summary(times: Sequence[Group], rates: Sequence[Group], lines: Sequence[Sca
         largest = max(last, key=lambda step: step.group.subject.accelerators or 0)
         size = label_devices(largest.group.device.label, largest.group.subject.accelerators)
         said.append(
-            f"{count_words(len(lines), 'set of conditions', 'sets of conditions')} with several numbers of "
+            f"{say_count(len(lines), 'set of conditions', 'sets of conditions')} with several numbers of "
             f"accelerators: at its largest number each keeps {100 * min(shares):.0f} to {100 * max(shares):.0f} % "
             f"of the ideal (median {100 * statistics.median(shares):.0f} %). The largest is "
             f"{largest.group.subject.workload} on {size}: {largest.speedup:.1f} times the speed of "

@@ -23,10 +23,10 @@ from assay.report.display import format_number
 from assay.report.figures.bars import Bar, draw_bars
 from assay.report.how_to_read import how_to_read
 from assay.report.kinds._over_many import (
-    count_words,
     cut,
     drop_idle_columns,
     empty_report,
+    left_out_sections,
     provenance_column,
     read_sources,
     say_left_out,
@@ -48,6 +48,7 @@ from assay.report.web_data import (
     tidy,
 )
 from assay.report.web_sections import HOW_PHASES_READ, measured_sections
+from assay.report.wording import say_count
 
 if TYPE_CHECKING:
     from assay.store import Store
@@ -97,9 +98,7 @@ def build(store: Store, request: ReportRequest) -> Report:
     sections += measured
     if report.web:
         sections.append(Section("browser", "Every result of a browser", (_web_table(report, limit),)))
-    left_out = say_left_out(count_left_out(store, selection, only=IS_WEB))
-    if left_out:
-        sections.append(Section("left-out", "What was left out", (Text(left_out),)))
+    sections += left_out_sections(say_left_out(count_left_out(store, selection, only=IS_WEB)))
     return start_report(
         KIND,
         TITLE,
@@ -185,7 +184,7 @@ def _pairs_figure(report: WebReport) -> Figure:
     wide = sum(drawn[place] is not cell for place, cell in enumerate(cells))
     if not wide:
         return figure
-    said = f"{count_words(wide, 'interval')} wider than tenfold would hide the bars: the table has all of them."
+    said = f"{say_count(wide, 'interval')} wider than tenfold would hide the bars: the table has all of them."
     return replace(figure, notes=(*figure.notes, said))
 
 
@@ -280,7 +279,7 @@ def _web_table(report: WebReport, limit: int) -> Table:
         )
         for side in kept
     ]
-    notes = [f"{count_words(count, 'result')} not paired: {why}." for why, count in count_reasons(report.alone).items()]
+    notes = [f"{say_count(count, 'result')} not paired: {why}." for why, count in count_reasons(report.alone).items()]
     table = Table(
         "browser-results", "Results of browsers", columns, tuple(rows), caption=works.caption(),
         notes=(*say_rows_cut(left, len(report.web), "results"), *notes), rows_left_out=left,
@@ -299,11 +298,11 @@ def _summary(report: WebReport) -> list[Text]:
     disturbed = sum(one.is_usable and one.is_disturbed for one in report.web)
     software = len(report.software)
     first = (
-        f"{count_words(len(report.web), 'result')} of browsers, {usable} of them usable"
-        f"{f' ({disturbed} disturbed)' if disturbed else ''}, {count_words(len(report.pairs), 'pair')} with native."
+        f"{say_count(len(report.web), 'result')} of browsers, {usable} of them usable"
+        f"{f' ({disturbed} disturbed)' if disturbed else ''}, {say_count(len(report.pairs), 'pair')} with native."
     )
     on_software = (
-        [f"{count_words(software, 'result')} of software adapters: they show that it works, and are in no ratio."]
+        [f"{say_count(software, 'result')} of software adapters: they show that it works, and are in no ratio."]
         if software
         else []
     )

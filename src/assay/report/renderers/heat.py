@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from assay.core.words import Provenance
 from assay.report.cleaning import clean_line, isolate
 from assay.report.display import cell_title, choose_unit, format_number, format_plain, is_number
-from assay.report.palette import DIVERGING, SEQUENTIAL, STEPS, heat_index
+from assay.report.palette import DIVERGING, SEQUENTIAL, heat_index
 from assay.report.values import Axis, Cell, Column, Figure, Heat, Scale
 
 _ONE_UNIT_SPAN = 2e3
@@ -135,8 +135,3 @@ def _numbers(heat: Heat) -> Iterator[float]:
             value = number_in(cell)
             if value is not None:
                 yield value
-
-
-def bar_steps(scale: HeatScale) -> tuple[str, ...]:
-    """The colours of the colour bar, from its low end on."""
-    return scale.colours[:STEPS]

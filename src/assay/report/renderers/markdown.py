@@ -1,13 +1,11 @@
 """Reports as GitHub Flavored Markdown: for issues, pull requests and wikis.
 
-Every name and reason is escaped, so that it is shown as it is: no markup, no HTML, nobody mentioned, nothing linked
-(the rules of ``ci.text``, which stands above this layer). Figures are their words and numbers.
+Every name and reason is escaped, so that it is shown as it is. Figures are their words and numbers.
 May import: core, report.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from assay.core.units import MISSING
@@ -16,6 +14,7 @@ from assay.report.cleaning import clean_line, isolate, shorten
 from assay.report.display import better_words, count_provenance, format_number, made_words
 from assay.report.figure_data import figure_table
 from assay.report.flat_table import FlatCell, FlatTable, flatten_cell, flatten_table
+from assay.report.markdown_text import code_cell, escape_line
 from assay.report.marks import facts_footnotes, marks_of, table_facts
 from assay.report.parts import narrow_report
 from assay.report.values import Block, Facts, Figure, Report, Table, Text, Tone
@@ -28,37 +27,19 @@ _MOST_POINTS = 100
 """Rows of the numbers under a figure; CSV and JSON have all."""
 _FOLDED_FROM = 7
 """Notes from which on they are folded."""
-_ZERO_WIDTH = "\u200b"
-_MARKDOWN = re.compile(r"([\\`*_\[\]<>|~&$])")
-_BLOCK = re.compile(r"^([-+#=]|\d{1,9}(?=[.)](?:\s|$)))")
-_MENTION = re.compile(r"([@#])(?=\w)")
-_LINK = re.compile(r"(?<=\w)(://)|\b(www)\.", re.IGNORECASE)
 _TONES = {Tone.GOOD: "", Tone.WARNING: "**Warning:** ", Tone.BAD: "**Problem:** "}
 
 
 def escape(text: str, limit: int = _MOST_LETTERS) -> str:
     """Return a text that is shown as it is, on one line, at most ``limit`` characters before escaping."""
     flat = shorten(clean_line(text), limit)
-    if not flat:
-        return ""
-    flat = _LINK.sub(lambda found: (found[1] or f"{found[2]}{_ZERO_WIDTH}.").replace(":", f":{_ZERO_WIDTH}"), flat)
-    flat = _MENTION.sub(rf"\1{_ZERO_WIDTH}", flat)
-    flat = _MARKDOWN.sub(r"\\\1", flat)
-    flat = _BLOCK.sub(lambda found: f"{found[0]}\\" if found[0].isdigit() else f"\\{found[0]}", flat)
-    return isolate(flat)
+    return isolate(escape_line(flat)) if flat else ""
 
 
 def code(text: str, limit: int = _MOST_LETTERS) -> str:
-    """Return a text as code inside a table cell: a fence longer than any run of backquotes in it, pipes escaped.
-
-    CommonMark 0.31, section 6.1; GitHub Flavored Markdown, section 4.10.
-    """
+    """Return a text as code inside a table cell."""
     flat = shorten(clean_line(text), limit)
-    if not flat:
-        return ""
-    fence = "`" * (max((len(run) for run in re.findall("`+", flat)), default=0) + 1)
-    blank = " " if "`" in (flat[0], flat[-1]) else ""
-    return f"{fence}{blank}{flat}{blank}{fence}".replace("|", r"\|")
+    return code_cell(flat) if flat else ""
 
 
 def render_markdown(report: Report) -> str:

@@ -77,8 +77,6 @@ FIGURES: dict[str, Callable[[Field, Field], Any]] = {
 }
 """How far a point lies outside a figure of size 1 (negative: inside), by name."""
 
-SEGMENTS = ("background", "disc", "square")
-
 
 @dataclass(frozen=True, slots=True)
 class _Pose:
