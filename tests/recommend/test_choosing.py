@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,9 @@ def test_nothing_learned_is_an_abstention_for_each_device(store: Store) -> None:
     ("wish", "said"),
     [
         (Wish("bert/tiny", devices=("l4", "h100"), batches=(1, 2)), "8 numbers were asked for; expected at most 7"),
+        (Wish("bert/tiny", devices=("l4",), counts=(1, 2, 4, 8)), "8 numbers were asked for; expected at most 7"),
+        (Wish("bert/tiny", devices=("l4",), counts=(0,)), "got 0; expected 1 to 1024"),
+        (Wish("bert/tiny", devices=("l4",), optimizer="adamw"), "of training"),
         (Wish("bert/tiny", devices=("l4",), prices_usd_h={"l4": 2 * LARGEST_LOAD}), "above"),
         (Wish("bert/tiny", devices=("l4",), prices_usd_h={str(one): 1.0 for one in range(300)}), "300 prices"),
     ],
@@ -57,6 +61,20 @@ def test_too_much_is_refused_before_anything_is_counted(store: Store, wish: Wish
 def test_unknown_names_are_refused_with_the_nearest(store: Store) -> None:
     with pytest.raises(UnknownNameError):
         choose_device(store, Wish("bert/tiny", devices=("h1000",)), Estimator(()))
+
+
+def test_an_optimizer_that_nobody_knows_is_refused_with_those_that_are_known(store: Store) -> None:
+    with pytest.raises(UnknownNameError, match="adamw"):
+        choose_device(store, Wish("bert/tiny", devices=("l4",), mode="training", optimizer="adam"), Estimator(()))
+
+
+def test_several_devices_and_a_machine_by_its_name_are_options(store: Store) -> None:
+    wish = Wish("bert/tiny", Objective.THROUGHPUT, ("l4", "g6.12xlarge"), precisions=("fp16",), counts=(2, 1, 2))
+    found = choose_device(store, wish, open_estimator(store))
+    labels = {one.label for one in (*found.ranked, *found.lost)}
+    assert labels == {"NVIDIA L4", "2 × NVIDIA L4", "4 × NVIDIA L4 (AWS g6.12xlarge)"}
+    alone = choose_device(store, replace(wish, devices=("g6.12xlarge",)), open_estimator(store))
+    assert {one.label for one in (*alone.ranked, *alone.lost)} == {"4 × NVIDIA L4 (AWS g6.12xlarge)"}
 
 
 def test_a_device_that_carries_no_load_does_not_silence_the_others(store: Store) -> None:

@@ -173,6 +173,7 @@ def test_rented_machines_are_candidates_with_their_price() -> None:
 def test_a_machine_is_read_by_its_name() -> None:
     prices = group_by_device([offer("g6.12xlarge", L4, 4, 4.6)])
     assert read_machine("l4", prices) is None
+    assert read_machine("nvidia-tesla-t4", prices) is None  # Google Cloud rents it by the device's own id
     found = read_machine("G6.12xlarge", prices)
     assert found is not None
     assert (found.devices, found.usd_h) == (4, 4.6)

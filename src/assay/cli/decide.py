@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assay.cli.output import Form, StatusLine, make_console, new_table, print_csv, print_json
 from assay.core.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
-    from assay.analysis.ranking_prices import PriceBook
-    from assay.predict.values import Question
     from assay.recommend.decision import Decision, Option
-    from assay.recommend.fleets import Fleet, Machine
     from assay.store import Store
 
 COLUMNS = (
@@ -59,74 +55,24 @@ def recommend_hardware(store: Store, asked: HardwareAsked, form: Form, limit: in
 def make_decision(store: Store, asked: HardwareAsked) -> Decision:
     """Decide by what was measured and is foretold. Raises UsageError, UnknownNameError."""
     from assay.analysis.ranking import read_prices
-    from assay.analysis.ranking_prices import open_price_book
     from assay.cli.flags import read_duration, read_integers
-    from assay.predict.devices import find_profile
     from assay.predict.layers import open_estimator
-    from assay.predict.questions import Asked, make_questions
-    from assay.recommend.choosing import PRECISIONS
-    from assay.recommend.decision import Limits, Objective, candidates, decide
-    from assay.recommend.fleets import Fleet, check_counts
+    from assay.recommend.choosing import PRECISIONS, Wish, choose_device
+    from assay.recommend.decision import Limits, Objective
 
     if asked.objective not in list(Objective):
         raise UnknownNameError("objective", asked.objective, [one.value for one in Objective])
-    longest = None if asked.max_latency is None else read_duration("max-latency", asked.max_latency) * 1e9
-    given = {} if asked.price is None else read_prices(asked.price)
-    prices = open_price_book(store, {find_profile(name).hw_id or name: usd for name, usd in given.items()})
-    counts = check_counts(read_integers("devices", asked.devices))
-    names, machines = _read_machines(candidates(store, asked.on), prices)
     if asked.optimizer is not None and asked.mode != "training":
         raise UsageError("--optimizer is of training.", hint="Add --mode training.")
-    options = None if asked.optimizer is None else {"optimizer": asked.optimizer}
-    with StatusLine("counting what the model computes"):
-        questions = make_questions(
-            Asked(
-                (asked.model,), tuple(dict.fromkeys((*names, *(one.hw_id for one in machines)))),
-                asked.precisions or PRECISIONS, tuple(read_integers("batch", asked.batches)) or (1,),
-                asked.engines or ("torch",), mode=asked.mode, options=options,
-            ),
-            store=store,
-        )  # fmt: skip
-    # Without a machine by its name every device was asked for by itself.
-    bare = frozenset(find_profile(one).name for one in names) if machines else None
-    fleet = _make_fleet(store, asked, Fleet(counts, tuple(machines), bare=bare), prices, questions)
-    return decide(
-        questions, open_estimator(store), prices, Objective(asked.objective),
-        Limits(longest, asked.budget, asked.qps), fleet=fleet,
+    longest = None if asked.max_latency is None else read_duration("max-latency", asked.max_latency) * 1e9
+    wish = Wish(
+        asked.model, Objective(asked.objective), asked.on, asked.precisions or PRECISIONS,
+        tuple(read_integers("batch", asked.batches)) or (1,), asked.engines or ("torch",), asked.mode,
+        Limits(longest, asked.budget, asked.qps), {} if asked.price is None else read_prices(asked.price),
+        tuple(read_integers("devices", asked.devices)), asked.cloud, asked.optimizer,
     )  # fmt: skip
-
-
-def _read_machines(names: Sequence[str], prices: PriceBook) -> tuple[list[str], list[Machine]]:
-    """Tell names of rented machines from those of devices. Raises UsageError."""
-    from assay.recommend.fleets import read_machine
-
-    found = {name: read_machine(name, prices.stored) for name in names}
-    return [name for name, one in found.items() if one is None], [one for one in found.values() if one is not None]
-
-
-def _make_fleet(
-    store: Store, asked: HardwareAsked, fleet: Fleet, prices: PriceBook, questions: Sequence[Question]
-) -> Fleet:
-    """Add rented machines where they are asked for, and what cutting a model takes; nothing where one device is all."""
-    from assay.recommend.fleets import list_machines
-
-    rented = list_machines(prices.stored, [one.device.hw_id or "" for one in questions]) if asked.cloud else ()
-    plain = replace(fleet, machines=tuple(dict.fromkeys((*fleet.machines, *rented))))
-    if max((*plain.counts, *(one.devices for one in plain.machines))) == 1:
-        return plain
-    from assay.predict.collectives import read_links
-    from assay.predict.collectives_kind import KIND
-    from assay.predict.collectives_model import CollectivesModel
-    from assay.predict.models import load_active, shelf_of
-    from assay.predict.strategy import Surroundings
-    from assay.predict.strategy_blocks import find_blocks
-
-    loaded = load_active(KIND, shelf_of(store.location))
-    fitted = loaded[1] if loaded is not None else None
-    exchanges = fitted if isinstance(fitted, CollectivesModel) else CollectivesModel()
-    graph = questions[0].graph
-    blocks = None if graph is None else find_blocks(asked.model, graph)
-    return replace(plain, around=Surroundings(exchanges, read_links(store), blocks))
+    with StatusLine("counting what the model computes"):
+        return choose_device(store, wish, open_estimator(store))
 
 
 def _print(found: Decision, limit: int) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from assay.catalog.hardware.instances import Instance, find_instance
+from assay.catalog.hardware.load import load_catalogue
 from assay.catalog.hardware.prices import Price, current_offers
 from assay.core.errors import UsageError
 from assay.predict.layers import Estimator
@@ -92,7 +93,7 @@ def check_counts(counts: Sequence[int]) -> tuple[int, ...]:
     """Return counts in order, each once; (1,) for none. Raises UsageError outside of 1 to 1024."""
     for one in counts:
         if not 1 <= one <= MOST_DEVICES:
-            raise UsageError(f"--devices: got {one}; expected 1 to {MOST_DEVICES}.")
+            raise UsageError(f"So many devices together: got {one}; expected 1 to {MOST_DEVICES}.")
     return tuple(sorted(set(counts))) or (1,)
 
 
@@ -131,9 +132,10 @@ def list_machines(prices: Mapping[str, Sequence[Price]], hw_ids: Iterable[str]) 
 def read_machine(text: str, prices: Mapping[str, Sequence[Price]]) -> Machine | None:
     """Return the machine that a word names (``p5.48xlarge``) with its cheapest stored price; None where it names none.
 
-    Raises UsageError for a machine whose device is not known, or that has a part of one.
+    A device's id names the device, also where a provider rents it by the same word. Raises UsageError for a machine
+    whose device is not known, or that has a part of one.
     """
-    known = find_instance(text)
+    known = None if text.strip().casefold() in load_catalogue() else find_instance(text)
     if known is None:
         return None
     if known.hw_id is None or known.n_devices is None or known.share is not None:

@@ -78,8 +78,10 @@ def reading(
     """
     inputs = _take_snapshots(location, tables, versions)
     # An address is connected to anew, since credentials may change while a process lives.
-    remote = is_remote(location)
-    connection = _connect(location, inputs, through_arrow=True) if remote else _prepared(location, inputs)
+    if is_remote(location):
+        connection = _connect(location, inputs, through_arrow=True)
+    else:
+        connection = _prepared(location, inputs, is_newest=versions is None)
     try:
         yield connection
     finally:
@@ -115,9 +117,13 @@ def _take_snapshots(location: str, tables: Sequence[str], versions: Mapping[str,
     return _Inputs(wanted, files, with_latest, cache)
 
 
-_PREPARED: OrderedDict[tuple[str, tuple[str, ...], bool], tuple[_Inputs, Any]] = OrderedDict()
+_Place = tuple[str, tuple[str, ...], bool, bool]
+"""Location, tables, with the view ``latest`` or not, of the newest state or of a pinned one."""
+_PREPARED: OrderedDict[_Place, tuple[_Inputs, Any]] = OrderedDict()
 _PREPARED_LOCK = threading.Lock()
 _PREPARED_KEPT = 16
+_MAKING: dict[_Place, threading.Lock] = {}
+"""One makes a connection, the others who want the same wait for it: each has threads and buffers of its own."""
 _OF_PARENT: list[object] = []
 
 
@@ -125,6 +131,7 @@ def _forget_after_fork() -> None:
     """A child has none of the threads of DuckDB: it must not use what its parent made, nor close it."""
     global _PREPARED_LOCK  # noqa: PLW0603  (another thread of the parent may have held it)
     _PREPARED_LOCK = threading.Lock()
+    _MAKING.clear()
     _OF_PARENT.append(list(_PREPARED.values()))
     _PREPARED.clear()
 
@@ -141,21 +148,52 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_after_fork)
 
 
-def _prepared(location: str, inputs: _Inputs) -> Any:
+def _prepared(location: str, inputs: _Inputs, *, is_newest: bool) -> Any:
     """Return a cursor on a connection that shows these inputs, made now or earlier; it may show other tables too."""
-    key = (location, inputs.tables, inputs.with_latest)
+    place = (location, inputs.tables, inputs.with_latest, is_newest)
     with _PREPARED_LOCK:
-        for place, (known, connection) in _PREPARED.items():
-            if place[0] == location and _shows(known, inputs):
-                _PREPARED.move_to_end(place)
-                return connection.cursor()
-    connection = _connect(location, inputs, through_arrow=False)
-    with _PREPARED_LOCK:
-        _PREPARED[key] = (inputs, connection)
-        _PREPARED.move_to_end(key)
-        while len(_PREPARED) > _PREPARED_KEPT:
-            _PREPARED.popitem(last=False)  # closed once its last cursor is
-        return connection.cursor()
+        found = _find_prepared(location, inputs)
+        making = _MAKING.setdefault(place, threading.Lock())
+    if found is not None:
+        return found
+    with making:
+        with _PREPARED_LOCK:
+            found = _find_prepared(location, inputs)
+        if found is not None:
+            return found
+        connection = _connect(location, inputs, through_arrow=False)
+        with _PREPARED_LOCK:
+            _drop_outdone(location, inputs, is_newest=is_newest)
+            _PREPARED[place] = (inputs, connection)
+            _PREPARED.move_to_end(place)
+            while len(_PREPARED) > _PREPARED_KEPT:
+                _MAKING.pop(_PREPARED.popitem(last=False)[0], None)  # closed once its last cursor is
+            return connection.cursor()
+
+
+def _find_prepared(location: str, inputs: _Inputs) -> Any | None:
+    for place, (known, connection) in _PREPARED.items():
+        if place[0] == location and _shows(known, inputs):
+            _PREPARED.move_to_end(place)
+            return connection.cursor()
+    return None
+
+
+def _drop_outdone(location: str, inputs: _Inputs, *, is_newest: bool) -> None:
+    """Let go of what new inputs make useless: what they show as well, and of the newest state what is not that now.
+
+    A connection keeps the threads and the buffers of a whole database: a server whose store grows would have one of an
+    old state for each set of tables that was ever asked for. States that somebody pinned are asked for again.
+    """
+    for place, (known, _) in list(_PREPARED.items()):
+        if place[0] == location and (
+            _shows(inputs, known) or (is_newest and place[3] and not _is_of_one_state(known, inputs))
+        ):
+            del _PREPARED[place]  # closed once its last cursor is
+
+
+def _is_of_one_state(one: _Inputs, other: _Inputs) -> bool:
+    return all(one.files[table] == files for table, files in other.files.items() if table in one.files)
 
 
 def _shows(known: _Inputs, wanted: _Inputs) -> bool:
@@ -168,7 +206,7 @@ def _shows(known: _Inputs, wanted: _Inputs) -> bool:
 def _connect(location: str, inputs: _Inputs, *, through_arrow: bool) -> Any:
     import duckdb
 
-    connection = duckdb.connect(":memory:", config=_CONFIG)
+    connection = duckdb.connect(":memory:", config=_CONFIG | _few_threads(duckdb.__version__))
     connection.execute("SET GLOBAL parquet_metadata_cache = true")
     connection.execute("CREATE SCHEMA raw")
     for table in inputs.tables:
@@ -190,6 +228,11 @@ def _connect(location: str, inputs: _Inputs, *, through_arrow: bool) -> Any:
     if inputs.with_latest:
         _add_latest(connection, location, inputs.cache, through_arrow=through_arrow)
     return connection
+
+
+def _few_threads(version: str) -> dict[str, str | bool | int | float | list[str]]:
+    """Of DuckDB 2 and later: one thread for reading ahead and not eight, since files of a store are local and small."""
+    return {"async_threads": "1"} if int(version.partition(".")[0]) >= 2 else {}  # noqa: PLR2004  (the setting's first)
 
 
 def _view_of(table: str) -> str:

@@ -120,9 +120,9 @@ def _row(found: Decision, one: Option) -> tuple[Cell, ...]:
     word = Provenance(one.provenance)
     cells = [
         Cell(one.rank),
-        _device_cell(one.question),
+        _device_cell(one.question, one.label),
         Cell(_say_source(one)),
-        Cell(_say_conditions(one.question)),
+        Cell(_say_conditions(one.question, one)),
         _time_cell(one),
         _rate_cell(one),
     ]
@@ -198,9 +198,10 @@ def _evidence_ref(one: Option) -> Ref | None:
     return Ref(RefKind.RESULT, ids[0]) if ids and one.provenance == "measured" else None
 
 
-def _device_cell(question: Question) -> Cell:
+def _device_cell(question: Question, label: str | None = None) -> Cell:
     device = question.device
-    return Cell(device.name, ref=None if device.hw_id is None else Ref(RefKind.DEVICE, device.hw_id))
+    many = f"{question.conditions.devices} × {device.name}" if question.conditions.devices > 1 else device.name
+    return Cell(label or many, ref=None if device.hw_id is None else Ref(RefKind.DEVICE, device.hw_id))
 
 
 def _say_source(one: Option) -> str:
@@ -209,9 +210,11 @@ def _say_source(one: Option) -> str:
     return f"predicted by {one.answer.model or one.answer.layer.value}"
 
 
-def _say_conditions(question: Question) -> str:
+def _say_conditions(question: Question, option: Option | None = None) -> str:
+    """How it would run; of several devices also how they share the work."""
     conditions = question.conditions
-    return f"{conditions.precision}, batch {conditions.batch}, {conditions.engine}"
+    how = f", {option.strategy}" if option is not None and option.devices > 1 else ""
+    return f"{conditions.precision}, batch {conditions.batch}, {conditions.engine}{how}"
 
 
 # -- the rest --------------------------------------------------------------------------------------------------
@@ -227,9 +230,9 @@ def _lost_table(found: Decision) -> Table:
     )
     rows = tuple(
         (
-            _device_cell(one.question),
+            _device_cell(one.question, one.label),
             Cell(_say_source(one)),
-            Cell(_say_conditions(one.question)),
+            Cell(_say_conditions(one.question, one)),
             _time_cell(one),
             Cell("; ".join(one.misses)),
         )
@@ -283,7 +286,7 @@ def _suggestions(found: Decision) -> Table | None:
     )
     rows = tuple(
         (
-            _device_cell(one.option.question),
+            _device_cell(one.option.question, one.option.label),
             Cell(one.value, Provenance.PREDICTED),
             Cell(one.p_changes, Provenance.PREDICTED),
             Cell(one.spread_factor, Provenance.PREDICTED),

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from assay.catalog.hardware.prices import Price, PriceKind, Terms
 from assay.predict.layers import Estimator
+from assay.store.catalogue import append_prices
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
@@ -23,6 +25,10 @@ pytest.importorskip("torch", reason="graphs of families are counted with torch: 
 
 Printed = Callable[..., Any]
 ON = "hardware=l4&hardware=h100"
+OFFER = Price(
+    "nvidia-l4", "L4", PriceKind.CLOUD, "AWS", "us-east-1", "g6.12xlarge", 4, 4.6, per_hour=True,
+    terms=Terms.ON_DEMAND, as_of="2026-01-01", source="list.csv", source_row=1,
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -58,6 +64,39 @@ def test_a_choice_is_what_the_command_prints(client: TestClient, printed: Printe
     assert {one["provenance"] for one in content["ranked"]} == {"predicted"}
     assert all(one["lo"] < one["latency_ns"] < one["hi"] for one in content["ranked"])
     assert [one["misses"] for one in content["lost"]] == [["no price of an hour of it is stored or given"]]
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        (f"{ON}&hardware=g6.12xlarge&devices=4&devices=1", "--on l4,h100,g6.12xlarge --devices 1,4"),
+        (f"{ON}&cloud=true&objective=cost", "--on l4,h100 --cloud --objective cost"),
+        (
+            "hardware=h100&mode=training&optimizer=sgd&devices=1&devices=8&precision=fp32&batch=8",
+            "--on h100 --mode training --optimizer sgd --devices 1,8 --precision fp32 --batch 8",
+        ),
+    ],
+)
+def test_so_are_several_devices_and_machines(client: TestClient, printed: Printed, query: str, words: str) -> None:
+    content = get(client, f"recommend/model?model=bert/tiny&{query}")
+    assert content == printed("recommend", "--model", "bert/tiny", *words.split())
+    assert content["ranked"] or content["lost"]
+
+
+def test_several_devices_are_options_of_their_own(client: TestClient) -> None:
+    content = get(client, f"recommend/model?model=bert/tiny&{ON}&devices=1&devices=2&objective=throughput")
+    found = {(one["device"], one["devices"]): one for one in (*content["ranked"], *content["lost"])}
+    assert {devices for _, devices in found} == {1, 2}
+    assert found["NVIDIA L4", 2]["strategy"] == "replicas"
+    assert {one["devices"] for one in get(client, f"recommend/model?model=bert/tiny&{ON}")["ranked"]} == {1}
+
+
+def test_machines_with_a_stored_price_are_options(own_store: Store, own_client: TestClient) -> None:
+    append_prices(own_store, [OFFER])
+    asked = "recommend/model?model=bert/tiny&hardware=l4&objective=cost"
+    assert {one["machine"] for one in get(own_client, asked)["ranked"]} == {None}
+    (machine,) = [one for one in get(own_client, f"{asked}&cloud=true")["ranked"] if one["machine"] is not None]
+    assert (machine["machine"], machine["devices"], machine["usd_h"]) == ("AWS g6.12xlarge us-east-1", 4, 4.6)
 
 
 def test_suggestions_are_what_the_command_prints(client: TestClient, printed: Printed) -> None:
@@ -125,6 +164,34 @@ def test_slips_and_hostile_names_are_refused(client: TestClient, operation: str,
 
 
 @pytest.mark.parametrize(
+    ("query", "status", "said"),
+    [
+        ("optimizer=adamw", 400, "An optimizer is of training"),
+        ("mode=training&optimizer=os:system", 400, "os:system"),
+        ("hardware=g2.2xlarge", 400, "cannot be chosen"),
+        ("devices=0", 422, "devices"),
+        ("devices=1025", 422, "devices"),
+        ("devices=1,2", 422, "devices"),
+        ("cloud=some", 422, "cloud"),
+        ("mode=dreaming", 422, "mode"),
+    ],
+)
+def test_slips_in_fleets_are_refused(client: TestClient, query: str, status: int, said: str) -> None:
+    answer = client.get(f"/api/v1/recommend/model?model=bert/tiny&hardware=l4&{query}")
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"].startswith("application/problem+json")
+    assert said in answer.text
+
+
+@pytest.mark.parametrize(
+    "operation", ["suggest?model=bert/tiny", "plan?qps=9&model=bert/tiny", "matrix?workload=bert/tiny"]
+)
+@pytest.mark.parametrize("parameter", ["devices=2", "cloud=true", "optimizer=sgd"])
+def test_only_the_choice_takes_them(client: TestClient, operation: str, parameter: str) -> None:
+    assert client.get(f"/api/v1/{operation}&hardware=l4&{parameter}").status_code == 422
+
+
+@pytest.mark.parametrize(
     ("query", "status"),
     [
         ("workload=os:system&hardware=l4", 400),
@@ -146,6 +213,15 @@ def test_more_than_two_hundred_numbers_are_refused(client: TestClient) -> None:
     assert answer.status_code == 400
     assert "240 numbers" in answer.json()["detail"]
     assert answer.json()["hint"]
+
+
+def test_numbers_of_devices_count_too(client: TestClient) -> None:
+    counts = "&".join(f"devices={one}" for one in range(1, 21))
+    precisions = "precision=fp32&precision=fp16&precision=bf16"
+    asked = f"model=bert/tiny&{ON}&hardware=t4&hardware=a10&{counts}&{precisions}"
+    answer = client.get(f"/api/v1/recommend/model?{asked}")
+    assert answer.status_code == 400
+    assert "240 numbers" in answer.json()["detail"]
 
 
 def test_a_load_that_nothing_carries_is_said(client: TestClient) -> None:

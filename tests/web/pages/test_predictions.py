@@ -215,6 +215,17 @@ def test_limits_prices_and_loads_show_who_lost_and_why(client: TestClient) -> No
     assert why == ["no price of an hour of it is stored or given"]
 
 
+def test_several_devices_and_machines_are_rows_of_their_own(client: TestClient) -> None:
+    path = f"/decide.json?workload={MODEL}&objective=throughput&precision=fp16&on=l4,g6.12xlarge&devices=1,2&cloud=1"
+    rows = {row[1]["value"]: row for row in table(client, path, "foretold-ranking")}
+    assert set(rows) == {L4, f"2 × {L4}", f"4 × {L4} (AWS g6.12xlarge)"}
+    assert rows[f"2 × {L4}"][3]["value"].endswith(", replicas")
+    assert rows[f"2 × {L4}"][5]["value"] == pytest.approx(2 * rows[L4][5]["value"])
+    form = client.get(path.replace(".json", "")).text
+    assert re.search(r'name="devices"[^>]*value="1, 2"', form)
+    assert re.search(r'name="cloud"[^>]*checked', form)
+
+
 def test_an_abstention_says_why_and_what_to_measure(client: TestClient) -> None:
     path = f"/decide.json?workload={MODEL}&precision=bf16&on=p100,l4&objective=latency"
     (row,) = table(client, path, "foretold-abstained")
@@ -223,7 +234,8 @@ def test_an_abstention_says_why_and_what_to_measure(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["on=h1000", "batch=x", "batch=0", "min_throughput=1e12", "precision=odd", "budget=-1",
+    "query", ["on=h1000", "batch=x", "batch=0", "devices=0", "devices=4096", "cloud=yes", "min_throughput=1e12",
+              "precision=odd", "budget=-1",
               "on=" + ",".join(["l4", "h100", "t4"] * 40) + "&batch=" + ",".join(map(str, range(1, 40)))]
 )  # fmt: skip
 def test_what_cannot_be_decided_is_refused(client: TestClient, query: str) -> None:

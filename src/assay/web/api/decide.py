@@ -21,6 +21,7 @@ from assay.predict.matrix_rows import FORETOLD, matrix_rows
 from assay.recommend.capacity import Load, Margin
 from assay.recommend.choosing import LARGEST_LOAD, PRECISIONS, Wish, check_count, choose_device
 from assay.recommend.decision import Limits, Objective, candidates
+from assay.recommend.fleets import MOST_DEVICES
 from assay.recommend.rows import describe_abstained, describe_decision, plan_rows
 from assay.recommend.suggest import describe, suggest_measurements
 from assay.web.api.decide_models import (
@@ -54,6 +55,13 @@ _Hardware = Annotated[
     list[_Name] | None,
     Query(max_length=_MOST_DEVICES, description="Devices, as anybody writes them; else those with a stored price."),
 ]
+_Choices = Annotated[
+    list[_Name] | None,
+    Query(
+        max_length=_MOST_DEVICES,
+        description="Devices, as anybody writes them, and machines to rent (`p5.48xlarge`); else devices with a price.",
+    ),
+]
 _Precisions = Annotated[
     list[Precision] | None, Query(max_length=20, description="What may be chosen: `fp32` and `fp16` if none is given.")
 ]
@@ -63,6 +71,10 @@ _Batches = Annotated[
 ]
 _Engines = Annotated[
     list[_Name] | None, Query(max_length=20, description="What may be chosen; `torch` if none is given.")
+]
+_Counts = Annotated[
+    list[Annotated[int, Field(ge=1, le=MOST_DEVICES)]] | None,
+    Query(max_length=20, description="How many of a device may be taken together; 1 if none is given."),
 ]
 _Prices = Annotated[
     str, Query(max_length=2000, description="USD for an hour of one device: `nvidia-l4=0.71, ...`; else stored ones.")
@@ -75,7 +87,7 @@ def _read_wish(  # noqa: PLR0913  (as many conditions as a choice has)
     objective: Annotated[Objective, Query(description="What the best has least (of throughput: most) of.")] = (
         Objective.LATENCY
     ),
-    hardware: _Hardware = None,
+    hardware: _Choices = None,
     precision: _Precisions = None,
     batch: _Batches = None,
     engine: _Engines = None,
@@ -102,14 +114,28 @@ _Wish = Annotated[Wish, Depends(_read_wish)]
 def recommend_model(
     request: Request,
     wish: _Wish,
+    *,
     budget_usd_h: Annotated[float | None, Query(gt=0, le=_LARGEST, description="Most USD an hour.")] = None,
     qps: Annotated[float | None, Query(gt=0, le=LARGEST_LOAD, description="Load: units a second.")] = None,
+    devices: _Counts = None,
+    cloud: Annotated[
+        bool, Query(description="Machines to rent that have one of these devices and a stored price as well.")
+    ] = False,
+    optimizer: Annotated[
+        str | None,
+        Query(min_length=1, max_length=LONGEST_TEXT, description="Of `mode=training`: its state takes memory."),
+    ] = None,
 ) -> Response:
-    """Devices in order, by what was measured on them or is predicted, with how sure that is and why others lost."""
+    """Devices in order, by what was measured on them or is predicted, with how sure that is and why others lost.
+
+    With `devices` or `cloud` also several of a device, or a machine, as one option: independent replicas where the
+    model fits on one, cut over them where it does not or trains; `strategy`, `why` and `plan` say how.
+    """
 
     def build() -> DecisionModel:
         limits = Limits(wish.limits.max_latency_ns, budget_usd_h, qps)
-        content = describe_decision(_choose(request, wish, limits))
+        asked = replace(wish, counts=tuple(devices or ()), has_cloud=cloud, optimizer=optimizer)
+        content = describe_decision(_choose(request, asked, limits))
         return DecisionModel.model_validate(_finite(content))
 
     return answer(request, build, is_tagged=False)

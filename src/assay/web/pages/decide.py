@@ -25,7 +25,7 @@ from assay.report.values import Report, Section, Table, Text, Tone
 from assay.web.counting import graph_counts, is_installed
 from assay.web.estimators import estimator_of
 from assay.web.foretold import decision_sections, state_of_predictions
-from assay.web.forms import Control, Field, Form, select
+from assay.web.forms import Control, Field, Form, box, select
 from assay.web.inventory import count_choices, read_devices, read_workloads
 from assay.web.navigation import Place
 from assay.web.page import MOST_PAGE_ROWS, Ask, Page
@@ -148,7 +148,7 @@ def _wish(ask: Ask, name: str) -> Wish:
     if load is not None and load > LARGEST_LOAD:
         raise UsageError(f"min_throughput is {load:g}; expected at most {LARGEST_LOAD:g}.")
     precision = query.choice_or_none("precision", list(Precision)) if query.exact("precision") is not None else None
-    batches = [_read_batch(text) for text in _names(ask, "batch")]
+    batches = [_read_whole("batch", text) for text in _names(ask, "batch")]
     return Wish(
         name, Objective(query.choice("objective", [word for word, _ in _OBJECTIVES], "throughput")),
         _names(ask, "on") or _usual_devices(ask), PRECISIONS if precision is None else (precision,),
@@ -156,6 +156,7 @@ def _wish(ask: Ask, name: str) -> Wish:
         limits=Limits(
             None if longest_ms is None else longest_ms * 1e6, query.number("budget"), load
         ), prices_usd_h=_known_prices(query.text("price") or ""),
+        counts=tuple(_read_whole("devices", text) for text in _names(ask, "devices")), has_cloud=query.flag("cloud"),
     )  # fmt: skip
 
 
@@ -182,9 +183,9 @@ def _names(ask: Ask, name: str) -> tuple[str, ...]:
     return tuple(one for text in ask.query.texts(name) for part in text.split(",") if (one := part.strip()))
 
 
-def _read_batch(text: str) -> int:
+def _read_whole(name: str, text: str) -> int:
     if not text.isdecimal() or not text.isascii() or len(text) > _DIGITS or int(text) < 1:
-        raise UsageError(f"batch is {text[:40]!r}; expected whole numbers by commas, such as 1, 8.")
+        raise UsageError(f"{name} is {text[:40]!r}; expected whole numbers by commas, such as 1, 8.")
     return int(text)
 
 
@@ -223,8 +224,11 @@ def _form(ask: Ask, options: dict[str, str]) -> Form:
             "on",
             "Predict on these devices",
             ", ".join(_names(ask, "on")),
-            hint="l4, h100, cpu",
+            hint="l4, h100, cpu, g6.12xlarge",
             is_wide=True,
+        ),
+        Field(
+            Control.TEXT, "devices", "Predict on so many at once", ", ".join(_names(ask, "devices")), hint="1, 2, 4, 8"
         ),
         Field(Control.TEXT, "batch", "Predict at batches", ", ".join(_names(ask, "batch")), hint="1, 8"),
         Field(Control.TEXT, "engine", "Predict with engines", ", ".join(_names(ask, "engine")), hint="torch"),
@@ -241,6 +245,7 @@ def _form(ask: Ask, options: dict[str, str]) -> Form:
             hint="nvidia-l4=0.71",
             is_wide=True,
         ),
+        box("cloud", "Predict on rented machines with a price too", is_ticked=query.flag("cloud")),
     )
     reset = ask.url_of("/decide") if query.values else None
     return Form(
