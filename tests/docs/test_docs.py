@@ -45,6 +45,7 @@ from assay.workloads.resolve import resolve_workload
 from assay.workloads.trainables.base import trainables
 
 ROOT = Path(__file__).parents[2]
+LLM_PILOT = ROOT / ".." / "shared" / "data" / "llm_pilot"
 DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.glob("*.md"), *ROOT.glob("*.md")])
 TEXTS = {page: page.read_text(encoding="utf-8") for page in PAGES}
@@ -474,16 +475,29 @@ def test_the_model_of_measuring_is_measured_and_every_reading_is_explained(
     assert {(metric.name, metric.stat) for metric in result.metrics} <= statistics
 
 
+TESTED_ALONE = {"api.md", "extending.md", "importing.md", "measuring.md", "predict-serving.md", "rest-api.md"}
+
+
 def test_python_of_other_pages_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ASSAY_STORE", str(tmp_path / "store"))
     import_paths(Store.open(), [ROOT / "tests" / "importers" / "seeds" / "timm"])  # some pages ask for a run
     for page in PAGES:
         namespace: dict[str, Any] = {"__name__": "example"}
-        tested_elsewhere = page.name in {"api.md", "extending.md", "importing.md", "measuring.md", "rest-api.md"}
-        bodies = [] if tested_elsewhere else blocks_of(TEXTS[page], "python")
+        bodies = [] if page.name in TESTED_ALONE else blocks_of(TEXTS[page], "python")
         for body in bodies:
             exec(compile(body, page.name, "exec"), namespace)  # noqa: S102  (our own docs)
+
+
+@pytest.mark.skipif(not LLM_PILOT.is_dir(), reason="the published data of LLM-Pilot is not here")
+def test_a_setup_is_chosen_as_the_page_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "llm_pilot").symlink_to(LLM_PILOT.resolve())
+    (body,) = blocks_of(read_doc("predict-serving.md"), "python")
+    exec(compile(body, "predict-serving.md", "exec"), {"__name__": "example"})  # noqa: S102  (our own docs)
+    assert "Choice(setup=" in capsys.readouterr().out
 
 
 if __name__ == "__main__":

@@ -11,12 +11,13 @@ import pytest
 
 from assay.core.errors import AssayError, UnknownNameError
 from assay.predict.base import ExampleSource, Gathered, Payload, predictors
-from assay.predict.serving.choose import USERS, draw_latencies, held_in_draws, recommend_setup
+from assay.predict.serving.choose import choose_setup, rank_setups, recommend_setup
 from assay.predict.serving.fit import ask, fit_serving, gather_serving, list_examples
 from assay.predict.serving.model import ServingModel, load_serving
+from assay.predict.serving.near import USERS
 from assay.predict.serving.nested import PUBLISHED, choose_nested
 from assay.predict.serving.pilot import Llm, PilotData, Setup, read_pilot
-from assay.predict.serving.protocol import Choice, Curve, Demand
+from assay.predict.serving.protocol import Choice, Curve, Demand, score_choices
 from assay.predict.serving.terms import BETWEEN, FIRST
 from assay.predict.serving.validate import validate_serving
 from assay.predict.values import Abstention, DeviceProfile, Layer, Prediction, Situation
@@ -135,13 +136,27 @@ def test_a_choice_weighs_failure_against_cost() -> None:
     assert found is not None
     assert found.choice == Choice("dear", 1)
     assert found.p_meets == 1.0
+    assert [one.choice.setup for one in rank_setups(names, risky, price, demand)] == ["dear", "cheap"]
     assert recommend_setup([], sure, price, demand) is None
 
 
+def test_the_choice_for_a_model_of_another_size_meets_the_demand(model: ServingModel) -> None:
+    llm, setups = make_llm(11), [make_setup(name, count) for name in _DEVICES for count in (1, 2)]
+    for demand in (Demand(), Demand(users=100, itl_ms=35.0)):
+        found = choose_setup(model, llm, setups, demand)
+        assert found is not None
+        truth = {one.name: make_curve(llm, one).held(demand) for one in setups}
+        score = score_choices(
+            {llm.name: found.choice}, {llm.name: truth}, {one.name: one.usd_h for one in setups}, demand
+        )
+        assert score.success_rate == 1.0
+        assert score.overspend is not None
+        assert score.overspend < 1.0
+        assert found.p_meets > 0.5
+
+
 def test_no_set_up_that_holds_the_weights_gives_no_choice(model: ServingModel) -> None:
-    names, first, between = draw_latencies(model, make_llm(900), [make_setup("slow", 1)], 0, 10)
-    assert names == []
-    assert recommend_setup(names, held_in_draws(first, between, Demand()), {}, Demand()) is None
+    assert choose_setup(model, make_llm(900), [make_setup("slow", 1)], Demand()) is None
 
 
 def test_nothing_of_the_tested_model_is_looked_at(made_up: PilotData) -> None:
@@ -150,10 +165,12 @@ def test_nothing_of_the_tested_model_is_looked_at(made_up: PilotData) -> None:
         replace(one, itl_ms=tuple(9 * x for x in one.itl_ms)) if one.model == tested else one for one in made_up.curves
     )
     chosen = [
-        choose_nested(data, [PUBLISHED], 0, models=[tested])
+        choose_nested(data, [PUBLISHED], 0, models=[tested], widths=(0.4, 0.1))
         for data in (made_up, replace(made_up, curves=slower))
     ]  # fmt: skip
     assert chosen[0] == chosen[1]
+    assert set(chosen[0].inner_so[tested]) == {0.4, 0.1}
+    assert chosen[0].inner_so[tested][chosen[0].width[tested]] == max(chosen[0].inner_so[tested].values())
 
 
 def test_a_folder_that_is_not_there_or_broken(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Which set-up to rent for so many users, from draws of what its latencies may turn out to be.
+"""Which set-up to rent for so many users, from draws of how many users each may turn out to hold.
 
 A choice that fails is worth nothing; one that does is worth what is left of a budget of twice the cheapest that would
 have done: 2 - cost / cheapest. That is how the S-O score weighs the two where they stand equal (its derivatives by
@@ -8,6 +8,7 @@ May import: predict.serving; numpy inside functions.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,19 +16,19 @@ from typing import TYPE_CHECKING, Any
 from assay.core.absence import Unavailable
 from assay.predict.serving.fit import ask
 from assay.predict.serving.model import ServingModel
+from assay.predict.serving.near import USERS, draw_within, held_in_draws, learn_near, limits_of
 from assay.predict.serving.pilot import Llm, Setup
-from assay.predict.serving.protocol import Choice, Demand, replicas_for
-from assay.predict.serving.terms import BETWEEN, FIRST, Replica, describe_replica
+from assay.predict.serving.protocol import Choice, Demand
+from assay.predict.serving.terms import BETWEEN, Replica, describe_replica
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[Any]
 
-USERS = (1, 2, 4, 8, 16, 32, 64, 128)
-"""Users of one replica that latencies are foretold for."""
-_DRAWS = 2000
-_NS_PER_MS = 1e6
+WIDTH = 0.1
+"""How near a limit latencies are told apart, in logarithms: of the widths tried, the best where a model is left out."""
+DRAWS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +40,26 @@ class Recommendation:
     worth: float
 
 
-def draw_latencies(
-    model: ServingModel, llm: Llm, setups: Sequence[Setup], seed: int, draws: int = _DRAWS
-) -> tuple[list[str], Floats, Floats]:
-    """Draw both latencies of a model on set-ups in ms; names of the set-ups that hold it, (draws, set-ups, users)."""
-    import numpy as np
+def choose_setup(
+    model: ServingModel, llm: Llm, setups: Sequence[Setup], demand: Demand, *, width: float = WIDTH, seed: int = 0
+) -> Recommendation | None:
+    """Choose set-up and replicas for a demand on a language model; None where no set-up holds its weights.
 
+    Learns what is within the demand's limits first, which takes some seconds.
+    """
+    names, told = tell_setups(llm, setups)
+    if not names:
+        return None
+    first, between = (
+        draw_within(learn_near(model, metric, limit_ms, width, seed), model, told, DRAWS, seed + place)
+        for place, (metric, limit_ms) in enumerate(limits_of(demand).items())
+    )
+    price = {one.name: one.usd_h for one in setups}
+    return recommend_setup(names, held_in_draws(first, between), price, demand)
+
+
+def tell_setups(llm: Llm, setups: Sequence[Setup]) -> tuple[list[str], list[Replica]]:
+    """Return the set-ups that can be told of a model by name, and its replicas on them at each number of users."""
     told: list[Replica] = []
     names = []
     for setup in setups:
@@ -53,45 +68,33 @@ def draw_latencies(
         if len(kept) == len(USERS):
             told += kept
             names.append(setup.name)
-    if not told:
-        empty = np.empty((draws, 0, len(USERS)))
-        return [], empty, empty
-    shape = (draws, len(names), len(USERS))
-    first, between = (
-        (model.draw(metric, told, draws, seed + place) / _NS_PER_MS).reshape(shape)
-        for place, metric in enumerate((FIRST, BETWEEN))
-    )
-    return names, first, between
-
-
-def held_in_draws(first_ms: Floats, between_ms: Floats, demand: Demand) -> Floats:
-    """Return the users held in each draw, (draws, set-ups): the most before the first that breaks a limit."""
-    import numpy as np
-
-    within = (first_ms <= demand.nttft_ms) & (between_ms <= demand.itl_ms)
-    steps = np.cumprod(within, axis=2).sum(axis=2)
-    return np.asarray(np.array((0, *USERS))[steps])
+    return names, told
 
 
 def recommend_setup(
     names: Sequence[str], held: Floats, price: Mapping[str, float], demand: Demand
 ) -> Recommendation | None:
     """Choose set-up and replicas by what they are worth on average over draws, (draws, set-ups); None for none."""
+    return next(iter(rank_setups(names, held, price, demand)), None)
+
+
+def rank_setups(
+    names: Sequence[str], held: Floats, price: Mapping[str, float], demand: Demand
+) -> list[Recommendation]:  # fmt: skip
+    """Return each set-up with the replicas that are worth most on it, the most worth first; ties as they were given."""
     import numpy as np
 
     if not names:
-        return None
+        return []
     prices = np.array([price[name] for name in names])
     counts = np.where(held > 0, np.ceil(demand.users / np.maximum(held, 1)), np.inf)
     cheapest = (counts * prices).min(axis=1)
-    best: Recommendation | None = None
+    found = []
     for place, name in enumerate(names):
-        for users in USERS:
-            count = replicas_for(users, demand)
-            if count is None:
-                continue
+        options = []
+        for count in dict.fromkeys(math.ceil(demand.users / users) for users in USERS):
             meets = held[:, place] * count >= demand.users
             worth = float(np.where(meets, 2 - count * prices[place] / cheapest, 0.0).mean())
-            if best is None or worth > best.worth:
-                best = Recommendation(Choice(name, count), float(meets.mean()), worth)
-    return best
+            options.append(Recommendation(Choice(name, count), float(meets.mean()), worth))
+        found.append(max(options, key=lambda one: one.worth))
+    return sorted(found, key=lambda one: -one.worth)

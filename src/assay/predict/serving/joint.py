@@ -1,7 +1,7 @@
 """What a process expects of several rows together: a curve of latencies is off as a whole, not point by point.
 
-Source: Rasmussen, Williams 2006, Gaussian Processes for Machine Learning, equations 2.23 and 2.24. May import:
-predict.system.process; numpy inside functions.
+Source: Rasmussen, Williams 2006, Gaussian Processes for Machine Learning, equations 2.23, 2.24 and, for rows left out,
+5.12 by blocks. May import: predict.system.process; numpy inside functions.
 """
 
 from __future__ import annotations
@@ -27,3 +27,20 @@ def expect_jointly(process: Process, rows: Rows) -> tuple[Floats, Floats]:
     covariance = own - across @ process.inverse @ across.T
     covariance[np.diag_indices(rows.n)] += process.noise
     return process.mean + across @ process.weights, (covariance + covariance.T) / 2
+
+
+def leave_out_jointly(process: Process, own: Floats) -> tuple[Floats, Floats]:
+    """Return mean and covariance of the rows of a process at the places ``own``, as the others tell them."""
+    import numpy as np
+
+    covariance = np.linalg.inv(process.inverse[np.ix_(own, own)])
+    return process.values[own] - covariance @ process.weights[own], (covariance + covariance.T) / 2
+
+
+def draw_jointly(mean: Floats, covariance: Floats, count: int, seed: int) -> Floats:
+    """Draw ``count`` outcomes of rows together, (count, n)."""
+    import numpy as np
+
+    values, vectors = np.linalg.eigh(covariance)
+    normal = np.random.default_rng(seed).standard_normal((count, len(mean)))
+    return np.asarray(mean + normal @ (vectors * np.sqrt(np.maximum(values, 0.0))).T)

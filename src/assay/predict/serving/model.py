@@ -68,19 +68,6 @@ class ServingModel:
         mean, sd = expect(self.processes[metric], rows)
         return mean + rows.columns[reference_of(metric)], sd
 
-    def draw(self, metric: str, told: Sequence[Replica], count: int, seed: int) -> Floats:
-        """Draw ``count`` outcomes of rows together, in ns (per token of the prompt), (count, n)."""
-        import numpy as np
-
-        from assay.predict.serving.joint import expect_jointly
-
-        rows = number_rows(told, self.names)
-        mean, covariance = expect_jointly(self.processes[metric], rows)
-        values, vectors = np.linalg.eigh(covariance)
-        normal = np.random.default_rng(seed).standard_normal((count, len(told)))
-        logs = mean + rows.columns[reference_of(metric)] + normal @ (vectors * np.sqrt(np.maximum(values, 0.0))).T
-        return np.asarray(np.exp(logs))
-
     def payload(self) -> Payload:
         """What ``load_serving`` reads."""
         arrays: dict[str, Any] = {}
