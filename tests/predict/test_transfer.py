@@ -11,8 +11,9 @@ from assay.core.errors import AssayError
 from assay.predict.base import Gathered, Payload
 from assay.predict.graph.features import describe
 from assay.predict.transfer import fit_transfer, load_transfer
-from assay.predict.transfer_check import choose_probes, make_targets, validate_transfer
-from assay.predict.transfer_process import Index, Scaling, Surface, teach
+from assay.predict.transfer_check import make_targets, validate_transfer
+from assay.predict.transfer_lean import Rows, choose_probes, model_of, setting_of, view_from
+from assay.predict.transfer_process import Index, MakeUp, Scaling, Surface, teach
 from assay.predict.values import (
     Abstention,
     Conditions,
@@ -89,10 +90,14 @@ def test_every_model_of_a_device_is_held_against_all_others(gathered: Gathered) 
 def test_probes_differ_in_make_up_and_are_the_same_for_a_seed() -> None:
     rows = np.random.default_rng(0).normal(size=(200, 5))
     rows[:100] += 8
-    found = choose_probes(rows, 10, 3)
+    none = np.zeros((200, 2))
+    found = choose_probes(rows, none, 10, 3)
     assert len(set(found)) == 10
-    assert found == choose_probes(rows, 10, 3)
+    assert found == choose_probes(rows, none, 10, 3)
     assert 0 < sum(place < 100 for place in found) < 10
+    leaning = np.zeros((200, 2))
+    leaning[:3] = 9
+    assert min(choose_probes(rows, leaning, 10, 3)) < 3  # three models that lean far are worth a probe
 
 
 def test_an_answer_names_where_the_model_was_measured(gathered: Gathered) -> None:
@@ -110,6 +115,9 @@ def test_an_answer_names_where_the_model_was_measured(gathered: Gathered) -> Non
     assert answer.value == pytest.approx(truth, rel=0.15)
     kept_payload = model.payload()
     assert load_transfer(Payload(kept_payload.meta, kept_payload.arrays)).answer([asked]) == [answer]
+    (wanted,) = model.probes.values()
+    assert len(set(wanted)) == 10
+    assert answer.would_change == (f"measured on device 3: {', '.join(wanted)}",)
     (none,) = model.answer([replace(asked, workload="net/unheard")])
     assert isinstance(none, Abstention)
     assert "not measured like this on another device" in none.reason
@@ -125,9 +133,48 @@ def test_one_device_teaches_nothing_of_another() -> None:
 def test_what_is_far_from_every_probe_is_less_certain() -> None:
     known = np.random.default_rng(0).normal(size=(10, 4))
     scaling = Scaling.of(known)
-    taught = teach(Surface(), scaling.scale(known), np.full(10, 0.2))
-    _, sds = taught.expect(scaling.scale(np.vstack([known[0], known[0] + 50])))
+    taught = teach(Surface(), MakeUp(scaling.scale(known), np.zeros((10, 1))), np.full(10, 0.2))
+    far = scaling.scale(np.vstack([known[0], known[0] + 50]))
+    _, sds = taught.expect(MakeUp(far, np.zeros((2, 1))))
     assert sds[1] > sds[0]
+    _, leaning = taught.expect(MakeUp(far[:1], np.full((1, 1), 3.0)))
+    assert leaning[0] > sds[0]
+
+
+def test_probes_far_apart_widen_every_answer_of_their_device() -> None:
+    random = np.random.default_rng(0)
+    made = MakeUp(random.normal(size=(40, 4)), random.normal(size=(40, 2)))
+    own = list(range(10))
+    calm, wild = (teach(Surface(), made.take(own), size * random.normal(size=10)) for size in (0.05, 1.0))
+    assert (wild.expect(made)[1] > 2 * calm.expect(made)[1]).all()
+
+
+def test_a_device_leans_along_what_others_disagree_about() -> None:
+    random = np.random.default_rng(3)
+    bend = random.normal(size=60)
+    made = MakeUp(np.zeros((60, 1)), bend[:, None])
+    taught = teach(Surface(row=0.02, lean=0.1), made.take(range(6)), 0.3 + 0.2 * bend[:6])
+    mean, _ = taught.expect(made.take(range(6, 60)))
+    assert mean == pytest.approx(0.3 + 0.2 * bend[6:], abs=0.05)
+
+
+def test_a_view_sees_other_devices_alone_and_nothing_of_what_is_unknown() -> None:
+    keys = [f"net/{model} image224 inference fp16 torch gpu" for model in "abc"]
+    assert model_of(keys[0]) == "net/a image224"
+    assert setting_of(keys[0]) == "inference fp16 torch gpu"
+    devices = ["one"] * 3 + ["two"] * 3 + ["here"] * 3
+    ratios = np.array([0.1, 0.5, 0.9, 0.3, 0.2, 0.4, 7.0, 8.0, 9.0])
+    software = [(None, None)] * 9
+    rows = Rows(keys * 3, devices, software, ratios)
+    view = view_from(rows, Index.of(rows.keys, devices, software), "here", setting_of(keys[0]), (None, None))
+    assert view.width == 3  # how far from the roofline, and two tables
+    assert all(np.abs(one).max() < 3 for one in view.columns.values())
+    means = (ratios[:3] + ratios[3:6]) / 2
+    assert [view.columns[model_of(key)][0] for key in keys] == pytest.approx((means - means.mean()) / means.std())
+    scaled = np.zeros((2, describe([make_question(make_device(0), 1)]).rows.shape[1]))
+    assert (view.take([model_of(keys[0]), "net/unheard"], scaled)[1] == 0).all()
+    none = view_from(rows, Index.of(rows.keys, devices, software), "here", "training fp32 torch gpu", (None, None))
+    assert dict(none.columns) == {}
 
 
 def test_an_answer_does_not_depend_on_what_else_is_asked(gathered: Gathered) -> None:
@@ -149,10 +196,7 @@ def test_what_is_validated_is_what_answers(gathered: Gathered) -> None:
     model = fit_transfer(Gathered(kept, ()), 0)
     (target,) = (one for one in make_targets(gathered.examples) if one.device == "device 3")
     own, test = list(range(10)), list(range(10, 90))
-    scaling = Scaling.of(model.rows)
-    mean, _ = teach(model.surface, scaling.scale(target.rows[own]), target.residuals[own]).expect(
-        scaling.scale(target.rows[test])
-    )
+    mean, _ = teach(model.surface, target.made.take(own), target.residuals[own]).expect(target.made.take(test))
     answers = model.answer([make_question(make_device(3), place) for place in test])
     found = [one.value for one in answers if isinstance(one, Prediction)]
     assert found == pytest.approx(target.truth[test] / np.exp(target.residuals[test] - mean), rel=1e-9)

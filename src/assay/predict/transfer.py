@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from assay.core.errors import AssayError
 from assay.predict.base import ExampleSource, Gathered, Payload, PredictorKind, predictors
 from assay.predict.graph.features import FEATURES, describe, why_not_described
 from assay.predict.scores import SplitOutcome
-from assay.predict.transfer_process import Index, Scaling, Software, Surface, Taught, teach
+from assay.predict.transfer_lean import Rows, View, choose_probes, model_of, setting_of, view_from
+from assay.predict.transfer_process import Index, MakeUp, Scaling, Software, Surface, Taught, teach
 from assay.predict.values import (
     LEVELS,
     Abstention,
@@ -48,6 +49,8 @@ FEWEST = 60
 _MOST_PROBES = 300
 """Rows of a device that its process is made of: more change little, and cost with the third power."""
 _RELEASE = 2
+_PROBES = 10
+"""Models that are named to measure: with more, each says less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class TransferModel:
     """Rows by what they share: ``keys`` say model, shape, software; ``devices`` where each was timed.
 
     ``logs`` (n,) are logarithms of seconds a sample, ``roofs`` (n,) of the roofline's, ``rows`` (n, features) make-ups.
+    ``probes`` names by setting the models to measure first on a device that has none.
     ``software`` tells which of a device's rows is the most alike. What a device's own rows took over what the others
     foretell is found when the device is first asked for, and kept.
     """
@@ -77,8 +81,9 @@ class TransferModel:
     surface: Surface
     calibrations: Mapping[str, Calibration]
     sources: tuple[str, ...]
+    probes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     _index: Index = field(init=False, repr=False, compare=False)
-    _scaling: Scaling = field(init=False, repr=False, compare=False)
+    _scalings: dict[str, Scaling] = field(init=False, repr=False, compare=False, default_factory=dict)
     _ratios: Floats = field(init=False, repr=False, compare=False)
     _known: frozenset[str] = field(init=False, repr=False, compare=False)
     _found: dict[tuple[str, str | None, Software], Elsewhere | None] = field(
@@ -86,10 +91,10 @@ class TransferModel:
     )
     """What was looked up already: a matrix asks the same of two hundred devices."""
     _taught: dict[tuple[str, str], Taught] = field(init=False, repr=False, compare=False, default_factory=dict)
+    _views: dict[tuple[str, str, Software], View] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_index", Index.of(self.keys, self.devices, self.software))
-        object.__setattr__(self, "_scaling", Scaling.of(self.rows))
         object.__setattr__(self, "_ratios", self.logs - self.roofs)
         object.__setattr__(self, "_known", frozenset(self.devices))
 
@@ -115,7 +120,9 @@ class TransferModel:
         for (device, setting), places in asked.items():
             described = describe([questions[place] for place, _ in places])
             taught = self._teach(device, setting)
-            means, sds = taught.expect(self._scaling.scale(fill(described.rows)))
+            own = [questions[place] for place, _ in places]
+            keys, software = [key_of(one) for one in own], [software_of(one) for one in own]
+            means, sds = taught.expect(self._make_up(device, keys, software, described.rows))
             elsewhere = np.array([found.ratio for _, found in places])
             values = np.exp(elsewhere + means) * described.base_s * 1e9
             for (place, found), value, sd in zip(places, values.tolist(), sds.tolist(), strict=True):
@@ -127,8 +134,9 @@ class TransferModel:
         surface = self.surface
         meta = {
             "features": list(FEATURES), "keys": list(self.keys), "devices": list(self.devices),
-            "sources": list(self.sources), "software": [list(one) for one in self.software],
-            "surface": [surface.level, surface.shape, surface.row, surface.length],
+            "sources": list(self.sources), "probes": {name: list(one) for name, one in self.probes.items()},
+            "software": [list(one) for one in self.software],
+            "surface": [surface.level, surface.shape, surface.row, surface.length, surface.lean],
             "calibrations": {
                 name: {"scores": list(one.scores), "weights": list(one.weights), "groups": one.groups}
                 for name, one in self.calibrations.items()
@@ -138,18 +146,20 @@ class TransferModel:
 
     def _make_answer(self, question: Question, found: Elsewhere, value: float, sd: float, probes: int) -> Answer:
         device, held = question.device.name, self.calibrations.get(split_for(probes))
+        devices = 0 if held is None else len(self._known)
         intervals, flags = [], []
         for level in LEVELS if held is not None else ():
             half = held.half_width(level) * sd if held is not None else math.inf
             if math.isfinite(half):
                 intervals.append(Interval(level, value * math.exp(-half), value * math.exp(half)))
         if len(intervals) < len(LEVELS):
-            flags.append(f"only {0 if held is None else held.groups} devices to calibrate on")
+            flags.append(f"only {devices} devices to calibrate on")
+        wanted = ", ".join(self.probes.get(setting_of(key_of(question)), ())) or "a few models"
         reason = f"as on {found.devices}, by the ratio of the rooflines, and {probes} models measured here"
         return Prediction(
             METRIC, value, "ns", tuple(intervals), Layer.TRANSFER, (reason,), found.evidence, Situation.UNSEEN_DEVICE,
-            0 if held is None else held.n, 0 if held is None else held.groups, flags=tuple(flags),
-            would_change=(f"a few models measured on {device}",),
+            0 if held is None else held.n, devices, flags=tuple(flags),
+            would_change=(f"measured on {device}: {wanted}",),
         )  # fmt: skip
 
     def _look(self, key: str, workload: str, device: str, software: Software) -> Elsewhere | None:
@@ -181,14 +191,47 @@ class TransferModel:
                     if found:
                         known.append((place, float(self._ratios[place] - np.mean(self._ratios[found]))))
             kept = known[:: max(1, math.ceil(len(known) / _MOST_PROBES))]
-            rows = self._scaling.scale(self.rows[[place for place, _ in kept]])
-            self._taught[device, setting] = teach(self.surface, rows, np.array([one for _, one in kept]))
+            places = [place for place, _ in kept]
+            keys, software = [self.keys[place] for place in places], [self.software[place] for place in places]
+            made = self._make_up(device, keys, software, self.rows[places])
+            self._taught[device, setting] = teach(self.surface, made, np.array([one for _, one in kept]))
         return self._taught[device, setting]
 
+    def choose_probes(self, seed: int) -> dict[str, tuple[str, ...]]:
+        """Return the models that say most of a device that has none, by setting: those that validation measures.
 
-def setting_of(key: str) -> str:
-    """Return what of a key is not the model: mode, precision, engine, kind of device."""
-    return " ".join(key.rsplit(" ", 4)[1:])
+        They are made up, and lean, as all models together do (``transfer_lean.choose_probes``).
+        """
+        found = {}
+        for setting in sorted({setting_of(key) for key in self.keys}):
+            places = {model_of(key): place for place, key in enumerate(self.keys) if setting_of(key) == setting}
+            if len(places) < 2 * _PROBES:
+                continue
+            own = list(places.values())
+            made = self._make_up("", [self.keys[place] for place in own], [(None, None)] * len(own), self.rows[own])
+            names = list(places)
+            found[setting] = tuple(names[place] for place in choose_probes(made.scaled, made.leanings, _PROBES, seed))
+        return found
+
+    def _make_up(self, device: str, keys: Sequence[str], software: Sequence[Software], rows: Floats) -> MakeUp:
+        """How models are made up and lean, seen from a device (empty for one that is not known), (n,) each."""
+        import numpy as np
+
+        if device not in self._scalings:
+            self._scalings[device] = Scaling.of(self.rows[np.asarray(self.devices, dtype=object) != device])
+        scaled = self._scalings[device].scale(fill(rows))
+        parts: dict[tuple[str, str, Software], list[int]] = {}
+        for place, (key, one) in enumerate(zip(keys, software, strict=True)):
+            parts.setdefault((device, setting_of(key), one), []).append(place)
+        leanings = None
+        for asked, places in parts.items():
+            if asked not in self._views:
+                known = Rows(self.keys, self.devices, self.software, self._ratios)
+                self._views[asked] = view_from(known, self._index, *asked)
+            found = self._views[asked].take([model_of(keys[place]) for place in places], scaled[places])
+            leanings = np.empty((len(keys), found.shape[1])) if leanings is None else leanings
+            leanings[places] = found
+        return MakeUp(scaled, np.empty((0, 0)) if leanings is None else leanings)
 
 
 def software_of(question: Question) -> Software:
@@ -249,7 +292,7 @@ def fit_transfer(gathered: Gathered, seed: int) -> TransferModel:
     surface, calibrations = calibrate_devices(examples, seed)
     found = describe([one.question for one in examples])
     batch = np.array([one.question.conditions.batch for one in examples], dtype=np.float64)
-    return TransferModel(
+    model = TransferModel(
         tuple(key_of(one.question) for one in examples),
         tuple(one.question.device.name for one in examples),
         tuple(software_of(one.question) for one in examples),
@@ -260,6 +303,7 @@ def fit_transfer(gathered: Gathered, seed: int) -> TransferModel:
         calibrations,
         tuple(one.source for one in examples),
     )
+    return replace(model, probes=model.choose_probes(seed))
 
 
 def load_transfer(payload: Payload) -> TransferModel:
@@ -276,13 +320,15 @@ def load_transfer(payload: Payload) -> TransferModel:
             str(name): Calibration(tuple(one["scores"]), tuple(one["weights"]), int(one["groups"]))
             for name, one in meta["calibrations"].items()
         }
-        surface = Surface(*(float(one) for one in meta["surface"]))
+        level, shape, row, length, lean = (float(one) for one in meta["surface"])
+        surface = Surface(level, shape, row, length, lean)
+        probes = {str(name): tuple(str(one) for one in names) for name, names in meta["probes"].items()}
         is_sound = len(sizes) == 1 and tuple(meta["features"]) == FEATURES and rows.shape[1:] == (len(FEATURES),)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise _broken(f"{type(error).__name__}: {error}") from error
     if not is_sound:
         raise _broken(f"rows of {sorted(sizes)} lengths, or of other features")
-    return TransferModel(keys, devices, software, logs, roofs, rows, surface, calibrations, sources)
+    return TransferModel(keys, devices, software, logs, roofs, rows, surface, calibrations, sources, probes)
 
 
 def usable(gathered: Gathered) -> list[Example]:

@@ -19,7 +19,8 @@ from assay.predict.devices import effective_peak
 from assay.predict.graph.features import describe
 from assay.predict.scores import GroupScore, SplitOutcome, score_groups, score_predictions
 from assay.predict.transfer import KIND, METRIC, SPLITS, fill, key_of, software_of, usable
-from assay.predict.transfer_process import Index, Scaling, Surface, teach
+from assay.predict.transfer_lean import Rows, choose_probes, model_of, setting_of, view_from
+from assay.predict.transfer_process import Index, MakeUp, Scaling, Surface, teach
 from assay.predict.values import LEVELS, Example
 from assay.stats.conformal import Calibration, calibrate
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     Floats = NDArray[Any]
 
 GOAL_10 = 0.06
-_GRID = {"shape": (0.06, 0.12, 0.25), "row": (0.03, 0.06, 0.12), "length": (1.5, 3.0, 6.0)}
+_GRID = {"shape": (0.06, 0.12, 0.25), "row": (0.03, 0.06, 0.12), "lean": (0.0, 0.03, 0.06, 0.12)}
 _FEWEST_MODELS = 60
 _ENOUGH = 300
 """Rows of a table that a surface is chosen by: more change no choice."""
@@ -40,8 +41,8 @@ _COUNTS = {"device": 0, "device-5": 5, "device-10": 10, "device-40": 40}
 class Target:
     """One table of a device: each model's logarithm of time over what other devices foretell of it.
 
-    ``residuals``, ``naive`` (n,): over the ratio of rooflines, and over that of peak and bandwidth. ``rows`` (n,
-    features). ``kind`` is ``cpu`` or ``gpu``.
+    ``residuals``, ``naive`` (n,): over the ratio of rooflines, and over that of peak and bandwidth. ``made`` (n,) is
+    seen from this device: nothing in it was measured there. ``kind`` is ``cpu`` or ``gpu``.
     """
 
     name: str
@@ -49,7 +50,7 @@ class Target:
     kind: str
     residuals: Floats
     naive: Floats
-    rows: Floats
+    made: MakeUp
     truth: Floats
 
 
@@ -62,8 +63,13 @@ def make_targets(examples: Sequence[Example]) -> list[Target]:
         tables.setdefault(one.groups.get("config", one.groups["device"]), []).append(one)
     devices = [one.groups["device"] for one in examples]
     software = [software_of(one.question) for one in examples]
-    index = Index.of([key_of(one.question) for one in examples], devices, software)
-    ratios = _ratio_logs(examples)[0]
+    described = describe([one.question for one in examples])
+    values = np.array([one.value for one in examples])
+    ratios, rows = np.log(values / (described.base_s * 1e9)), fill(described.rows)
+    place_of = {id(one): place for place, one in enumerate(examples)}
+    scalings = {name: Scaling.of(rows[[where != name for where in devices]]) for name in set(devices)}
+    known = Rows([key_of(one.question) for one in examples], devices, software, ratios)
+    index = Index.of(known.keys, devices, software)
     targets = []
     for name, own in tables.items():
         kept, paired = [], []
@@ -79,28 +85,12 @@ def make_targets(examples: Sequence[Example]) -> list[Target]:
         for place, found in enumerate(paired):
             residuals[place] = of_kept[0][place] - np.mean(ratios[found])
             naive[place] = of_kept[1][place] - np.mean([_naive_log(examples[one], kept[place]) for one in found])
-        rows = fill(describe([one.question for one in kept]).rows)
+        scaled = scalings[kept[0].groups["device"]].scale(rows[[place_of[id(one)] for one in kept]])
+        made = _make_up(known, index, kept, scaled)
         truth = np.array([one.value for one in kept])
         kind = "cpu" if kept[0].question.device.kind == "cpu" else "gpu"
-        targets.append(Target(name, kept[0].groups["device"], kind, residuals, naive, rows, truth))
+        targets.append(Target(name, kept[0].groups["device"], kind, residuals, naive, made, truth))
     return targets
-
-
-def choose_probes(rows: Floats, count: int, seed: int) -> list[int]:
-    """Return the models to measure: those nearest the middles of ``count`` groups of like make-up (k-means)."""
-    import numpy as np
-    from scipy.cluster.vq import kmeans2
-
-    spread = rows.std(axis=0)
-    scaled = (rows - rows.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
-    middles, _ = kmeans2(scaled, count, minit="++", rng=np.random.default_rng(seed))
-    found: dict[int, None] = {}
-    for middle in middles:
-        for place in np.argsort(((scaled - middle) ** 2).sum(axis=1)):
-            if int(place) not in found:
-                found[int(place)] = None
-                break
-    return list(found)
 
 
 def calibrate_devices(examples: Sequence[Example], seed: int) -> tuple[Surface, dict[str, Calibration]]:
@@ -108,13 +98,12 @@ def calibrate_devices(examples: Sequence[Example], seed: int) -> tuple[Surface, 
     targets = make_targets(examples)
     if not targets:
         return Surface(), {}
-    scaling = _scaling_of(examples)
-    surface = _choose(targets, 10, scaling, seed)
+    surface = _choose(targets, 10, seed)
     found = {}
     for split, count in _COUNTS.items():
-        errors, scales, names = _standardize(targets, count, surface, scaling, seed)
-        if len(errors):
-            found[split] = calibrate(errors, names, scales)
+        held = _calibrate(targets, count, surface, seed)
+        if held is not None:
+            found[split] = held
     return surface, found
 
 
@@ -131,18 +120,18 @@ def validate_transfer(gathered: Gathered, split: str, seed: int) -> SplitOutcome
     count = _COUNTS[split]
     truth, guess, names, groups, kinds = [], [], [], [], []
     peaks, shifted = [], []
-    apart: dict[str, tuple[list[Target], Scaling]] = {}
+    apart: dict[str, list[Target]] = {}
     bounds: dict[float, list[tuple[Floats, Floats]]] = {level: [] for level in LEVELS}
     for target in targets:
         if target.device not in apart:
             # Not even as a source for others is the device known: they are held against each other anew.
             left = [one for one in examples if one.groups["device"] != target.device]
-            apart[target.device] = (make_targets(left), _scaling_of(left))
-        rest, scaling = apart[target.device]
+            apart[target.device] = make_targets(left)
+        rest = apart[target.device]
         others = [one for one in rest if one.kind == target.kind] or rest
-        surface = _choose(others, count, scaling, seed) if count and others else Surface()
+        surface = _choose(others, count, seed) if count and others else Surface()
         probes, test = _divide(target, count, seed)
-        mean, sd = _expect(target, surface, scaling, probes, test)
+        mean, sd = _expect(target, surface, probes, test)
         actual = target.truth[test]
         expected = actual / np.exp(target.residuals[test] - mean)
         truth.append(actual)
@@ -152,8 +141,7 @@ def validate_transfer(gathered: Gathered, split: str, seed: int) -> SplitOutcome
         names += [target.name] * len(test)
         groups += [target.device] * len(test)
         kinds += [target.kind] * len(test)
-        errors, scales, devices = _standardize(rest, count, surface, scaling, seed)
-        held = calibrate(errors, devices, scales) if len(errors) else None
+        held = _calibrate(rest, count, surface, seed)
         for level in LEVELS:
             half = held.half_width(level) if held is not None else math.inf
             bounds[level].append((expected * np.exp(-half * sd), expected * np.exp(half * sd)))
@@ -178,7 +166,7 @@ def _notes(targets: Sequence[Target], count: int) -> tuple[str, ...]:
         return (f"{devices} devices: too few for an interval of 90 %, as the next may be worse than all of them",)
     return (
         f"the {count} probes are the middles of groups of like make-up, and not scored",
-        "intervals are made of the tables of other devices: what is left after probes differs by model, not by device",
+        "intervals are made of the tables of other devices, and widened by how far apart the device's own probes lay",
     )
 
 
@@ -193,55 +181,56 @@ def _join(parts: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
 
 
 def _divide(target: Target, count: int, seed: int) -> tuple[list[int], list[int]]:
-    probes = choose_probes(target.rows, count, seed) if count else []
+    probes = choose_probes(target.made.scaled, target.made.leanings, count, seed) if count else []
     held = set(probes)
     return probes, [place for place in range(len(target.truth)) if place not in held]
 
 
-def _expect(
-    target: Target, surface: Surface, scaling: Scaling, probes: Sequence[int], test: Sequence[int]
-) -> tuple[Floats, Floats]:
-    own = list(probes)
-    taught = teach(surface, scaling.scale(target.rows[own]), target.residuals[own])
-    return taught.expect(scaling.scale(target.rows[list(test)]))
+def _expect(target: Target, surface: Surface, probes: Sequence[int], test: Sequence[int]) -> tuple[Floats, Floats]:
+    taught = teach(surface, target.made.take(probes), target.residuals[list(probes)])
+    return taught.expect(target.made.take(test))
 
 
-def _scaling_of(examples: Sequence[Example]) -> Scaling:
-    return Scaling.of(fill(describe([one.question for one in examples]).rows))
+def _make_up(known: Rows, index: Index, kept: Sequence[Example], scaled: Floats) -> MakeUp:
+    """As ``TransferModel`` sees models of one table from the table's device."""
+    key = key_of(kept[0].question)
+    view = view_from(known, index, kept[0].groups["device"], setting_of(key), software_of(kept[0].question))
+    return MakeUp(scaled, view.take([model_of(key_of(one.question)) for one in kept], scaled))
 
 
-def _standardize(
-    targets: Sequence[Target], count: int, surface: Surface, scaling: Scaling, seed: int
-) -> tuple[Floats, Floats, list[str]]:
-    """Errors, what the process thought they might be, and the group, of all rows of these targets."""
+def _calibrate(targets: Sequence[Target], count: int, surface: Surface, seed: int) -> Calibration | None:
+    """Errors in units of what the process thought they might be, of all rows of these targets; None without any.
+
+    Every device weighs the same without probes, and the next may be worse than all of them. After probes every table
+    does; what a whole device is off by is in the scale that its own probes taught, so that the next outcome is of a
+    model that is not among these: it is the models that bounds are widened for the number of.
+    """
     import numpy as np
 
     errors, scales, names = [], [], []
     for target in targets:
         probes, test = _divide(target, count, seed)
-        mean, sd = _expect(target, surface, scaling, probes, test)
+        mean, sd = _expect(target, surface, probes, test)
         errors.append(target.residuals[test] - mean)
         scales.append(sd)
-        # After probes what is left is the models' own; without, a device is off as a whole.
         names += [target.name if count else target.device] * len(test)
     if not errors:
-        return np.empty(0), np.empty(0), []
-    return np.concatenate(errors), np.concatenate(scales), names
+        return None
+    held = calibrate(np.concatenate(errors), names, np.concatenate(scales))
+    return replace(held, groups=max(map(len, errors))) if count else held
 
 
-def _choose(targets: Sequence[Target], count: int, scaling: Scaling, seed: int) -> Surface:
+def _choose(targets: Sequence[Target], count: int, seed: int) -> Surface:
     """The surface with the least mean error on these targets, with so many probes."""
     import numpy as np
 
     whole = [_divide(target, count, seed) for target in targets]
     divided = [(probes, test[:: max(1, len(test) // _ENOUGH)]) for probes, test in whole]
     best, least = Surface(), math.inf
-    for shape, row, length in product(*_GRID.values()):
-        surface = replace(Surface(), shape=shape, row=row, length=length)
+    for shape, row, lean in product(*_GRID.values()):
+        surface = replace(Surface(), shape=shape, row=row, lean=lean)
         misses = [
-            float(
-                np.mean(np.abs(np.expm1(target.residuals[test] - _expect(target, surface, scaling, probes, test)[0])))
-            )
+            float(np.mean(np.abs(np.expm1(target.residuals[test] - _expect(target, surface, probes, test)[0]))))
             for target, (probes, test) in zip(targets, divided, strict=True)
         ]
         if misses and float(np.mean(misses)) < least:

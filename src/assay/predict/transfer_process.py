@@ -16,18 +16,24 @@ if TYPE_CHECKING:
 
     Floats = NDArray[Any]
 
+_PRIOR_PROBES = 2.0
+"""Probes that the scale of a process, as it was chosen on other devices, weighs as much as."""
 Software = tuple[str | None, float | None]
 """Memory layout and release of the framework (2.04 for 2.4), None where nobody says."""
 
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """Of what a process over make-ups is made: standard deviations of its level, its shape, a row; its length."""
+    """Of what a process over make-ups is made: standard deviations of its level, its shape, a row; its length.
+
+    ``lean`` is the standard deviation of each of the lines that devices lean along.
+    """
 
     level: float = 0.5
     shape: float = 0.12
     row: float = 0.04
     length: float = 3.0
+    lean: float = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,45 +92,68 @@ class Scaling:
 
 
 @dataclass(frozen=True, slots=True)
+class MakeUp:
+    """How models are made up: ``scaled`` (n, features), and how they lean, (n, lines)."""
+
+    scaled: Floats
+    leanings: Floats
+
+    def take(self, places: Sequence[int]) -> MakeUp:
+        """Only some models, in that order."""
+        own = list(places)
+        return MakeUp(self.scaled[own], self.leanings[own])
+
+
+@dataclass(frozen=True, slots=True)
 class Taught:
-    """A process over make-ups after ``probes`` rows: ``left`` (k, features) scaled, what it says of others."""
+    """A process over make-ups after ``probes`` rows (k,): what it says of others."""
 
     surface: Surface
-    left: Floats
+    left: MakeUp
     residuals: Floats
     inverse: Floats
+    stretch: float
+    """How much further the probes lay apart than the process would have it: its standard deviations are times this."""
 
     @property
     def probes(self) -> int:
         """How many rows taught it."""
         return len(self.residuals)
 
-    def expect(self, asked: Floats) -> tuple[Floats, Floats]:
-        """Return mean and standard deviation (m,) of what ``asked`` (m, features), scaled, miss."""
+    def expect(self, asked: MakeUp) -> tuple[Floats, Floats]:
+        """Return mean and standard deviation (m,) of what ``asked`` miss."""
         import numpy as np
 
         surface = self.surface
+        prior = surface.level**2 + surface.shape**2 + surface.lean**2 * (asked.leanings**2).sum(axis=1)
         if not self.probes:
-            return np.zeros(len(asked)), np.full(len(asked), math.hypot(surface.level, surface.shape))
+            return np.zeros(len(prior)), np.sqrt(prior)
         cross = _share(surface, asked, self.left)
         mean = cross @ (self.inverse @ self.residuals)
-        own = surface.level**2 + surface.shape**2 + surface.row**2
-        variance = own - np.einsum("ij,jk,ik->i", cross, self.inverse, cross, optimize=True)
-        return mean, np.sqrt(np.maximum(variance, surface.row**2))
+        variance = prior + surface.row**2 - np.einsum("ij,jk,ik->i", cross, self.inverse, cross, optimize=True)
+        return mean, self.stretch * np.sqrt(np.maximum(variance, surface.row**2))
 
 
-def teach(surface: Surface, known: Floats, residuals: Floats) -> Taught:
-    """Learn from rows (k, features), scaled, and what each took over what others foretell, (k,), as a logarithm."""
+def teach(surface: Surface, known: MakeUp, residuals: Floats) -> Taught:
+    """Learn from rows (k,), and what each took over what others foretell, (k,), as a logarithm.
+
+    The scale of the whole process is learned with it, from a prior that weighs as much as a few probes: a Student-t
+    process (Shah, Wilson, Ghahramani 2014, AISTATS, equation 6), so that a device unlike all others gets wider answers.
+    """
     import numpy as np
 
-    inner = _share(surface, known, known) + surface.row**2 * np.eye(len(known))
-    return Taught(surface, known, residuals, np.linalg.inv(inner))
+    inner = _share(surface, known, known) + surface.row**2 * np.eye(len(residuals))
+    inverse = np.linalg.inv(inner)
+    fit = float(residuals @ inverse @ residuals)
+    stretch = math.sqrt((_PRIOR_PROBES + fit) / (_PRIOR_PROBES + len(residuals)))
+    return Taught(surface, known, residuals, inverse, stretch)
 
 
-def _share(surface: Surface, one: Floats, other: Floats) -> Floats:
+def _share(surface: Surface, one: MakeUp, other: MakeUp) -> Floats:
     import numpy as np
 
     # |a - b|^2 by products: tables of a thousand models would fill the memory otherwise.
-    squares = (one**2).sum(axis=1)[:, None] + (other**2).sum(axis=1)[None, :] - 2 * one @ other.T
+    left, right = one.scaled, other.scaled
+    squares = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1)[None, :] - 2 * left @ right.T
     near = np.exp(-0.5 * np.maximum(squares, 0) * (3 / surface.length) ** 2)
-    return np.asarray(surface.level**2 + surface.shape**2 * near)
+    return np.asarray(surface.level**2 + surface.shape**2 * near + surface.lean**2 * one.leanings @ other.leanings.T)

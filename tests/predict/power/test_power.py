@@ -18,14 +18,17 @@ from assay.predict.power.walls import (
     BOARD,
     EMBEDDED_W,
     METRIC,
+    USUAL_REST_W,
     USUAL_SOCKET_W,
     WALL,
     chassis_of,
+    describe_power,
     gather_power,
     host_power_w,
 )  # fmt: skip
 from assay.predict.system.domains import DomainModel
 from assay.predict.system.published import PublishedResult
+from assay.predict.system.recipe import Described
 from assay.predict.values import Abstention, Conditions, DeviceProfile, Example, Prediction, Question
 
 DATA = Path(__file__).parents[3] / ".." / "shared" / "data"
@@ -116,6 +119,41 @@ def test_the_host_s_processors_are_of_the_catalogue_or_usual_ones() -> None:
     assert host_power_w(replace(known, processor="8-core ARM Cortex-A78AE CPU")) == EMBEDDED_W
     assert host_power_w(replace(known, device=find_hardware("nvidia-jetson-agx-orin-64gb"))) == 0
     assert chassis_of("Gigabyte G482-Z54 (8x A100, MaxQ)") == "gigabyte g482-z54"
+
+
+def test_a_server_draws_more_than_its_processors_and_a_module_does_not() -> None:
+    server = make_question(3, "resnet")
+    options = dict(server.conditions.options) | {"host_power_w": 0.0}
+    module = replace(server, conditions=replace(server.conditions, options=tuple(sorted(options.items()))))
+    told = [describe_power(one) for one in (server, module)]
+    assert all(isinstance(one, Described) for one in told)
+    of_server, of_module = (one for one in told if isinstance(one, Described))
+    accelerators_w = 4 * (70.0 + 45 * 3)
+    assert np.exp(of_server.reference) == pytest.approx(accelerators_w + 300.0 + USUAL_REST_W)
+    assert np.exp(of_module.reference) == pytest.approx(accelerators_w)
+    assert (of_server.columns["module"], of_module.columns["module"]) == (0.0, 1.0)
+
+
+def test_modules_that_differ_leave_the_answers_for_servers_narrow() -> None:
+    examples = list(make_examples())
+    random = np.random.default_rng(1)
+    for number in range(40, 46):
+        off = float(random.lognormal(0, 0.6))
+        for benchmark in _SHARES:
+            question = make_question(number, benchmark)
+            options = dict(question.conditions.options) | {"host_power_w": 0.0}
+            conditions = replace(question.conditions, options=tuple(sorted(options.items())))
+            groups = dict(examples[0].groups) | {
+                "device": question.device.name,
+                "benchmark": benchmark,
+                "form": "module",
+            }
+            examples.append(Example(replace(question, conditions=conditions), 500.0 * off, groups, "a module"))
+    (answer,) = fit_power(Gathered(tuple(examples), ()), 0).answer([make_question(30, "resnet")])
+    assert isinstance(answer, Prediction)
+    bound = answer.interval(0.5)
+    assert bound is not None
+    assert bound.hi / bound.lo < 1.5
 
 
 def test_tables_of_boards_are_read_and_broken_ones_refused(tmp_path: Path) -> None:

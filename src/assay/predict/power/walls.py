@@ -39,6 +39,10 @@ WALL = "systems at the wall"
 BOARD = "boards in training"
 USUAL_SOCKET_W = 205.0
 """A server's processor that the catalogue lacks, or whose sheet says no power: about the middle of those published."""
+USUAL_REST_W = 83.0
+"""What else of a server draws: memory 36 W, a disk 12 W, the motherboard 25 W, fans 10 W; its slots for cards are
+counted with the accelerators. Source: Fan, Weber, Barroso 2007, Power provisioning for a warehouse-sized computer,
+table 1."""
 EMBEDDED_W = 10.0
 _EMBEDDED = ("snapdragon", "cortex", "armv8", "rockchip", "amlogic", "carmel")
 
@@ -177,7 +181,10 @@ def _describe_wall(
         "limited": limited,
         "time": time_of(str(options.get("round", LATEST))) or 0.0,
     }
-    return Described(words, columns, math.log(accelerators_w + host_w), WALL, flags)
+    is_module = words["form"] == "module"
+    columns["module"] = float(is_module)
+    rest_w = 0.0 if is_module else USUAL_REST_W
+    return Described(words, columns, math.log(accelerators_w + host_w + rest_w), WALL, flags)
 
 
 def _describe_board(
@@ -256,6 +263,8 @@ _WALL_TERMS = (
     Term("device", ("device",), variance=0.02),
     Term("device, benchmark", ("device", "benchmark"), variance=0.005),
     Term("device, host", ("device", "host"), variance=0.02),
+    # Modules differ more from each other than servers do: their own variance, so that servers' answers stay narrow.
+    Term("module of a device", ("device",), ("module",), "linear", variance=0.05),
 )
 _BOARD_TERMS = (
     Term("benchmark", _BENCHMARK, variance=0.01),
