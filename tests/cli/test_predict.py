@@ -17,6 +17,7 @@ import pytest
 
 from assay.core.errors import AssayError
 from assay.predict.base import DataUse, ExampleSource, Gathered, Payload, PredictorKind, predictors
+from assay.predict.memory_kind import KIND as MEMORY
 from assay.predict.scores import SplitOutcome, score_groups, score_predictions
 from assay.predict.values import LEVELS, Answer, Interval, Layer, Prediction, Question, Situation
 from assay.store import Store
@@ -84,6 +85,7 @@ def validate_flat(gathered: Gathered, split: str, seed: int) -> SplitOutcome:
 @pytest.fixture
 def flat(monkeypatch: pytest.MonkeyPatch) -> PredictorKind:
     """The only predictor there is."""
+    predictors.get(MEMORY)  # what the estimator imports registers itself once: not into a registry of this test alone
     kind = PredictorKind(
         name="flat", title="Flat", metrics=("latency_ns",), splits={"model": "a thing not measured"},
         gather=gather_flat, fit=lambda _gathered, _seed: Flat(1e6), load=load_flat, validate=validate_flat, fewest=10,
@@ -180,6 +182,7 @@ def test_a_precision_that_a_device_lacks_has_a_reason_and_no_number(asked: Here)
 def test_a_store_without_predictors_abstains_and_says_what_to_do(
     here: Here, kept: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    predictors.get(MEMORY)
     monkeypatch.setattr(predictors, "_declared", {})
     monkeypatch.setattr(predictors, "_loaded", {})
     said = here("predict", "-m", "bert/tiny", "--on", "l4", "--store", kept, "--explain")

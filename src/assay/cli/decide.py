@@ -50,6 +50,12 @@ def recommend_hardware(store: Store, asked: HardwareAsked, form: Form, limit: in
         print_csv([describe_option(one) for one in (*found.ranked, *found.lost)], COLUMNS)
     else:
         _print(found, limit)
+        if not found.ranked and not asked.on:
+            make_console().print(
+                "  Asked of devices with a stored price and of this machine's CPU. Name others: --on l4,h100; or bring "
+                "prices in: assay catalog import-prices FILE",
+                soft_wrap=True,
+            )
 
 
 def make_decision(store: Store, asked: HardwareAsked) -> Decision:

@@ -168,4 +168,5 @@ def _print(found: Recommendations, limit: int, *, with_evidence: bool) -> None:
                 console.print(f"    {number.what}: {number.value:g} {number.unit}{source}", style="dim", soft_wrap=True)
     left = len(found.advice) - limit
     more = f"; {left} more with --limit {len(found.advice)}" if left > 0 else ""
-    console.print(f"{len(found.advice)} pieces of advice by {scope}{more}", style="dim", soft_wrap=True)
+    pieces = "1 piece" if len(found.advice) == 1 else f"{len(found.advice)} pieces"
+    console.print(f"{pieces} of advice by {scope}{more}", style="dim", soft_wrap=True)

@@ -62,7 +62,13 @@ def info(store: StoreOption = None, as_json: JsonOption = False) -> None:
     for header in ("table", "version", "rows", "files", "size"):
         table.add_column(header, justify="left" if header == "table" else "right")
     for one in described.tables:
-        table.add_row(one.name, str(one.version), str(one.rows), str(one.files), format_bytes(one.live_bytes))
+        table.add_row(
+            one.name,
+            "–" if one.version is None else str(one.version),
+            str(one.rows),
+            str(one.files),
+            format_bytes(one.live_bytes),
+        )
     print_table(table)
 
 

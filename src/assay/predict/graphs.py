@@ -15,6 +15,7 @@ from pathlib import Path
 from assay.artefacts.base import request_artefact
 from assay.artefacts.cache import cache_location, make_artefact
 from assay.artefacts.cost import COST, read_cost
+from assay.artefacts.onnx_files import quiet_logging
 from assay.core.case import Scalar
 from assay.predict.graph_timm import from_timm_row as from_timm_row  # noqa: PLC0414  (offered here too)
 from assay.predict.values import GraphProfile, OpWork
@@ -111,6 +112,13 @@ def _profile_one(
     stamp: tuple[int, int] | None,
 ) -> GraphProfile:
     del stamp  # a file that was changed meanwhile is another model
+    with quiet_logging():  # libraries tell of parts of theirs that this machine cannot load, which no count needs
+        return _count_one(ref, shape, options, cache)
+
+
+def _count_one(
+    ref: str, shape: tuple[tuple[str, int], ...], options: tuple[tuple[str, Scalar], ...], cache: Path | None
+) -> GraphProfile:
     workload = resolve_for_count(ref)
     if workload.family.format == ONNX:
         from assay.predict.graph_onnx import profile_onnx
