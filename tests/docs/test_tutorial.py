@@ -27,6 +27,7 @@ def steps() -> list[list[str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # a dozen real measurements: a limit for what hangs, on a machine that others use too
 def test_the_tutorial_can_be_followed(assay: Run, tmp_path: Path, artefact_cache: Path) -> None:
     pytest.importorskip("torch", reason="the tutorial measures with PyTorch")
     pytest.importorskip("onnxruntime", reason="the tutorial measures with ONNX Runtime")
