@@ -22,7 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assay.predict.layers import Estimator, open_estimator
-from assay.predict.values import Abstention, Conditions, DeviceProfile, GraphProfile, Question
+from assay.predict.matrix_rows import matrix_rows
+from assay.predict.numbers import NONE
+from assay.predict.values import Conditions, DeviceProfile, GraphProfile, Question
 
 if TYPE_CHECKING:
     from assay.store import Store
@@ -98,12 +100,21 @@ def _time_one(estimator: Estimator, graph: GraphProfile, device: DeviceProfile, 
 def _time_matrix(estimator: Estimator, graphs: list[GraphProfile], devices: list[DeviceProfile]) -> None:
     questions = [_ask(graph, device) for graph in graphs for device in devices]
     start = time.perf_counter()
-    answers = estimator.estimate(questions)
+    found = estimator.numbers(questions)
     took = time.perf_counter() - start
-    abstained = sum(isinstance(one, Abstention) for one in answers)
+    told = int((found.layers != NONE).sum())
     who = ", ".join(kind.record.kind for kind in estimator.kinds)
-    note = f"{len(answers)} answers by {who}, {abstained} of them abstentions"
-    _say(f"{len(graphs)} x {len(devices)}", took, 2.0, note)
+    name = f"{len(graphs)} x {len(devices)}"
+    _say(name, took, 2.0, f"{told} numbers with intervals by {who}; {len(questions) - told} abstentions")
+    if len(estimator.kinds) > 1:
+        start = time.perf_counter()
+        rows = matrix_rows(questions, found)
+        _say(
+            f"{name}, as rows", time.perf_counter() - start, None, f"{len(rows)} rows as `assay matrix --csv` has them"
+        )
+        start = time.perf_counter()
+        answers = found.answers()
+        _say(f"{name}, explained", time.perf_counter() - start, None, f"{len(answers)} answers with all their reasons")
 
 
 def _time_large() -> None:

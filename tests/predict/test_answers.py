@@ -8,7 +8,8 @@ import pytest
 
 from assay.core.errors import UnknownNameError, UsageError
 from assay.predict.answers import COLUMNS, answer_to_row, ask, read_level, read_metric
-from assay.predict.values import Abstention, Answer, Interval, Layer, Prediction, Question, Situation
+from assay.predict.numbers import Numbers, from_answers
+from assay.predict.values import Abstention, Interval, Layer, Prediction, Question, Situation
 
 ANSWER = Prediction(
     "latency_ns", 10.0, "ns", (Interval(0.5, 9.0, 11.0), Interval(0.9, 5.0, 20.0)), Layer.LEARNED, ("made up",),
@@ -22,9 +23,9 @@ class Counting:
     def __init__(self) -> None:
         self.asked: list[Question] = []
 
-    def estimate(self, questions: Sequence[Question]) -> list[Answer]:
+    def numbers(self, questions: Sequence[Question]) -> Numbers:
         self.asked += questions
-        return [replace(ANSWER, value=float(one.conditions.batch)) for one in questions]
+        return from_answers([replace(ANSWER, value=float(one.conditions.batch)) for one in questions])
 
 
 def test_what_a_device_cannot_compute_is_refused_before_anybody_is_asked(toy_question: Question) -> None:

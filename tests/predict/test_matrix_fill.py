@@ -15,6 +15,7 @@ from assay.core.errors import UnknownNameError
 from assay.core.words import Provenance
 from assay.predict.matrix_fill import Wanted, add_columns, add_rows, fill_matrix, find_devices, find_holes
 from assay.predict.matrix_rows import matrix_rows
+from assay.predict.numbers import Numbers, from_answers
 from assay.predict.values import (
     Abstention,
     Answer,
@@ -52,9 +53,9 @@ class Toy:
         self.silent = silent
         self.asked: list[Question] = []
 
-    def estimate(self, questions: Sequence[Question]) -> list[Answer]:
+    def numbers(self, questions: Sequence[Question]) -> Numbers:
         self.asked += questions
-        return [self._one(one) for one in questions]
+        return from_answers([self._one(one) for one in questions])
 
     def _one(self, question: Question) -> Answer:
         if question.device.name == self.silent:
@@ -219,10 +220,10 @@ def test_rows_relate_to_their_own_kind_and_may_leave_predictions_out() -> None:
         Prediction("latency_ns", 1.0, "ns", (Interval(0.8, 0.5, 2.0), Interval(0.9, 0.4, 2.5)), Layer.LEARNED, ()),
         Abstention("latency_ns", "unknown"),
     ]
-    rows = matrix_rows(questions, answers)
+    rows = matrix_rows(questions, from_answers(answers))
     assert [row.get("relative") for row in rows] == [1.0, 0.5, 1.0, None]
     assert [row.get("level") for row in rows] == [0.95, None, 0.9, None]
     assert [row["provenance"] for row in rows] == ["measured", "predicted", "predicted", None]
-    plain = matrix_rows(questions, answers, is_measured_only=True)
+    plain = matrix_rows(questions, from_answers(answers), is_measured_only=True)
     assert [row["value"] for row in plain] == [4.0, None, None, None]
     assert "not asked for" in plain[1]["reason"]

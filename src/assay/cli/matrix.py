@@ -73,7 +73,7 @@ def matrix(  # noqa: PLR0913  (a command has as many options as people need)
       assay matrix --model bert/base,resnet/50 --on l4,t4,a10,h100 --precision fp16 --batch 8
     """
     from assay.cli.flags import split_values
-    from assay.predict.answers import ask
+    from assay.predict.answers import ask_numbers
     from assay.predict.layers import open_estimator
     from assay.predict.matrix_rows import matrix_rows
     from assay.predict.questions import Asked, make_questions
@@ -87,7 +87,7 @@ def matrix(  # noqa: PLR0913  (a command has as many options as people need)
     )
     with StatusLine("counting what the models compute"):
         questions = make_questions(asked, store=opened)
-    rows = matrix_rows(questions, ask(open_estimator(opened), questions))
+    rows = matrix_rows(questions, ask_numbers(open_estimator(opened), questions))
     if form is Form.JSON:
         print_json({"metric": metric, "precision": precision, "batch": batch, "engine": engine, "cells": rows})
     elif form is Form.CSV:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from assay.core.errors import UsageError
 from assay.core.words import Provenance
+from assay.predict.numbers import NONE, Numbers
 from assay.predict.questions import why_impossible
 from assay.predict.values import LEVELS, Abstention, Answer, Interval, Layer, Prediction, Question
 
@@ -30,19 +31,34 @@ METRIC_WORDS: Mapping[str, str] = {
 class Answering(Protocol):
     """Whatever answers questions: `predict.layers.Estimator`."""
 
-    def estimate(self, questions: Sequence[Question]) -> list[Answer]:
-        """Answer in the questions' order."""
+    def numbers(self, questions: Sequence[Question]) -> Numbers:
+        """Answer in the questions' order, as arrays."""
         ...
 
 
 def ask(estimator: Answering, questions: Sequence[Question]) -> list[Answer]:
     """Answer each question in order. What a device cannot compute at all is refused before anybody is asked."""
-    refused = [why_impossible(one) for one in questions]
-    left = iter(estimator.estimate([one for one, why in zip(questions, refused, strict=True) if why is None]))
-    return [
-        next(left) if why is None else Abstention(one.metric, why, ("ask for another precision",))
-        for one, why in zip(questions, refused, strict=True)
-    ]
+    return ask_numbers(estimator, questions).answers()
+
+
+def ask_numbers(estimator: Answering, questions: Sequence[Question]) -> Numbers:
+    """``ask``, as arrays: of many answers only those that somebody looks at are made."""
+    import numpy as np
+
+    refused = {place: why for place, one in enumerate(questions) if (why := why_impossible(one)) is not None}
+    if not refused:
+        return estimator.numbers(questions)
+    places = np.array([place for place in range(len(questions)) if place not in refused], dtype=np.int64)
+    found = estimator.numbers([questions[place] for place in places.tolist()])
+    at = np.full(len(questions), NONE, dtype=np.int64)
+    at[places] = np.arange(len(places))
+
+    def explain(place: int) -> Answer:
+        if place in refused:
+            return Abstention(questions[place].metric, refused[place], ("ask for another precision",))
+        return found.explain(int(at[place]))
+
+    return found.spread(places, len(questions), explain)
 
 
 def read_metric(word: str) -> str:

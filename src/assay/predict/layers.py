@@ -8,12 +8,11 @@ analysis, predict.
 from __future__ import annotations
 
 import gc
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assay import __version__
 from assay.core.errors import AssayError, UnsupportedError
@@ -23,10 +22,16 @@ from assay.predict.memory import MemoryCorrection, MemoryEstimate, context_bytes
 from assay.predict.memory_kind import KIND as MEMORY
 from assay.predict.memory_kind import METRICS, MemoryModel
 from assay.predict.model_file import ModelRecord
-from assay.predict.values import LEVELS, Abstention, Answer, Layer, Prediction, Question, Situation
+from assay.predict.narrowest import Narrowest
+from assay.predict.numbers import NONE, SITUATIONS, Alike, Numbers, find_alike, from_answers, numbers_of
+from assay.predict.values import LEVELS, Abstention, Answer, Prediction, Question, Situation
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from assay.store import Store
+
+    Array = NDArray[Any]
 
 _Sizes = dict[tuple[int, str, str, str, str], MemoryEstimate | None]
 LAST = "roofline"
@@ -45,7 +50,6 @@ _SURELY_TOO_LARGE = 0.95
 """Probability of running out of memory from which no time is foretold: there would be none."""
 _LIKELY_TOO_LARGE = 0.05
 _SURELY_SMALL = 0.1
-_COARSENESS = {layer: place for place, layer in enumerate(Layer)}
 _NO_NUMBER = 1.0
 """Mean error on a split above which a kind says nothing there."""
 
@@ -66,15 +70,21 @@ class LoadedKind:
         """The kind, and its version: ``graph 1a2b3c4d``."""
         return f"{self.record.kind} {self.record.version[:8]}"
 
-    def tells(self, question: Question, published: tuple[str, ...] = ()) -> bool:
-        """True where the kind may answer: its metrics, and of workloads that begin with one of ``published`` its own.
+    def tells(self, asked: Alike, published: tuple[str, ...] = ()) -> Array:
+        """Where the kind may answer, (n,): its metrics, and of workloads that begin with one of ``published`` its own.
 
         A kind of no known metrics may answer any.
         """
-        if self.metrics and question.metric not in self.metrics:
-            return False
-        workload = question.workload
-        return not workload.startswith(published) or (bool(self.prefix) and workload.startswith(self.prefix))
+        import numpy as np
+
+        of_metric = [not self.metrics or one in self.metrics for one in asked.metrics]
+        of_model = [
+            not name.startswith(published) or (bool(self.prefix) and name.startswith(self.prefix))
+            for name, _ in asked.models
+        ]
+        return np.asarray(
+            np.array(of_metric, dtype=bool)[asked.of_metric] & np.array(of_model, dtype=bool)[asked.of_model]
+        )
 
     def beaten_in(self, situation: Situation | None) -> str | None:
         """Return what naive baseline beat it where the question lies, None where none did or nobody looked."""
@@ -97,58 +107,65 @@ class Estimator:
     def estimate(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer in the questions' order: a number with its layer, or an abstention with the reasons of every kind."""
         with _no_collection():
-            return self._estimate(questions)
+            return self.numbers(questions).answers()
 
-    def _estimate(self, questions: Sequence[Question]) -> list[Answer]:
-        answers: list[Answer | None] = [self.measured.find(one) for one in questions]
-        sizes: _Sizes = {}
-        risks: dict[int, str] = {}
-        for place, question in enumerate(questions):
-            if answers[place] is None:
-                answers[place], risk = self._judge_memory(question, sizes)
-                if risk is not None:
-                    risks[place] = risk
-        left = [place for place, answer in enumerate(answers) if answer is None]
-        said: dict[int, list[tuple[LoadedKind, Answer]]] = {place: [] for place in left}
+    def numbers(self, questions: Sequence[Question]) -> Numbers:
+        """Answer as arrays; of each question the reasons are found where its answer is asked for."""
+        with _no_collection():
+            return self._numbers(questions)
+
+    def _numbers(self, questions: Sequence[Question]) -> Numbers:
+        import numpy as np
+
+        known, risks = self._find_known(questions)
+        asked, count = find_alike(questions), len(questions)
+        best = Narrowest.of(count)
+        given = np.array(list(known), dtype=np.int64)
+        best.take(NONE, given, np.arange(len(known)), from_answers(list(known.values())), 0.0)
+        left = np.ones(count, dtype=bool)
+        left[given] = False
         published = tuple({kind.prefix for kind in self.kinds if kind.prefix})
-        for kind in self.kinds:
-            # The last resort is asked last, and only where nobody else has a number.
-            is_last = kind.record.kind == LAST
-            asked = [
-                place
-                for place in left
-                if kind.tells(questions[place], published)
-                and not (is_last and any(_stands(*one) for one in said[place]))
-            ]
-            for place, answer in zip(asked, kind.fitted.answer([questions[place] for place in asked]), strict=True):
-                said[place].append((kind, answer))
-        for place in left:
-            found = self._choose(questions[place], said[place])
-            if place in risks and isinstance(found, Prediction):
-                found = replace(found, flags=(*found.flags, risks[place]))
-            answers[place] = found
-        return [one for one in answers if one is not None]
+        said: list[tuple[LoadedKind, Array, Numbers]] = []
+        for who, kind in enumerate(self.kinds):
+            can = left & kind.tells(asked, published)
+            if kind.record.kind == LAST:  # the last resort is asked only where nobody else has a number
+                can &= best.by == NONE
+            places = np.flatnonzero(can)
+            if places.size:
+                own = questions if len(places) == count else [questions[place] for place in places.tolist()]
+                found = numbers_of(kind.fitted, own, asked.take(places))
+                best.consider(who, places, found, _stands(kind, found))
+                at = np.full(count, NONE, dtype=np.int64)
+                at[places] = np.arange(len(places))
+                said.append((kind, at, found))
 
-    def _choose(self, question: Question, said: Sequence[tuple[LoadedKind, Answer]]) -> Answer:
-        best: tuple[float, int, str, Prediction] | None = None
-        passed: list[str] = []
-        for kind, answer in said:
-            if isinstance(answer, Abstention):
-                passed.append(f"{kind.record.kind}: {answer.reason}")
-                continue
-            if (by := kind.beaten_in(answer.calibrated_on)) is not None:
-                passed.append(f"{kind.record.kind}: beaten by {by}")
-                continue
-            found = (_breadth(answer), _COARSENESS[answer.layer], kind.name, answer)
-            if best is None or found[:2] < best[:2]:
-                if best is not None:
-                    passed.append(_say_wider(best[2], best[3]))
-                best = found
-            else:
-                passed.append(_say_wider(kind.name, answer))
-        if best is None:
-            return _abstain(question, [answer for _, answer in said], passed, self.broken)
-        return _sign(best[3], best[2], [f"not {one}" for one in passed])
+        def explain(place: int) -> Answer:
+            if place in known:
+                return known[place]
+            heard = [(kind, found.explain(int(at[place]))) for kind, at, found in said if at[place] != NONE]
+            who = int(best.by[place])
+            answer = _tell(questions[place], heard, None if who == NONE else self.kinds[who], self.broken)
+            if place in risks and isinstance(answer, Prediction):
+                return replace(answer, flags=(*answer.flags, risks[place]))
+            return answer
+
+        return best.numbers(explain, tuple(kind.name for kind in self.kinds))
+
+    def _find_known(self, questions: Sequence[Question]) -> tuple[dict[int, Answer], dict[int, str]]:
+        """What was measured, and what surely does not fit, by place; and what may not."""
+        known: dict[int, Answer] = {}
+        risks: dict[int, str] = {}
+        sizes: _Sizes = {}
+        for place, question in enumerate(questions):
+            answer: Answer | None = self.measured.find(question) if self.measured.known else None
+            risk = None
+            if answer is None:
+                answer, risk = self._judge_memory(question, sizes)
+            if answer is not None:
+                known[place] = answer
+            if risk is not None:
+                risks[place] = risk
+        return known, risks
 
     def _judge_memory(self, question: Question, sizes: _Sizes) -> tuple[Abstention | None, str | None]:
         """Refuse what surely does not fit; say what may not. ``sizes`` keeps what a graph takes on all devices."""
@@ -239,15 +256,35 @@ def _find_beaten(record: ModelRecord, situation: Situation) -> str | None:
     return None
 
 
-def _stands(kind: LoadedKind, answer: Answer) -> bool:
-    """True for a number of a kind that no naive baseline beat there."""
-    return isinstance(answer, Prediction) and kind.beaten_in(answer.calibrated_on) is None
+def _stands(kind: LoadedKind, found: Numbers) -> Array:
+    """Where a kind has a number, and no naive baseline beat it on questions like that, (n,)."""
+    import numpy as np
+
+    stands = ~np.isnan(found.values)
+    for code in np.unique(found.situations[stands]).tolist():
+        if code != NONE and kind.beaten_in(SITUATIONS[code]) is not None:
+            stands &= found.situations != code
+    return stands
 
 
-def _breadth(answer: Prediction) -> float:
-    """How wide an answer is: the logarithm of hi over lo at 80 %, infinite without."""
-    found = answer.interval(LEVELS[1])
-    return math.log(found.hi / found.lo) if found is not None and found.lo > 0 else math.inf
+def _tell(
+    question: Question, heard: Sequence[tuple[LoadedKind, Answer]], best: LoadedKind | None, broken: Mapping[str, str]
+) -> Answer:
+    """Return the answer of the kind that was chosen, saying why the others were not; an abstention for none."""
+    chosen: Prediction | None = None
+    passed: list[str] = []
+    for kind, answer in heard:
+        if isinstance(answer, Abstention):
+            passed.append(f"{kind.record.kind}: {answer.reason}")
+        elif kind is best:
+            chosen = answer
+        elif (by := kind.beaten_in(answer.calibrated_on)) is not None:
+            passed.append(f"{kind.record.kind}: beaten by {by}")
+        else:
+            passed.append(_say_wider(kind.record.kind, answer))
+    if chosen is None or best is None:
+        return _abstain(question, [answer for _, answer in heard], passed, broken)
+    return _sign(chosen, best.name, [f"not {one}" for one in passed])
 
 
 def _sign(answer: Prediction, model: str, passed: Sequence[str]) -> Prediction:
@@ -259,11 +296,11 @@ def _sign(answer: Prediction, model: str, passed: Sequence[str]) -> Prediction:
     )  # fmt: skip
 
 
-def _say_wider(name: str, answer: Prediction) -> str:
-    wide = _breadth(answer)
-    kind = name.split(" ", maxsplit=1)[0]
-    said = f"hi / lo at {LEVELS[1]:.0%} is {math.exp(wide):.2f}" if math.isfinite(wide) else "it has no interval"
-    return f"{kind}: {said}"
+def _say_wider(kind: str, answer: Prediction) -> str:
+    found = answer.interval(LEVELS[1])
+    if found is None or found.lo <= 0:
+        return f"{kind}: it has no interval"
+    return f"{kind}: hi / lo at {LEVELS[1]:.0%} is {found.hi / found.lo:.2f}"
 
 
 def _abstain(

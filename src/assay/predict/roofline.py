@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from assay.core.absence import Unavailable
 from assay.core.errors import AssayError, UnknownNameError
-from assay.core.words import Precision
 from assay.predict.base import ExampleSource, Gathered, Payload, PredictorKind, predictors
 from assay.predict.devices import effective_peak
+from assay.predict.numbers import LAYERS, NONE, SITUATIONS, Alike, Numbers, find_alike
 from assay.predict.scores import SplitOutcome, score_groups, score_predictions
 from assay.predict.splits import leave_one_out, split_groups
 from assay.predict.values import (
@@ -24,6 +24,8 @@ from assay.predict.values import (
     OP_CLASSES,
     Abstention,
     Answer,
+    Conditions,
+    DeviceProfile,
     Example,
     Interval,
     Layer,
@@ -31,7 +33,7 @@ from assay.predict.values import (
     Question,
     Situation,
 )
-from assay.predict.web import refuse_in_a_page
+from assay.predict.web import bytes_of, is_web, refuse_in_a_page
 from assay.stats.conformal import Calibration, calibrate
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ _START_ELSEWHERE_NS = 5_000.0
 """What starting an operation costs where no probe says: a usual dispatch of an eager framework."""
 _SPLITS = {"device": "a device that was not measured", "family": "a family that was not measured"}
 _FOLDS = 12
+_CHUNK = 1 << 13
 _FEWEST = 30
 _MOST_SCORES = 400
 """Scores kept of thousands of timings: a step of a quarter of a percent in level."""
@@ -64,16 +67,39 @@ class RooflineModel:
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer each; one without a graph or rates, or that cannot be held, gets an abstention."""
+        return self.numbers(questions).answers()
+
+    def numbers(self, questions: Sequence[Question], asked: Alike | None = None) -> Numbers:
+        """Answer as arrays, of which an object is made only where it is asked for."""
+        import numpy as np
+
+        asked, count = asked or find_alike(questions), len(questions)
         held = self.calibrations.get(Situation.UNSEEN_DEVICE) or self.calibrations.get(Situation.UNSEEN_FAMILY)
-        halves = [(level, held.half_width(level)) for level in LEVELS] if held is not None else []
-        widths = [(level, math.exp(half)) for level, half in halves if math.isfinite(half)]
-        few = () if len(widths) == len(LEVELS) else (f"only {held.groups if held else 0} devices to calibrate on",)
-        answers: list[Answer | None] = [_refuse(one) for one in questions]
-        places = [place for place, answer in enumerate(answers) if answer is None]
-        if places:
-            for place, roof in zip(places, roofs_ns([questions[one] for one in places]).tolist(), strict=True):
-                answers[place] = self._make_answer(questions[place], roof, held, widths, few)
-        return [one for one in answers if one is not None]
+        halves = np.array([math.inf if held is None else held.half_width(level) for level in LEVELS])
+        factors = np.exp(np.where(np.isfinite(halves), halves, np.nan))
+        few = () if np.isfinite(halves).all() else (f"only {held.groups if held else 0} devices to calibrate on",)
+        can = _has_roof(asked)
+        if any(is_web(one.engine) for one in asked.conditions):
+            can &= np.array([refuse_in_a_page(one) is None for one in questions], dtype=bool)
+        places = np.flatnonzero(can)
+        own = asked.take(places)
+        values, layers = np.full(count, np.nan), np.full(count, NONE, dtype=np.int8)
+        situations = np.full(count, NONE, dtype=np.int8)
+        values[places] = self._in_unit(own, _roofs_of(own))
+        layers[places] = LAYERS.index(Layer.ROOFLINE)
+        situations[places] = SITUATIONS.index(Situation.UNSEEN_DEVICE)
+        lo, hi = values[:, None] / factors, values[:, None] * factors
+
+        def explain(place: int) -> Answer:
+            question = questions[place]
+            if layers[place] == NONE:
+                return _refuse(question)
+            bounds = zip(LEVELS, lo[place].tolist(), hi[place].tolist(), strict=True)
+            return self._make_answer(
+                question, float(values[place]), tuple(Interval(*one) for one in bounds if one[1] == one[1]), held, few
+            )
+
+        return Numbers(values, lo, hi, layers, situations, explain)
 
     def expect(self, question: Question) -> float:
         """Return the time of a call expected, in ns."""
@@ -88,45 +114,71 @@ class RooflineModel:
         meta = {"shares": dict(self.shares), "plain": self.plain, "examples": self.examples, "calibrations": held}
         return Payload(meta)
 
+    def _in_unit(self, asked: Alike, roofs: Floats) -> Floats:
+        """Times of calls in ns, or units of work a second, as each metric asks."""
+        import numpy as np
+
+        pairs, of_pair = asked.pairs()
+        share = np.array([self.shares.get(_kind_of_call(device, under), self.plain) for device, under in pairs])
+        values = roofs * share[of_pair]
+        units = np.array([(one and one.units_per_call) or math.nan for one in asked.graphs], dtype=float)[
+            asked.of_graph
+        ]
+        batch = np.array([one.batch for one in asked.conditions], dtype=float)[asked.of_conditions]
+        is_rate = np.array([one == METRICS[1] for one in asked.metrics], dtype=bool)[asked.of_metric]
+        return np.asarray(np.where(is_rate, np.where(np.isnan(units), batch, units) / values * 1e9, values))
+
     def _make_answer(
-        self, question: Question, roof: float, held: Calibration | None, widths: Sequence[tuple[float, float]],
+        self, question: Question, value: float, intervals: tuple[Interval, ...], held: Calibration | None,
         few: tuple[str, ...],
     ) -> Answer:  # fmt: skip
-        kind, graph = call_kind(question), question.graph
-        share = self.shares.get(kind)
-        value = roof * (self.plain if share is None else share)
-        if question.metric == METRICS[1]:
-            units = None if graph is None else graph.units_per_call
-            value = (units or question.conditions.batch) / value * 1e9
+        kind = call_kind(question)
         return Prediction(
-            question.metric, value, "ns" if question.metric == METRICS[0] else "1/s",
-            tuple([Interval(level, value / wide, value * wide) for level, wide in widths]), Layer.ROOFLINE,
+            question.metric, value, "ns" if question.metric == METRICS[0] else "1/s", intervals, Layer.ROOFLINE,
             (f"time at the device's rates, times the share that {self.examples} timings usually reached",), (),
             Situation.UNSEEN_DEVICE, 0 if held is None else held.n, 0 if held is None else held.groups,
-            flags=few if share is not None else (*few, f"nothing was seen of {kind}"),
+            flags=few if kind in self.shares else (*few, f"nothing was seen of {kind}"),
             would_change=("a measurement of any model on this device",),
         )  # fmt: skip
 
 
-def _refuse(question: Question) -> Abstention | None:
+def _refuse(question: Question) -> Abstention:
     why = why_no_roof(question)
     if why is not None:
         return Abstention(question.metric, why.reason, (why.install_hint,) if why.install_hint else ())
-    return refuse_in_a_page(question)
+    found = refuse_in_a_page(question)
+    assert found is not None  # noqa: S101  (``_has_roof`` asks the same)
+    return found
+
+
+def _has_roof(asked: Alike) -> Floats:
+    """Where a question has a roof, (n,): ``_refuse`` says why not."""
+    import numpy as np
+
+    of_metric = np.array([one in METRICS for one in asked.metrics], dtype=bool)
+    of_graph = np.array([one is not None for one in asked.graphs], dtype=bool)
+    pairs, of_pair = asked.pairs()
+    can = np.array([_why_no_rates(device, under) is None for device, under in pairs], dtype=bool)
+    return np.asarray(of_metric[asked.of_metric] & of_graph[asked.of_graph] & can[of_pair])
 
 
 def why_no_roof(question: Question) -> Unavailable | None:
     """Return why a question has no roof, None where it has."""
     if question.metric not in METRICS:
         return Unavailable(f"a roofline foretells {' and '.join(METRICS)}, not {question.metric}")
-    if question.conditions.mode not in ("inference", "training") or question.conditions.devices != 1:
-        return Unavailable(f"a roofline is of one device, inference or training, not {question.conditions.mode}")
     if question.graph is None:
         return Unavailable(f"the graph of {question.workload} is not known")
-    if not effective_peak(question.device, question.conditions.precision):
-        return Unavailable(f"no rate of arithmetic of {question.device.name} is known", "assay probe")
-    if not question.device.bandwidth_bytes_per_s:
-        return Unavailable(f"no bandwidth of {question.device.name} is known", "assay probe")
+    return _why_no_rates(question.device, question.conditions)
+
+
+def _why_no_rates(device: DeviceProfile, conditions: Conditions) -> Unavailable | None:
+    """Return why a device under conditions has no roof for any model, None where it has."""
+    if conditions.mode not in ("inference", "training") or conditions.devices != 1:
+        return Unavailable(f"a roofline is of one device, inference or training, not {conditions.mode}")
+    if not effective_peak(device, conditions.precision):
+        return Unavailable(f"no rate of arithmetic of {device.name} is known", "assay probe")
+    if not device.bandwidth_bytes_per_s:
+        return Unavailable(f"no bandwidth of {device.name} is known", "assay probe")
     return None
 
 
@@ -140,35 +192,49 @@ def roof_ns(question: Question) -> float:
 
 def roofs_ns(questions: Sequence[Question]) -> Floats:
     """``roof_ns`` of many, (n,): every graph and every device is looked at once."""
+    asked = find_alike(questions)
+    if not _has_roof(asked).all():
+        why = next(why for why in map(why_no_roof, questions) if why is not None)
+        raise ValueError(f"got a question without a roof: {why}")
+    return _roofs_of(asked)
+
+
+def _roofs_of(asked: Alike) -> Floats:
     import numpy as np
 
-    graphs: dict[int, int] = {}
-    work: list[list[tuple[float, float, float, float]]] = []
-    places, rates = [], []
-    for question in questions:
-        graph, device, conditions = question.graph, question.device, question.conditions
-        rate, bandwidth = effective_peak(device, conditions.precision), device.bandwidth_bytes_per_s
-        if graph is None or not rate or not bandwidth:
-            raise ValueError(f"got a question without a roof: {why_no_roof(question)}")
-        if id(graph) not in graphs:
-            graphs[id(graph)] = len(work)
-            known = [graph.work.get(name) for name in OP_CLASSES]
-            work.append([(w.flops, w.elements, w.other_bytes, w.count) if w else (0.0,) * 4 for w in known])
-        places.append(graphs[id(graph)])
-        start_ns = device.launch_overhead_ns or _START_NS.get(device.kind, _START_ELSEWHERE_NS)
-        passes = _TRAINING_WORK if conditions.mode == "training" else 1.0
-        rates.append((rate, bandwidth, start_ns, _bytes_of(conditions.precision), passes))
-    flops, elements, other, count = np.moveaxis(np.array(work), 2, 0)[:, places]
-    rate, bandwidth, start_ns, size, passes = np.array(rates).T[:, :, None]
-    traffic = (elements * size + other) / bandwidth * 1e9
-    longest = np.maximum(np.maximum(flops / rate * 1e9, traffic), count * start_ns)
-    return np.asarray(passes[:, 0] * longest.sum(axis=1))
+    work = np.zeros((len(asked.graphs), 4, len(OP_CLASSES)))
+    for place, graph in enumerate(asked.graphs):
+        known = [None if graph is None else graph.work.get(name) for name in OP_CLASSES]
+        work[place] = np.transpose([(w.flops, w.elements, w.other_bytes, w.count) if w else (0.0,) * 4 for w in known])
+    pairs, of_pair = asked.pairs()
+    rates = np.array([_rates_of(device, under) for device, under in pairs]).reshape(-1, 5)
+    roofs = np.empty(len(of_pair))
+    for start in range(0, len(roofs), _CHUNK):
+        own = slice(start, start + _CHUNK)
+        flops, elements, other, count = np.moveaxis(work[asked.of_graph[own]], 1, 0)
+        rate, bandwidth, start_ns, size, passes = rates[of_pair[own]].T[:, :, None]
+        traffic = (elements * size + other) / bandwidth * 1e9
+        longest = np.maximum(np.maximum(flops / rate * 1e9, traffic), count * start_ns)
+        roofs[own] = passes[:, 0] * longest.sum(axis=1)
+    return roofs
+
+
+def _rates_of(device: DeviceProfile, conditions: Conditions) -> tuple[float, ...]:
+    """Flop/s, bytes/s, ns to start an operation, bytes of a number, passes over the graph; NaN for the unknown."""
+    start_ns = device.launch_overhead_ns or _START_NS.get(device.kind, _START_ELSEWHERE_NS)
+    passes = _TRAINING_WORK if conditions.mode == "training" else 1.0
+    rate, bandwidth = effective_peak(device, conditions.precision), device.bandwidth_bytes_per_s
+    return rate or math.nan, bandwidth or math.nan, start_ns, bytes_of(conditions.precision), passes
 
 
 def call_kind(question: Question) -> str:
     """Say what a call has in common with others before its model is looked at: ``gpu fp16 inference``."""
-    kind = "cpu" if question.device.kind == "cpu" else "gpu"
-    return f"{kind} {question.conditions.precision} {question.conditions.mode}"
+    return _kind_of_call(question.device, question.conditions)
+
+
+def _kind_of_call(device: DeviceProfile, conditions: Conditions) -> str:
+    kind = "cpu" if device.kind == "cpu" else "gpu"
+    return f"{kind} {conditions.precision} {conditions.mode}"
 
 
 def gather_roofline(source: ExampleSource) -> Gathered:
@@ -273,13 +339,6 @@ def _ratios(examples: Sequence[Example]) -> Floats:
     import numpy as np
 
     return np.asarray(np.array([one.value for one in examples]) / roofs_ns([one.question for one in examples]))
-
-
-def _bytes_of(precision: str) -> float:
-    try:
-        return Precision(precision).bytes_per_parameter
-    except ValueError:
-        return Precision.FP32.bytes_per_parameter
 
 
 predictors.add(

@@ -10,7 +10,7 @@ inside functions.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from assay.core.errors import AssayError
@@ -50,6 +50,8 @@ class Forest:
     offset: float
     walk: tuple[Array, ...]
     depth: int
+    kept_steps: list[list[list[_Step]]] = field(default_factory=list, repr=False, compare=False)
+    """The trees as steps, once many rows were asked of."""
 
     @property
     def trees(self) -> int:
@@ -101,7 +103,9 @@ def predict_by_planes(forest: Forest, rows: Array) -> Array:
     import numpy as np
 
     total = np.empty(len(rows))
-    steps = _steps_of(forest)
+    if not forest.kept_steps:
+        forest.kept_steps.append(_steps_of(forest))  # two threads may both find them: they are the same
+    steps = forest.kept_steps[0]
     for start in range(0, len(rows), _CHUNK):
         total[start : start + _CHUNK] = _answer_chunk(forest, steps, rows[start : start + _CHUNK])
     return total + forest.offset

@@ -24,7 +24,7 @@ def refuse_in_a_page(question: Question) -> Abstention | None:
         return None
     from assay.engines.web.limits import check_planned
 
-    weights = round(question.graph.parameters * _bytes_of(question.conditions.precision))
+    weights = round(question.graph.parameters * bytes_of(question.conditions.precision))
     is_sharded = dict(question.conditions.options).get("sharded") == "on"
     try:
         check_planned(question.workload, weights, backend=engine.removeprefix(_PREFIX), is_sharded=is_sharded)
@@ -33,7 +33,8 @@ def refuse_in_a_page(question: Question) -> Abstention | None:
     return None
 
 
-def _bytes_of(precision: str) -> float:
+def bytes_of(precision: str) -> float:
+    """Return the bytes of a number; those of fp32 where a precision is none of ours."""
     try:
         return Precision(precision).bytes_per_parameter
     except ValueError:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from assay.predict.layers import Estimator
+from assay.predict.numbers import Numbers, from_answers
 from assay.predict.values import LEVELS, Interval, Layer, Prediction, Situation
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ class Plain:
     """Answers every question with the same number."""
 
     broken = {"graph": "The predictor /somewhere/graph.predictor is damaged."}  # noqa: RUF012
+
+    def numbers(self, questions: Any) -> Numbers:
+        return from_answers(self.estimate(questions))
 
     def estimate(self, questions: Any) -> list[Prediction]:
         bounds = tuple(Interval(level, 1e6 / (1 + level), 1e6 * (1 + level)) for level in LEVELS)

@@ -1,7 +1,7 @@
 """What is learned from: times of the classes of operations at the device's rates, as shares and ratios.
 
 A device enters by ratios only (time at its rates, bytes over its cache, flops over bytes), never by name. Nothing
-here is derived from what is to be foretold. May import: core, predict.values; numpy inside functions.
+here is derived from what is to be foretold. May import: core, predict.values, predict.numbers; numpy inside functions.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from assay.core.absence import Unavailable
+from assay.predict.numbers import Alike, find_alike
 from assay.predict.values import OP_CLASSES, Conditions, DeviceProfile, GraphProfile, Question
 
 if TYPE_CHECKING:
@@ -71,22 +72,31 @@ def why_not_described(question: Question) -> Unavailable | None:
     """Return why a question has no features, None where it has."""
     if question.graph is None:
         return Unavailable(f"the graph of {question.workload} is not known")
-    precision = question.conditions.precision
+    why = why_no_rates(question.device, question.conditions.precision)
+    if why is None and not does_something(question.graph):
+        return Unavailable(f"the graph of {question.workload} does nothing")
+    return why
+
+
+def why_no_rates(device: DeviceProfile, precision: str) -> Unavailable | None:
+    """Return why the times of operations on a device are not known, None where they are."""
     if precision not in _BYTES:
         return Unavailable(f"nothing was learned of {precision}", "assay run --precision " + precision)
-    if rate_of(question.device, precision) is None:
-        return Unavailable(f"the {precision} rate of {question.device.name} is not known", "assay probe")
-    if not question.device.bandwidth_bytes_per_s:
-        return Unavailable(f"the bandwidth of {question.device.name} is not known", "assay probe")
-    if not any(one.flops > 0 or one.elements > 0 for one in question.graph.work.values()):  # the first says it, mostly
-        return Unavailable(f"the graph of {question.workload} does nothing")
+    if rate_of(device, precision) is None:
+        return Unavailable(f"the {precision} rate of {device.name} is not known", "assay probe")
+    if not device.bandwidth_bytes_per_s:
+        return Unavailable(f"the bandwidth of {device.name} is not known", "assay probe")
     return None
 
 
-def arithmetic_of(question: Question) -> str:
-    """Return what a question computes in, and on what: ``fp16 on gpu``. Each has units and kernels of its own."""
-    precision = question.conditions.precision
-    return f"{ALIKE.get(precision, precision)} on {'cpu' if question.device.kind == 'cpu' else 'gpu'}"
+def does_something(graph: GraphProfile) -> bool:
+    """True for a graph that computes or moves anything."""
+    return any(one.flops > 0 or one.elements > 0 for one in graph.work.values())  # the first says it, mostly
+
+
+def arithmetic_of(device: DeviceProfile, precision: str) -> str:
+    """Return what is computed in, and on what: ``fp16 on gpu``. Each has units and kernels of its own."""
+    return f"{ALIKE.get(precision, precision)} on {'cpu' if device.kind == 'cpu' else 'gpu'}"
 
 
 def rate_of(device: DeviceProfile, precision: str) -> float | None:
@@ -96,21 +106,31 @@ def rate_of(device: DeviceProfile, precision: str) -> float | None:
 
 
 def describe(questions: Sequence[Question]) -> Described:
-    """Return the features of questions that have them (``why_not_described``). Equal objects are looked at once."""
+    """Return the features of questions that have them (``why_not_described``)."""
+    return describe_alike(find_alike(questions))
+
+
+def describe_alike(asked: Alike) -> Described:
+    """``describe`` for questions that were gone through: every graph and device is looked at once."""
     import numpy as np
 
-    graphs, of_graph = _distinct([one.graph for one in questions])
-    devices, of_device = _distinct([(one.device, one.conditions.precision) for one in questions])
-    settings, of_setting = _distinct([one.conditions for one in questions])
+    count = len(asked.of_graph)
+    used = {place: asked.graphs[place] for place in np.unique(asked.of_graph).tolist()}
+    work = np.zeros((len(asked.graphs), 3, len(OP_CLASSES)))  # of each class: count, flops, elements
+    plain = np.zeros((len(asked.graphs), 2))
+    for place, one in used.items():
+        if one is None:
+            raise ValueError("got a question without a graph; expected one that has features (why_not_described)")
+        work[place], plain[place] = _work_of(one), (one.weight_elements or one.parameters, one.batch)
+    pairs, of_pair = asked.pairs()
+    device = np.array([_device_of(one, under.precision) for one, under in pairs])
+    flags = np.array([_flags_of(under) for _, under in pairs])
+    rows, base_s = np.empty((count, len(FEATURES))), np.empty(count)
     # Chunks fit the cache of a core: the same for many rows takes several times as long in one piece.
-    work = np.array([_work_of(graph) for graph in graphs])[of_graph]  # (n, 3, classes): count, flops, elements
-    plain = np.array([[graph.weight_elements or graph.parameters, graph.batch] for graph in graphs])[of_graph]
-    device = np.array([_device_of(*one) for one in devices])[of_device]
-    flags = np.array([_flags_of(one) for one in settings])[of_setting]
-    rows, base_s = np.empty((len(questions), len(FEATURES))), np.empty(len(questions))
-    for start in range(0, len(questions), _CHUNK):
+    for start in range(0, count, _CHUNK):
         own = slice(start, start + _CHUNK)
-        found = _combine(work[own], plain[own], device[own], flags[own])
+        graph, pair = asked.of_graph[own], of_pair[own]
+        found = _combine(work[graph], plain[graph], device[pair], flags[pair])
         rows[own], base_s[own] = found.rows, found.base_s
     return Described(rows, base_s)
 
@@ -165,21 +185,6 @@ def _combine(work: Array, plain: Array, device: Array, flags: Array) -> Describe
         torch_version,
     ]
     return Described(np.concatenate([*columns, np.stack(single, axis=1)], axis=1), base)
-
-
-def _distinct(values: Sequence[Any]) -> tuple[list[Any], list[int]]:
-    """Return the distinct objects and the place of each value's: by identity, so that no mapping is hashed."""
-    known: dict[Any, int] = {}
-    found: list[Any] = []
-    places: list[int] = []
-    for value in values:
-        key = (id(value[0]), value[1]) if isinstance(value, tuple) else id(value)
-        place = known.get(key)
-        if place is None:
-            place = known[key] = len(found)
-            found.append(value)
-        places.append(place)
-    return found, places
 
 
 def _work_of(graph: GraphProfile) -> list[list[float]]:

@@ -144,7 +144,7 @@ def _later_folds(examples: Sequence[Example]) -> Iterator[Fold]:
 def _kind_of(example: Example) -> tuple[str, str, str]:
     """What must have been seen for an answer at all."""
     conditions = example.question.conditions
-    return arithmetic_of(example.question), conditions.engine, conditions.mode
+    return arithmetic_of(example.question.device, conditions.precision), conditions.engine, conditions.mode
 
 
 def _place_of(example: Example) -> tuple[str, str, str]:
@@ -155,10 +155,10 @@ def _place_of(example: Example) -> tuple[str, str, str]:
 def _names_of(examples: Sequence[Example]) -> dict[str, tuple[str, ...]]:
     found: dict[str, set[str]] = {name: set() for name in _NAMES}
     for one in examples:
-        question = one.question
+        question, under = one.question, one.question.conditions
         words = (
             question.device.name, question.device.vendor, question.workload, question.family,
-            arithmetic_of(question), question.conditions.engine, question.conditions.mode,
+            arithmetic_of(question.device, under.precision), under.engine, under.mode,
             one.groups.get("round", ""),
         )  # fmt: skip
         for name, word in zip(_NAMES, words, strict=True):
@@ -170,7 +170,9 @@ def _limits_of(examples: Sequence[Example], rows: Array) -> dict[str, float]:
     """Return how much starting operations took at most, over the time at the device's rates, by arithmetic (log)."""
     import numpy as np
 
-    words = np.array([arithmetic_of(one.question) for one in examples], dtype=object)
+    words = np.array(
+        [arithmetic_of(one.question.device, one.question.conditions.precision) for one in examples], dtype=object
+    )
     starting = rows[:, FEATURES.index("starting over base")]
     return {
         str(word): float(np.percentile(starting[words == word], _MOST_STARTING)) + _STARTING_ROOM

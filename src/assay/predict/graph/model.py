@@ -8,16 +8,40 @@ predict, stats; numpy inside functions.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from assay.core.absence import Unavailable
 from assay.core.errors import AssayError
 from assay.predict.base import Payload
-from assay.predict.graph.features import ALIKE, FEATURES, arithmetic_of, describe, round_of, why_not_described
+from assay.predict.graph.features import (
+    ALIKE,
+    FEATURES,
+    arithmetic_of,
+    describe_alike,
+    does_something,
+    round_of,
+    why_no_rates,
+    why_not_described,
+)
 from assay.predict.graph.intervals import Spread, read_spread
+from assay.predict.numbers import LAYERS, NONE, SITUATIONS, Alike, Numbers, find_alike
 from assay.predict.trees import Forest, read_forest
-from assay.predict.values import LEVELS, Abstention, Answer, Interval, Layer, Prediction, Question, Situation
+from assay.predict.values import (
+    LEVELS,
+    Abstention,
+    Answer,
+    Conditions,
+    DeviceProfile,
+    Interval,
+    Layer,
+    Prediction,
+    Question,
+    Situation,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,6 +66,7 @@ _WIDEST = 6.0
 """Factor up or down, at the highest level, beyond which a number helps nobody."""
 _STARTING = FEATURES.index("starting over base")
 _CHUNK = 1 << 15
+_MOST_THREADS = 8
 _MOST_OUTSIDE = 0.1
 """Share of features that may."""
 
@@ -52,14 +77,24 @@ class Expected:
 
     ``seconds`` (n,); ``halves`` (n, levels) half the widths of intervals on the log scale, infinite where none is
     known; ``far`` (n,) the share of features outside what was learned from; ``paced`` (n,) whether starting its
-    operations takes longer than anything learned from; ``held`` the situation and tested errors of the intervals.
+    operations takes longer than anything learned from; ``held`` (n,) the situation whose tested errors gave the
+    intervals, a place in ``SITUATIONS``, or ``NONE``.
     """
 
     seconds: Array
     halves: Array
     far: Array
     paced: Array
-    held: list[tuple[Situation, Spread] | None]
+    held: Array
+
+    @property
+    def stands(self) -> Array:
+        """Where a number is given, (n,): what was learned from is near enough, and the interval no wider than helps."""
+        import numpy as np
+
+        widest = self.halves[:, -1]
+        too_wide = (widest > math.log(_WIDEST)) & np.isfinite(widest)
+        return np.asarray(~self.paced & (self.far <= _MOST_OUTSIDE) & (self.held != NONE) & ~too_wide)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,70 +116,110 @@ class GraphModel:
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer in the questions' order; what has no graph or rates, or is too far away, gets an abstention."""
-        answers: list[Answer | None] = [self._refuse(one) for one in questions]
-        places = [place for place, answer in enumerate(answers) if answer is None]
-        if places:
-            for place, answer in zip(places, self._answer([questions[one] for one in places]), strict=True):
-                answers[place] = answer
-        return [one for one in answers if one is not None]
+        return self.numbers(questions).answers()
 
-    def expect(self, questions: Sequence[Question]) -> Expected:
+    def numbers(self, questions: Sequence[Question], asked: Alike | None = None) -> Numbers:
+        """Answer as arrays, of which an object is made only where it is asked for."""
+        import numpy as np
+
+        asked, count = asked or find_alike(questions), len(questions)
+        places = np.flatnonzero(self._can_tell(asked))
+        values, lo, hi = (np.full(shape, np.nan) for shape in (count, (count, len(LEVELS)), (count, len(LEVELS))))
+        situations = np.full(count, NONE, dtype=np.int8)
+        own = asked.take(places)
+        found = self.expect(own)
+        stands = found.stands
+        given = places[stands]
+        values[given] = _in_unit(own.take(stands), found.seconds[stands])
+        factors = np.exp(np.where(np.isfinite(found.halves[stands]), found.halves[stands], np.nan))
+        lo[given], hi[given] = values[given, None] / factors, values[given, None] * factors
+        situations[given] = found.held[stands]
+        layers = np.full(count, NONE, dtype=np.int8)
+        layers[given] = LAYERS.index(Layer.LEARNED)
+        of_place = np.full(count, NONE, dtype=np.int64)
+        of_place[places] = np.arange(len(places))
+        reasons = (
+            f"time of its operations at the device's rates, times what {self.examples} timings showed beside it",
+        )
+
+        def explain(place: int) -> Answer:
+            question, row = questions[place], int(of_place[place])
+            if row == NONE:
+                return self._refuse(question)
+            if not stands[row]:
+                return _turn_down(question, found, row)
+            intervals = zip(LEVELS, lo[place].tolist(), hi[place].tolist(), strict=True)
+            held = SITUATIONS[found.held[row]]
+            return _make_answer(
+                question, float(values[place]), [Interval(*one) for one in intervals if one[1] == one[1]],  # NaN: none
+                float(found.far[row]), held, self.spreads[held], reasons,
+            )  # fmt: skip
+
+        return Numbers(values, lo, hi, layers, situations, explain)
+
+    def expect(self, asked: Alike) -> Expected:
         """Return what is expected of questions that have features, as arrays: no object is made for a question."""
         import numpy as np
 
-        count = len(questions)
+        count = len(asked.of_graph)
         seconds, far, paced = np.empty(count), np.empty(count), np.empty(count, dtype=bool)
         halves = np.full((count, len(LEVELS)), math.inf)
-        situations = self.situations(questions)
-        tested = {one: self.spread_of(one) for one in set(situations)}
-        held = [tested[one] for one in situations]
+        situations = self.situations(asked)
+        held = np.full(count, NONE, dtype=np.int8)
         room = _OUTSIDE * np.maximum(self.high - self.low, 0.1)
         lowest, highest = self.low - room, self.high + room
-        for start in range(0, count, _CHUNK):
+        pairs, of_pair = asked.pairs()
+        limits = np.array([
+            self.limits.get(arithmetic_of(device, under.precision), math.inf) for device, under in pairs
+        ])  # fmt: skip
+
+        def tell(start: int) -> None:
             own = slice(start, start + _CHUNK)
-            found = describe(questions[own])
-            rows = found.rows
+            part = asked.take(own)
+            described = describe_alike(part)
+            rows = described.rows
             np.copyto(rows, self.fills, where=np.isnan(rows))
-            seconds[own] = found.base_s * np.exp(self.forest.predict(rows))
-            limits = [self.limits.get(arithmetic_of(one), math.inf) for one in questions[own]]
-            paced[own] = rows[:, _STARTING] > limits
+            seconds[own] = described.base_s * np.exp(self.forest.predict(rows))
+            paced[own] = rows[:, _STARTING] > limits[of_pair[own]]
             far[own] = ((rows < lowest) | (rows > highest)).mean(axis=1)
-            for situation, found_spread in tested.items():
-                places = [place for place, one in enumerate(situations[own]) if one is situation]
-                if places and found_spread is not None:
-                    part = rows if len(places) == len(rows) else rows[places]
-                    halves[start + np.array(places)] = found_spread[1].half_widths(part)
+            for code in np.unique(situations[own]).tolist():
+                spread = self.spread_of(SITUATIONS[code])
+                if spread is not None:
+                    places = np.flatnonzero(situations[own] == code)
+                    halves[start + places] = spread[1].half_widths(rows if len(places) == len(rows) else rows[places])
+                    held[start + places] = SITUATIONS.index(spread[0])
+
+        _spread_out(tell, range(0, count, _CHUNK))
         return Expected(seconds, halves, far, paced, held)
 
     def situation(self, question: Question) -> Situation:
         """Say what a question has in common with what was learned from."""
-        return self.situations([question])[0]
+        return SITUATIONS[int(self.situations(find_alike([question]))[0])]
 
-    def situations(self, questions: Sequence[Question]) -> list[Situation]:
-        """Say it of many: what was learned from is looked through once."""
+    def situations(self, asked: Alike) -> Array:
+        """Say it of many, (n,), as places in ``SITUATIONS``."""
+        import numpy as np
+
         known = {name: frozenset(words) for name, words in self.names.items()}
         latest = self.names["round"][-1]
-        of_device: dict[int, Situation | None] = {}
-        of_model: dict[tuple[str, str], Situation] = {}
-        later: dict[int, bool] = {}
-        found = []
-        for question in questions:
-            device, conditions, model = question.device, question.conditions, (question.workload, question.family)
-            if model not in of_model:
-                seen = Situation.UNSEEN_MODEL if question.family in known["family"] else Situation.UNSEEN_FAMILY
-                of_model[model] = Situation.KNOWN if question.workload in known["model"] else seen
-            if id(device) not in of_device:
-                kin = Situation.UNSEEN_DEVICE if device.vendor in known["vendor"] else Situation.UNSEEN_VENDOR
-                of_device[id(device)] = None if device.name in known["device"] else kin
-            if id(conditions) not in later:
-                later[id(conditions)] = round_of(conditions) > latest
-            one = of_device[id(device)]
-            if one is Situation.UNSEEN_DEVICE and of_model[model] is not Situation.KNOWN:
-                one = Situation.BOTH_UNSEEN
-            if one is None:
-                one = Situation.LATER if later[id(conditions)] else of_model[model]
-            found.append(one)
-        return found
+        code = {one: place for place, one in enumerate(SITUATIONS)}
+        of_model = np.array([
+            code[
+                Situation.KNOWN if name in known["model"]
+                else Situation.UNSEEN_MODEL if family in known["family"] else Situation.UNSEEN_FAMILY
+            ]
+            for name, family in asked.models
+        ], dtype=np.int8)[asked.of_model]  # fmt: skip
+        of_device = np.array([
+            NONE if one.name in known["device"]
+            else code[Situation.UNSEEN_DEVICE if one.vendor in known["vendor"] else Situation.UNSEEN_VENDOR]
+            for one in asked.devices
+        ], dtype=np.int8)[asked.of_device]  # fmt: skip
+        later = np.array([round_of(one) > latest for one in asked.conditions], dtype=bool)[asked.of_conditions]
+        found = np.where(later, np.int8(code[Situation.LATER]), of_model)
+        both = (of_device == code[Situation.UNSEEN_DEVICE]) & (of_model != code[Situation.KNOWN])
+        new = np.where(both, np.int8(code[Situation.BOTH_UNSEEN]), of_device)
+        return np.asarray(np.where(of_device == NONE, found, new), dtype=np.int8)
 
     def spread_of(self, situation: Situation) -> tuple[Situation, Spread] | None:
         """Return the tested errors for a situation: its own, else those of one that is no easier; None for neither."""
@@ -167,40 +242,39 @@ class GraphModel:
             arrays.update(spread.arrays(f"{one.value}_"))
         return Payload(meta, arrays)
 
-    def _refuse(self, question: Question) -> Abstention | None:
-        conditions = question.conditions
-        if question.metric not in METRICS:
-            return Abstention(question.metric, f"graphs foretell {' and '.join(METRICS)}, not {question.metric}")
-        if conditions.mode not in self.names["mode"]:
-            return Abstention(question.metric, f"nothing was learned of {conditions.mode}")
-        if conditions.devices != 1:
-            return Abstention(question.metric, f"one device is foretold, not {conditions.devices} together")
-        if arithmetic_of(question) not in self.names["precision"]:
-            known = ", ".join(self.names["precision"])
-            return Abstention(question.metric, f"nothing was learned of {arithmetic_of(question)}, only of {known}")
-        if conditions.engine not in self.names["engine"]:
-            known = ", ".join(self.names["engine"])
-            return Abstention(
-                question.metric, f"nothing was learned of the engine {conditions.engine}, only of {known}"
-            )
-        missing = why_not_described(question)
-        return None if missing is None else Abstention(question.metric, missing.reason, (missing.install_hint or "",))
-
-    def _answer(self, questions: Sequence[Question]) -> list[Answer]:
+    def _can_tell(self, asked: Alike) -> Array:
+        """Where a question can be told anything of, (n,): ``_refuse`` says why not."""
         import numpy as np
 
-        found = self.expect(questions)
-        reasons = (
-            f"time of its operations at the device's rates, times what {self.examples} timings showed beside it",
-        )
-        seconds, factors, far = found.seconds.tolist(), np.exp(found.halves).tolist(), found.far.tolist()
-        paced = found.paced.tolist()
-        return [
-            _paced(question)
-            if paced[place]
-            else _make_answer(question, seconds[place], factors[place], far[place], found.held[place], reasons)
-            for place, question in enumerate(questions)
-        ]
+        of_metric = np.array([one in METRICS for one in asked.metrics], dtype=bool)
+        of_graph = np.array([one is not None and does_something(one) for one in asked.graphs], dtype=bool)
+        pairs, of_pair = asked.pairs()
+        can = np.array([self._why_not(device, under) is None for device, under in pairs], dtype=bool)
+        return np.asarray(of_metric[asked.of_metric] & of_graph[asked.of_graph] & can[of_pair])
+
+    def _why_not(self, device: DeviceProfile, conditions: Conditions) -> str | Unavailable | None:
+        """Return why nothing is told of a device under conditions, whatever the model; None where it is."""
+        if conditions.mode not in self.names["mode"]:
+            return f"nothing was learned of {conditions.mode}"
+        if conditions.devices != 1:
+            return f"one device is foretold, not {conditions.devices} together"
+        arithmetic = arithmetic_of(device, conditions.precision)
+        if arithmetic not in self.names["precision"]:
+            return f"nothing was learned of {arithmetic}, only of {', '.join(self.names['precision'])}"
+        if conditions.engine not in self.names["engine"]:
+            known = ", ".join(self.names["engine"])
+            return f"nothing was learned of the engine {conditions.engine}, only of {known}"
+        return why_no_rates(device, conditions.precision)
+
+    def _refuse(self, question: Question) -> Abstention:
+        if question.metric not in METRICS:
+            return Abstention(question.metric, f"graphs foretell {' and '.join(METRICS)}, not {question.metric}")
+        why = self._why_not(question.device, question.conditions)
+        if isinstance(why, str):
+            return Abstention(question.metric, why)
+        missing = why_not_described(question)
+        assert missing is not None  # noqa: S101  (``_can_tell`` asks the same)
+        return Abstention(question.metric, missing.reason, (missing.install_hint or "",))
 
 
 def load_graph(payload: Payload) -> GraphModel:
@@ -228,33 +302,50 @@ def load_graph(payload: Payload) -> GraphModel:
         ) from error
 
 
+def _spread_out(work: Callable[[int], None], starts: range) -> None:
+    """Work on parts of many rows in as many threads as this process may use: numpy lets go of the lock meanwhile."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = min(len(starts), cores, _MOST_THREADS)
+    if threads < 2:  # noqa: PLR2004
+        for start in starts:
+            work(start)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(work, starts):
+            pass
+
+
+def _in_unit(asked: Alike, seconds: Array) -> Array:
+    """Times of calls in ns, or units of work a second, as each metric asks."""
+    import numpy as np
+
+    units = np.array([0.0 if one is None else one.units_per_call or float(one.batch) for one in asked.graphs])
+    is_time = np.array([one == METRICS[0] for one in asked.metrics], dtype=bool)[asked.of_metric]
+    return np.asarray(np.where(is_time, seconds * 1e9, units[asked.of_graph] / seconds))
+
+
+def _turn_down(question: Question, found: Expected, row: int) -> Abstention:
+    """Say why a number that could be told is not given."""
+    far, factor = float(found.far[row]), math.exp(min(float(found.halves[row, -1]), 700.0))
+    if found.paced[row]:
+        operations = question.graph.kernels if question.graph is not None else 0.0
+        reason = (
+            f"{operations:,.0f} operations take about as long to start as to compute on {question.device.name}: the "
+            f"host sets the pace, and nothing like it was learned from"
+        )
+    elif far > _MOST_OUTSIDE:
+        reason = f"{far:.0%} of what describes it lies far outside what was learned from"
+    elif found.held[row] == NONE:
+        reason = "no tested error says how far off it may be"
+    else:
+        reason = f"it could be off by a factor of {factor:.0f} ({SITUATIONS[found.held[row]]})"
+    return Abstention(question.metric, reason, (_measure(question),))
+
+
 def _make_answer(
-    question: Question, seconds: float, factors: Sequence[float], far: float, held: tuple[Situation, Spread] | None,
+    question: Question, value: float, intervals: Sequence[Interval], far: float, situation: Situation, spread: Spread,
     reasons: tuple[str, ...],
 ) -> Answer:  # fmt: skip
-    if far > _MOST_OUTSIDE:
-        return Abstention(
-            question.metric,
-            f"{far:.0%} of what describes it lies far outside what was learned from",
-            (_measure(question),),
-        )
-    if held is None:
-        return Abstention(question.metric, "no tested error says how far off it may be", (_measure(question),))
-    if _WIDEST < factors[-1] < math.inf:
-        reason = f"it could be off by a factor of {factors[-1]:.0f} ({held[0]})"
-        return Abstention(question.metric, reason, (_measure(question),))
-    graph = question.graph
-    assert graph is not None  # noqa: S101  (why_not_described has seen it)
-    units = graph.units_per_call or float(graph.batch)
-    value = seconds * 1e9 if question.metric == METRICS[0] else units / seconds
-    intervals = tuple(
-        [
-            Interval(level, value / factor, value * factor)
-            for level, factor in zip(LEVELS, factors, strict=True)
-            if factor < math.inf
-        ]
-    )
-    situation, spread = held
     flags = [f"{far:.0%} of what describes it lies outside what was learned from"] if far else []
     flags += [
         f"the device's {name} is {origin}" for name, origin in question.device.origin.items() if origin == "derated"
@@ -267,18 +358,9 @@ def _make_answer(
     if len(intervals) < len(LEVELS):
         flags.append(f"only {spread.groups} groups to calibrate on")
     return Prediction(
-        question.metric, value, _UNITS[question.metric], intervals, Layer.LEARNED,
+        question.metric, value, _UNITS[question.metric], tuple(intervals), Layer.LEARNED,
         reasons, (), situation, spread.n, spread.groups, flags=tuple(flags), would_change=(_measure(question),),
     )  # fmt: skip
-
-
-def _paced(question: Question) -> Abstention:
-    operations = question.graph.kernels if question.graph is not None else 0.0
-    reason = (
-        f"{operations:,.0f} operations take about as long to start as to compute on {question.device.name}: the host "
-        f"sets the pace, and nothing like it was learned from"
-    )
-    return Abstention(question.metric, reason, (_measure(question),))
 
 
 def _measure(question: Question) -> str:

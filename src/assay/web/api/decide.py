@@ -16,7 +16,7 @@ from pydantic import Field, StringConstraints
 from assay.analysis.ranking import read_prices
 from assay.core.errors import UnknownNameError
 from assay.core.words import Precision
-from assay.predict.answers import ask, read_metric
+from assay.predict.answers import ask_numbers, read_metric
 from assay.predict.matrix_rows import FORETOLD, matrix_rows
 from assay.recommend.capacity import Load, Margin
 from assay.recommend.choosing import LARGEST_LOAD, PRECISIONS, Wish, check_count, choose_device
@@ -229,7 +229,7 @@ def matrix(  # noqa: PLR0913  (as many conditions as a case has)
         count_all(asked.models)
         questions = make_questions(asked, store=store_of(request))
         estimator = _estimator_of(request)
-        rows = matrix_rows(questions, ask(estimator, questions), is_measured_only=not predicted)
+        rows = matrix_rows(questions, ask_numbers(estimator, questions), is_measured_only=not predicted)
         counts = {word: sum(row["provenance"] == word for row in rows) for word in ("measured", "predicted", None)}
         cells = [{field: row.get(field) for field in MatrixCellModel.model_fields} for row in rows]
         content = {
