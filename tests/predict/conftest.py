@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 
 from assay.core.errors import AssayError, UnknownNameError
 from assay.predict.base import DataUse, ExampleSource, Gathered, Payload, PredictorKind, predictors
+from assay.predict.model_file import ModelRecord, read_content, write_model
 from assay.predict.scores import SplitOutcome, score_groups, score_predictions
 from assay.predict.values import (
     Abstention,
@@ -130,3 +132,14 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> PredictorKind:
 @pytest.fixture
 def toy_question() -> Question:
     return make_question()
+
+
+@pytest.fixture
+def through_file() -> Callable[[Payload], Payload]:
+    """Write what was learned as a version is written, and read it back: a file takes less than memory does."""
+
+    def keep(payload: Payload) -> Payload:
+        record = ModelRecord("toy", datetime(2026, 1, 1, tzinfo=UTC), "0", payload)
+        return read_content(write_model(record)[0], "toy.predictor").payload
+
+    return keep

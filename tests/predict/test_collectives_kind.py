@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,9 @@ def ask(size: float | None, ranks: int, name: str = "nvidia-a100-sxm4-80gb", met
     return Question("all-reduce", "", find_profile(name), Conditions(devices=ranks, options=options), metric)
 
 
-def test_what_was_learned_answers_with_intervals_and_is_read_back_to_the_same() -> None:
+def test_what_was_learned_answers_with_intervals_and_is_read_back_to_the_same(
+    through_file: Callable[[Payload], Payload],
+) -> None:
     model = fit_collectives(make_timings(), 0)
     answer, refused, many = model.answer([ask(2.0**26, 8), ask(None, 8), ask(1e6, 16)])
     assert isinstance(answer, Prediction)
@@ -52,7 +55,7 @@ def test_what_was_learned_answers_with_intervals_and_is_read_back_to_the_same() 
     assert isinstance(refused, Abstention)
     assert isinstance(many, Abstention)
     assert "no network is known" in many.reason
-    again = load_collectives(model.payload())
+    again = load_collectives(through_file(model.payload()))
     assert again.answer([ask(1e6, 4)]) == model.answer([ask(1e6, 4)])
     with pytest.raises(AssayError, match="cannot be read"):
         load_collectives(Payload({"terms": {"nowhere": 1}}))

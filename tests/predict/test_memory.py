@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 import torch
 
 from assay.core.errors import AssayError, UnknownNameError, UnsupportedError
-from assay.predict.base import ExampleSource, Gathered
+from assay.predict.base import ExampleSource, Gathered, Payload
 from assay.predict.graphs import profile_workload
 from assay.predict.memory import (
     MemoryCorrection,
@@ -178,9 +179,9 @@ def test_three_measurements_teach_nothing() -> None:
     assert "untested" in estimate.flags[0]
 
 
-def test_the_kind_answers_and_survives_its_file() -> None:
+def test_the_kind_answers_and_survives_its_file(through_file: Callable[[Payload], Payload]) -> None:
     model = fit_memory(Gathered(made_examples(0.1), ()), 0)
-    again = load_memory(model.payload())
+    again = load_memory(through_file(model.payload()))
     questions = [ask(GRAPH), ask(None), ask(GRAPH, "latency_ns")]
     answers = model.answer(questions)
     assert again.answer(questions) == answers

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from assay.core.errors import AssayError
-from assay.predict.base import Gathered
+from assay.predict.base import Gathered, Payload
 from assay.predict.roofline import call_kind, fit_roofline, load_roofline, roof_ns, validate_roofline
 from assay.predict.values import (
     Abstention,
@@ -58,7 +59,9 @@ def test_the_roof_adds_up_the_longest_of_work_traffic_and_starting() -> None:
     assert call_kind(training) == "gpu fp16 training"
 
 
-def test_an_answer_is_the_roof_times_the_usual_share_with_tested_intervals() -> None:
+def test_an_answer_is_the_roof_times_the_usual_share_with_tested_intervals(
+    through_file: Callable[[Payload], Payload],
+) -> None:
     model = fit_roofline(Gathered(make_examples(), ()), 0)
     question = make_question(make_device("another", 2.0))
     (answer,) = model.answer([question])
@@ -69,7 +72,7 @@ def test_an_answer_is_the_roof_times_the_usual_share_with_tested_intervals() -> 
     (rate,) = model.answer([replace(question, metric="throughput_per_s")])
     assert isinstance(rate, Prediction)
     assert rate.value == pytest.approx(8 / answer.value * 1e9)
-    assert load_roofline(model.payload()).answer([question]) == [answer]
+    assert load_roofline(through_file(model.payload())).answer([question]) == [answer]
 
 
 def test_few_devices_leave_the_highest_level_open_and_say_so() -> None:

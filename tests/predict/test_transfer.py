@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -100,7 +101,9 @@ def test_probes_differ_in_make_up_and_are_the_same_for_a_seed() -> None:
     assert min(choose_probes(rows, leaning, 10, 3)) < 3  # three models that lean far are worth a probe
 
 
-def test_an_answer_names_where_the_model_was_measured(gathered: Gathered) -> None:
+def test_an_answer_names_where_the_model_was_measured(
+    gathered: Gathered, through_file: Callable[[Payload], Payload]
+) -> None:
     kept = [
         one for one in gathered.examples if not (one.groups["device"] == "device 3" and one.groups["model"] > "net/2")
     ]
@@ -113,8 +116,7 @@ def test_an_answer_names_where_the_model_was_measured(gathered: Gathered) -> Non
     assert "device 0" in answer.reasons[0]
     truth = next(one.value for one in gathered.examples if one.source == "row 3 77")
     assert answer.value == pytest.approx(truth, rel=0.15)
-    kept_payload = model.payload()
-    assert load_transfer(Payload(kept_payload.meta, kept_payload.arrays)).answer([asked]) == [answer]
+    assert load_transfer(through_file(model.payload())).answer([asked]) == [answer]
     (wanted,) = model.probes.values()
     assert len(set(wanted)) == 10
     assert answer.would_change == (f"measured on device 3: {', '.join(wanted)}",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,14 +71,16 @@ def test_intervals_need_enough_devices(model: KernelModel) -> None:
     assert 1 < model.widths()[0.5] <= model.widths()[0.8]
 
 
-def test_what_was_learned_is_kept_to_the_bit(model: KernelModel, gathered: Gathered) -> None:
+def test_what_was_learned_is_kept_to_the_bit(
+    model: KernelModel, gathered: Gathered, through_file: Callable[[Payload], Payload]
+) -> None:
     rates, some = rates_of(find_profile("l4")), table_of(gathered).kernels
-    again = load_kernels(model.payload())
+    again = load_kernels(through_file(model.payload()))
     assert (again.predict_ns(some, rates) == model.predict_ns(some, rates)).all()
     assert again.widths().keys() == model.widths().keys()
 
 
-@pytest.mark.parametrize("damage", ["constants linear", "forest bmm shape", "scores"])
+@pytest.mark.parametrize("damage", ["constants/linear", "forest/bmm/shape", "scores"])
 def test_what_is_not_sound_is_refused(model: KernelModel, damage: str) -> None:
     kept = model.payload()
     arrays = dict(kept.arrays)

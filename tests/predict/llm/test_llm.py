@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,7 +53,9 @@ def test_coefficients_are_found_and_never_negative(gathered: Gathered, step: np.
     assert told @ found == pytest.approx(truth, rel=0.02)
 
 
-def test_both_times_are_answered_with_intervals_and_read_back_to_the_same(model: LlmModel) -> None:
+def test_both_times_are_answered_with_intervals_and_read_back_to_the_same(
+    model: LlmModel, through_file: Callable[[Payload], Payload]
+) -> None:
     questions = [ask(), ask(metric=FIRST), ask(device="nvidia-h200-sxm5-141gb", users=64)]
     between, first, other = answers = model.answer(questions)
     for one in (between, first, other):
@@ -65,7 +68,7 @@ def test_both_times_are_answered_with_intervals_and_read_back_to_the_same(model:
     assert isinstance(between, Prediction)
     assert "MTP" in between.flags[0]
     assert between.reasons[0].startswith("law of ")
-    again = load_llm(model.payload())
+    again = load_llm(through_file(model.payload()))
     assert again.answer(questions) == answers
 
 

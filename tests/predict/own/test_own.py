@@ -6,7 +6,7 @@ The times here are computed, and none of them goes into a store.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -125,10 +125,11 @@ def test_one_machine_says_nothing_of_another(gathered: Gathered) -> None:
         assert "three machines" in answer.measure[0]
 
 
-def test_what_was_learned_reads_back_to_the_same_answers(gathered: Gathered) -> None:
+def test_what_was_learned_reads_back_to_the_same_answers(
+    gathered: Gathered, through_file: Callable[[Payload], Payload]
+) -> None:
     model = fit_own(gathered, 0)
-    kept = model.payload()
-    again = load_own(Payload(kept.meta, {name: np.array(values) for name, values in kept.arrays.items()}))
+    again = load_own(through_file(model.payload()))
     asked = [make_question(f"family{place:02}", 2, engine, 2) for place in range(4) for engine in _OF_ENGINE]
     assert model.answer(asked) == again.answer(asked)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pytest
 
 from assay.catalog.hardware.load import find_hardware
 from assay.core.errors import AssayError, UnknownNameError
-from assay.predict.base import ExampleSource, Gathered, predictors
+from assay.predict.base import ExampleSource, Gathered, Payload, predictors
 from assay.predict.power.boards import read_boards
 from assay.predict.power.kind import fit_power, load_power, validate_power
 from assay.predict.power.walls import (
@@ -84,9 +84,9 @@ def test_a_system_of_an_accelerator_never_seen(model: DomainModel) -> None:
         assert abs(answer.value / value_of(question) - 1) < 0.1
 
 
-def test_it_reads_back_to_the_same_answers(model: DomainModel) -> None:
+def test_it_reads_back_to_the_same_answers(model: DomainModel, through_file: Callable[[Payload], Payload]) -> None:
     questions = [make_question(30, "resnet"), make_question(2, "bert-99")]
-    assert load_power(model.payload()).answer(questions) == model.answer(questions)
+    assert load_power(through_file(model.payload())).answer(questions) == model.answer(questions)
 
 
 def test_held_out_accelerators_beside_the_sheets_alone() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -102,10 +103,12 @@ def test_what_it_cannot_know_is_abstained_from(model: ServingModel) -> None:
     assert "do not fit" in answers[3].reason  # type: ignore[union-attr]
 
 
-def test_what_was_learned_reads_back_alike_and_damage_is_told(model: ServingModel, gathered: Gathered) -> None:
+def test_what_was_learned_reads_back_alike_and_damage_is_told(
+    model: ServingModel, gathered: Gathered, through_file: Callable[[Payload], Payload]
+) -> None:
     payload = model.payload()
     asked = [one.question for one in gathered.examples[:20]]
-    assert load_serving(payload).answer(asked) == model.answer(asked)
+    assert load_serving(through_file(payload)).answer(asked) == model.answer(asked)
     short = {**payload.arrays, f"values/{FIRST}": payload.arrays[f"values/{FIRST}"][:-1]}
     for broken in (Payload({}, payload.arrays), Payload(payload.meta, {}), Payload(payload.meta, short)):
         with pytest.raises(AssayError, match="cannot be read"):

@@ -6,7 +6,7 @@ No number here was published by anybody.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -117,9 +117,9 @@ def test_a_later_round_is_told_from_earlier_ones_only(gathered: Gathered) -> Non
     assert outcome.own.mean_error < 0.1
 
 
-def test_it_reads_back_to_the_same_answers(model: DomainModel) -> None:
+def test_it_reads_back_to_the_same_answers(model: DomainModel, through_file: Callable[[Payload], Payload]) -> None:
     questions = [make_question(make_device(number), "bert-99") for number in (3, 50)]
-    assert load_system(model.payload()).answer(questions) == model.answer(questions)
+    assert load_system(through_file(model.payload())).answer(questions) == model.answer(questions)
 
 
 @pytest.mark.parametrize(

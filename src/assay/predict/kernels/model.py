@@ -88,9 +88,9 @@ class KernelModel:
         """Return constants, trees and errors as plain data."""
         import numpy as np
 
-        arrays: dict[str, Any] = {f"constants {name}": values for name, values in self.constants.items()}
+        arrays: dict[str, Any] = {f"constants/{name}": values for name, values in self.constants.items()}
         for name, forest in self.forests.items():
-            arrays |= forest.arrays(f"forest {name} ")
+            arrays |= forest.arrays(f"forest/{name}/")
         meta: dict[str, Any] = {"devices": list(self.devices), "rows": self.rows, "groups": 0}
         if self.calibration is not None:
             thin = self.calibration.thinned(_SCORES)
@@ -118,10 +118,10 @@ def load_kernels(payload: Payload) -> KernelModel:
 def _read(payload: Payload) -> KernelModel:
     import numpy as np
 
-    constants = {name: np.asarray(payload.arrays[f"constants {name}"], dtype=np.float64) for name in FAMILIES}
+    constants = {name: np.asarray(payload.arrays[f"constants/{name}"], dtype=np.float64) for name in FAMILIES}
     if any(len(values) != len(CONSTANTS[name in PRODUCTS]) for name, values in constants.items()):
         raise ValueError("a law has another number of constants")
-    forests = {name: read_forest(payload.arrays, f"forest {name} ") for name in FAMILIES}
+    forests = {name: read_forest(payload.arrays, f"forest/{name}/") for name in FAMILIES}
     if any(one.features != len(FEATURES[name in PRODUCTS]) for name, one in forests.items()):
         raise ValueError("trees are of other features")
     groups = int(payload.meta["groups"])
