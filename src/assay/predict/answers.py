@@ -23,7 +23,7 @@ COLUMNS = (
 METRIC_WORDS: Mapping[str, str] = {
     "latency": "latency_ns", "throughput": "throughput_per_s", "memory": "memory_peak_bytes",
     "power": "average_power_w", "ttft": "time_to_first_token_ns",
-    "tpot": "time_per_output_token_ns",
+    "tpot": "time_per_output_token_ns", "itl": "inter_token_latency_ns",
 }  # fmt: skip
 """Short words for metrics that people ask about."""
 

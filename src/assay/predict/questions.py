@@ -16,10 +16,13 @@ from assay.core.words import Mode, Precision
 from assay.predict.values import Conditions, DeviceProfile, GraphProfile, Question
 
 if TYPE_CHECKING:
+    from assay.predict.llm.shapes import LlmShape
     from assay.store import Store
 
 _MODES = (Mode.INFERENCE.value, Mode.TRAINING.value)
 _LARGEST_BATCH = 1 << 20
+_OF_TOKENS = ("time_to_first_token_ns", "time_per_output_token_ns", "inter_token_latency_ns")
+"""Metrics of a language model that is served: its shape is asked for, and no graph of one call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,8 @@ class Asked:
 def make_questions(asked: Asked, *, store: Store | None = None) -> list[Question]:
     """Cross everything that was asked. Raises UsageError, UnknownNameError, and what a model cannot be counted for.
 
-    A workload that a kind of predictor knows by its name (``mlperf/resnet``) has no graph.
+    A workload that a kind of predictor knows by its name (``mlperf/resnet``) has no graph; one whose tokens are waited
+    for has the shape of its decoder in its place.
     """
     from assay.predict.devices import find_profile
 
@@ -49,10 +53,11 @@ def make_questions(asked: Asked, *, store: Store | None = None) -> list[Question
     devices = [find_profile(name, store=store) for name in asked.devices]
     found = []
     for model in asked.models:
+        decoder = _find_decoder(asked, model)
         for batch in asked.batches:
-            graph = None if is_published(model) else find_graph(model, batch, asked.shape)
+            graph = None if decoder or is_published(model) else find_graph(model, batch, asked.shape)
             found += [
-                _question(asked, model, graph, device, engine, precision, batch)
+                _question(asked, model, graph, decoder, device, engine, precision, batch)
                 for device in devices
                 for engine in asked.engines
                 for precision in asked.precisions
@@ -83,18 +88,29 @@ def device_word(device: DeviceProfile) -> str:
     return words.get(device.vendor, "cuda:0")
 
 
+def _find_decoder(asked: Asked, model: str) -> LlmShape | None:
+    """What a language model weighs and moves, where its tokens are waited for; None of one known by its name alone."""
+    if asked.metric not in _OF_TOKENS:
+        return None
+    from assay.predict.llm.config_shape import decoder_of
+
+    return decoder_of(model)
+
+
 def _question(
-    asked: Asked, model: str, graph: GraphProfile | None, device: DeviceProfile, engine: str, precision: str, batch: int
-) -> Question:
+    asked: Asked, model: str, graph: GraphProfile | None, decoder: LlmShape | None, device: DeviceProfile, engine: str,
+    precision: str, batch: int,
+) -> Question:  # fmt: skip
     options = tuple(sorted((asked.options or {}).items()))
     conditions = Conditions(engine, precision, batch, asked.mode, asked.count, options)
     family = model.partition("/")[2] if graph is None else graph.family
-    return Question(model, family, device, conditions, asked.metric, graph)
+    return Question(model, family, device, conditions, asked.metric, graph, decoder)
 
 
 def _check(asked: Asked) -> None:
     # What was published names precisions that no engine here has (fp8, fp4): their kind of predictor knows which.
-    for precision in () if all(is_published(one) for one in asked.models) else asked.precisions:
+    of_others = asked.metric in _OF_TOKENS or all(is_published(one) for one in asked.models)
+    for precision in () if of_others else asked.precisions:
         try:
             Precision(precision)
         except ValueError:

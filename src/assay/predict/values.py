@@ -10,8 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from assay.core.case import Scalar
+
+if TYPE_CHECKING:
+    from assay.predict.llm.shapes import LlmShape
 
 LEVELS = (0.5, 0.8, 0.9)
 """Shares of outcomes that the intervals of a prediction are to hold."""
@@ -154,7 +158,8 @@ class Conditions:
 class Question:
     """One number asked for: ``metric`` of the registry (``latency_ns``, ``throughput_per_s``, ``average_power_w`` ...).
 
-    ``graph`` is that of one call at ``conditions.batch``, None where only the workload's name is known.
+    ``graph`` is that of one call at ``conditions.batch``, None where only the workload's name is known. ``decoder`` is
+    what a language model weighs and moves, where waiting for its tokens is asked about.
     """
 
     workload: str
@@ -163,6 +168,7 @@ class Question:
     conditions: Conditions
     metric: str = "latency_ns"
     graph: GraphProfile | None = None
+    decoder: LlmShape | None = None
 
 
 @dataclass(frozen=True, slots=True)

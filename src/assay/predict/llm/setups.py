@@ -78,11 +78,13 @@ def read_setup(question: Question) -> Setup | Unavailable:
     Those go before the conditions of the same name: ``backend`` before the engine, ``devices`` (of one replica) before
     the conditions' number. ``prefill_devices`` (of a worker) says that prompts are read on devices of their own.
     """
-    shape = find_shape(question.workload) if question.workload.startswith(PREFIX) else None
+    known = find_shape(question.workload) if question.workload.startswith(PREFIX) else None
+    shape = question.decoder or known
     if shape is None:
-        known = ", ".join(PREFIX + one.name for one in SHAPES)
+        names = ", ".join(PREFIX + one.name for one in SHAPES)
         return Unavailable(
-            f"{question.workload} is none of the language models whose shape is known", f"one of {known}"
+            f"{question.workload} is none of the language models whose shape is known",
+            f"a configuration of it, or one of {names}",
         )
     options = dict(question.conditions.options)
     missing = [f"{name} ({what})" for name, what in _NEEDED.items() if name not in options]

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 from assay.core.absence import Unavailable
 from assay.core.errors import AssayError
 from assay.predict.base import DataUse, ExampleSource, Gathered
+from assay.predict.llm.shapes import PREFIX
 from assay.predict.serving.model import ServingModel
 from assay.predict.serving.pilot import FOLDER, LICENCE, Llm, PilotData, Setup, read_pilot
 from assay.predict.serving.protocol import Curve
 from assay.predict.serving.terms import (
     BETWEEN,
+    ENGINE,
     FIRST,
     METRICS,
     WORDS,
@@ -38,7 +40,6 @@ if TYPE_CHECKING:
     Floats = NDArray[Any]
 
 FEWEST = 60
-PREFIX = "llm/"
 _NS_PER_MS = 1e6
 _FEWEST_GROUPS = 3
 
@@ -73,7 +74,7 @@ def ask(llm: Llm, setup: Setup, users: float, metric: str) -> Question:
         "cache_share": llm.cache_share,
     }  # fmt: skip
     conditions = Conditions(
-        "tgis", "fp16", mode="serving", devices=setup.devices, options=tuple(sorted(options.items()))
+        ENGINE, "fp16", mode="serving", devices=setup.devices, options=tuple(sorted(options.items()))
     )
     return Question(PREFIX + llm.name, llm.kind, setup.device, conditions, metric)
 

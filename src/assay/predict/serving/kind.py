@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from assay.predict.base import PredictorKind, predictors
+from assay.predict.llm.shapes import PREFIX
 from assay.predict.serving.fit import FEWEST, fit_serving, gather_serving
 from assay.predict.serving.model import load_serving
 from assay.predict.serving.terms import METRICS
@@ -23,5 +24,6 @@ predictors.add(
         validate=validate_serving,
         fewest=FEWEST,
         packages=("scipy",),
+        prefix=PREFIX,
     ),
 )

@@ -15,6 +15,7 @@ from assay.core.errors import AssayError
 from assay.predict.base import Payload
 from assay.predict.serving.terms import (
     COLUMNS,
+    ENGINE,
     FIRST,
     METRICS,
     WORDS,
@@ -39,6 +40,7 @@ _BORDER = 1.0
 """How far outside what was learned from a ratio may lie, in units of its column, before there is no answer."""
 _SAYS = "published latencies of replicas with about as much weight to read and room for users"
 _FLAG = "learned from one server software of 2023 (TGIS): another batches in another way"
+_OF_ENGINE = f"ask with --engine {ENGINE}"
 _FIRST_FLAG = "the wait for other users is in it, as it was measured under load"
 
 
@@ -92,23 +94,17 @@ class ServingModel:
         return Payload(meta, arrays)
 
     def _answer(self, question: Question) -> Answer:
-        metric, place = question.metric, question.device.name
-        if metric not in METRICS:
-            return Abstention(metric, f"{metric} is not what serving foretells, but {' and '.join(METRICS)}")
-        told = describe_replica(question)
-        if isinstance(told, Unavailable):
-            return Abstention(metric, told.reason)
-        if metric == FIRST and told.prompt_tokens is None:
-            return Abstention(metric, "the time to the first token needs the option prompt_tokens")
-        measure = (f"measure {question.workload} on {question.conditions.devices} x {place}",)
-        far = self._far(told)
-        if far:
-            return Abstention(metric, f"{far} lies outside all published replicas", measure)
+        metric, measure = question.metric, (_measure(question),)
+        told = self._tell(question)
+        if isinstance(told, Abstention):
+            return told
         situation = self.situation(told)
         held = self.calibrations[metric].get(situation)
         logs, sds = self.expect(metric, [told])
         sd = float(sds[0])
-        if held is None or sd > _WIDEST:
+        if held is None:
+            return Abstention(metric, f"no tested error says how far off it may be ({situation})", measure)
+        if sd > _WIDEST:
             return Abstention(metric, f"too far from all published replicas: {situation}, {math.exp(sd):.1f}x", measure)
         scale = (told.prompt_tokens or 1.0) if metric == FIRST else 1.0
         value = math.exp(float(logs[0])) * scale
@@ -130,6 +126,25 @@ class ServingModel:
             situation, held.n, held.groups, flags=tuple(flags), would_change=measure,
         )  # fmt: skip
 
+    def _tell(self, question: Question) -> Replica | Abstention:
+        """Return what a replica is told by, or why it is not for this predictor."""
+        metric = question.metric
+        if metric not in METRICS:
+            return Abstention(metric, f"{metric} is not what serving foretells, but {' and '.join(METRICS)}")
+        if metric == FIRST and question.conditions.engine != ENGINE:
+            return Abstention(metric, f"what a first token waits for was learned of {ENGINE} alone", (_OF_ENGINE,))
+        told = describe_replica(question)
+        if isinstance(told, Unavailable):
+            return Abstention(metric, told.reason)
+        if metric == FIRST and told.prompt_tokens is None:
+            return Abstention(metric, "the time to the first token needs the option isl: tokens of the prompt")
+        far = self._far(told)
+        return (
+            told
+            if far is None
+            else Abstention(metric, f"{far} lies outside all published replicas", (_measure(question),))
+        )
+
     def _far(self, told: Replica) -> str | None:
         """The first column that lies outside what was learned from by more than a border."""
         known = self.processes[FIRST].rows.columns
@@ -138,6 +153,10 @@ class ServingModel:
             if not column.min() - _BORDER <= told.columns[name] <= column.max() + _BORDER:
                 return f"{name} ({told.columns[name]:.1f}, published {column.min():.1f} to {column.max():.1f})"
         return None
+
+
+def _measure(question: Question) -> str:
+    return f"measure {question.workload} on {question.conditions.devices} x {question.device.name}"
 
 
 def _nearest(rows: Rows, told: Replica) -> int:

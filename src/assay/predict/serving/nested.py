@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from assay.predict.base import Gathered
+from assay.predict.llm.shapes import PREFIX
 from assay.predict.serving.choose import DRAWS, recommend_setup, tell_setups
-from assay.predict.serving.fit import PREFIX, fit_serving, list_examples
+from assay.predict.serving.fit import fit_serving, list_examples
 from assay.predict.serving.model import ServingModel
 from assay.predict.serving.near import (
     USERS,

@@ -2,7 +2,7 @@
 
 Hardware enters as ratios: bytes of weights over bandwidth, operations over rate, room for users. Which device it was is
 an effect drawn towards none, so that a new one gets that effect's variance and not its value. May import: core,
-predict.values, predict.system.process; numpy inside functions.
+predict.values, predict.llm.shapes, predict.system.process; numpy inside functions.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from assay.core.absence import Unavailable
+from assay.core.case import Scalar
+from assay.predict.llm.shapes import LlmShape
 from assay.predict.system.process import Rows, Term
-from assay.predict.values import Question
+from assay.predict.values import DeviceProfile, Question
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 FIRST, BETWEEN = "time_to_first_token_ns", "inter_token_latency_ns"
 METRICS = (FIRST, BETWEEN)
+ENGINE = "tgis"
+"""What served when it was measured: it puts requests together in a way of its own."""
 WORDS = ("model", "device", "flash", "decoder", "pair")
 COLUMNS = ("work", "read", "devices", "room", "users")
 _OPTIONS = ("users", "parameters", "layers", "is_encoder_decoder", "has_flash_attention")
@@ -36,6 +40,8 @@ _TOKENS = 200
 _WIDTHS = 12
 """Parameters of a transformer's layer over the square of its width: 4 of attention, 8 of the rest."""
 _PRECISIONS = ("fp16", "bf16")
+_CHIPS = ("A10", "A100", "H100", "T4", "V100")
+"""What was published names chips and no form of them: what a form has more of is in the ratios."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,7 @@ class Replica:
 
 def describe_replica(question: Question) -> Replica | Unavailable:
     """Tell a question by its ratios, or why that cannot be done."""
-    options = dict(question.conditions.options)
+    options = _shape_options(question.decoder) | dict(question.conditions.options)
     missing = [name for name in _OPTIONS if name not in options]
     if missing:
         return Unavailable(
@@ -66,19 +72,39 @@ def describe_replica(question: Question) -> Replica | Unavailable:
     if weights > memory:
         return Unavailable(f"{weights / 1e9:.0f} GB of weights do not fit into the {memory / 1e9:.0f} GB of the set-up")
     room = max(_USABLE * memory - weights, _LEAST_ROOM * memory)
-    width = math.sqrt(parameters / layers / _WIDTHS)
+    width = _width_of(parameters, layers)
     cache = 2 * _BYTES * layers * width * float(options.get("cache_share", 1.0)) * _TOKENS
     words = {
-        "model": question.workload, "device": device.name, "flash": str(bool(options["has_flash_attention"])),
+        "model": question.workload, "device": _chip_of(device), "flash": str(bool(options["has_flash_attention"])),
         "decoder": str(bool(options["is_encoder_decoder"])),
-        "pair": f"{question.workload} on {count} x {device.name}",
+        "pair": f"{question.workload} on {count} x {_chip_of(device)}",
     }  # fmt: skip
     columns = {
         "work": math.log(weights / rate / count), "read": math.log(weights / device.bandwidth_bytes_per_s / count),
         "devices": math.log(count), "room": math.log2(room / cache) / 2, "users": math.log2(users) / 2,
     }  # fmt: skip
-    tokens = options.get("prompt_tokens")
+    tokens = options.get("prompt_tokens", options.get("isl"))
     return Replica(words, columns, None if tokens is None else float(tokens))
+
+
+def _shape_options(decoder: LlmShape | None) -> dict[str, Scalar]:
+    """What the options say of a model, told by its shape: a decoder of today, so with attention in one kernel."""
+    if decoder is None:
+        return {}
+    kept = decoder.cache_numbers(_TOKENS) / _TOKENS
+    whole = 2 * decoder.layers * _width_of(decoder.parameters, decoder.layers)
+    return {
+        "parameters": decoder.parameters, "layers": decoder.layers, "is_encoder_decoder": False,
+        "has_flash_attention": True, "cache_share": kept / whole,
+    }  # fmt: skip
+
+
+def _chip_of(device: DeviceProfile) -> str:
+    return next((word for word in device.name.split() if word in _CHIPS), device.name)
+
+
+def _width_of(parameters: float, layers: float) -> float:
+    return math.sqrt(parameters / layers / _WIDTHS)
 
 
 def make_terms(metric: str) -> tuple[Term, ...]:
