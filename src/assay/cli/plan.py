@@ -33,7 +33,13 @@ def register(app: typer.Typer) -> None:
 
 def plan(  # noqa: PLR0913  (a command has as many options as people need)
     model: Annotated[str, typer.Option("--model", "-m", autocompletion=complete_model, help="What is to be served.")],
-    qps: Annotated[float, typer.Option("--qps", metavar="RATE", help="Load: units a second.")],
+    qps: Annotated[
+        float | None, typer.Option("--qps", metavar="RATE", help="Load: units a second.", show_default=False)
+    ] = None,
+    users: Annotated[
+        int | None,
+        typer.Option("--users", help="Load of a language model: texts at the same time.", show_default=False),
+    ] = None,
     on: Annotated[
         list[str] | None,
         typer.Option("--on", show_default=False, help="Devices, by commas. Default: all with a stored price, and cpu."),
@@ -50,6 +56,17 @@ def plan(  # noqa: PLR0913  (a command has as many options as people need)
     wait_share: Annotated[float, typer.Option("--wait-share", help="Share of units that wait no longer.")] = 0.9,
     most_busy: Annotated[float, typer.Option("--most-busy", help="Share of time that a device may work.")] = 0.8,
     confidence: Annotated[float, typer.Option("--confidence", help="How sure it is to be that the load is met.")] = 0.9,
+    max_ttft: Annotated[
+        str, typer.Option("--max-ttft", metavar="TIME", help="With --users: longest wait for a first token (median).")
+    ] = "5s",
+    isl: Annotated[int, typer.Option("--isl", min=1, help="With --users: tokens of a prompt.")] = 512,
+    max_itl: Annotated[
+        str, typer.Option("--max-itl", metavar="TIME", help="With --users: longest time between tokens (median).")
+    ] = "50ms",
+    devices: Annotated[
+        list[str] | None,
+        typer.Option("--devices", metavar="COUNTS", help="With --users: devices of one replica, by commas: 1,2,4."),
+    ] = None,
     price: Annotated[
         str | None,
         typer.Option("--price", metavar="LIST", help="USD an hour: l4=0.71,nvidia-t4=0.35.", show_default=False),
@@ -63,13 +80,29 @@ def plan(  # noqa: PLR0913  (a command has as many options as people need)
     For example:
 
       assay plan --model bert/base --qps 2000 --max-wait 20ms --on l4,t4,h100 --batch 8
+
+    Of a language model the users are told that are there at the same time, and what they may wait for:
+
+      assay plan --model llama/8b --users 200 --max-itl 50ms --on a10,t4,a100 --price a10=1.0,t4=0.5,a100=2.5
     """
     from assay.cli.decide import HardwareAsked, make_decision
     from assay.cli.flags import read_duration, split_values
+    from assay.core.errors import UsageError
     from assay.recommend.capacity import Load, Margin
     from assay.recommend.rows import plan_rows
 
     form = choose_form(as_json=as_json, as_csv=as_csv)
+    if (qps is None) == (users is None):
+        raise UsageError("A plan is for a load: give --qps (units a second), or --users (of a language model).")
+    if users is not None:
+        from assay.cli.plan_text import TextAsked, show_plan
+
+        told = TextAsked(
+            model, users, max_ttft, isl, max_itl, tuple(split_values(on)), tuple(split_values(devices)), price
+        )
+        show_plan(open_for_reading(store), told, form)
+        return
+    assert qps is not None  # noqa: S101  (one of the two is)
     asked = HardwareAsked(
         model, "throughput", tuple(split_values(on)), tuple(split_values(precision)), tuple(split_values(batch)),
         tuple(split_values(engine)), None, None, None, price,

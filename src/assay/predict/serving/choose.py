@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from assay.core.absence import Unavailable
+from assay.predict.llm.shapes import LlmShape
 from assay.predict.serving.fit import ask
 from assay.predict.serving.model import ServingModel
 from assay.predict.serving.near import USERS, draw_within, held_in_draws, learn_near, limits_of
@@ -41,24 +42,33 @@ class Recommendation:
 
 
 def choose_setup(
-    model: ServingModel, llm: Llm, setups: Sequence[Setup], demand: Demand, *, width: float = WIDTH, seed: int = 0
-) -> Recommendation | None:
+    model: ServingModel, llm: Llm | LlmShape, setups: Sequence[Setup], demand: Demand, *, width: float = WIDTH,
+    seed: int = 0,
+) -> Recommendation | None:  # fmt: skip
     """Choose set-up and replicas for a demand on a language model; None where no set-up holds its weights.
 
     Learns what is within the demand's limits first, which takes some seconds.
     """
+    return next(iter(rank_for(model, llm, setups, demand, width=width, seed=seed)), None)
+
+
+def rank_for(
+    model: ServingModel, llm: Llm | LlmShape, setups: Sequence[Setup], demand: Demand, *, width: float = WIDTH,
+    seed: int = 0,
+) -> list[Recommendation]:  # fmt: skip
+    """``choose_setup``, with all that it chose between, the most worth first."""
     names, told = tell_setups(llm, setups)
     if not names:
-        return None
+        return []
     first, between = (
         draw_within(learn_near(model, metric, limit_ms, width, seed), model, told, DRAWS, seed + place)
         for place, (metric, limit_ms) in enumerate(limits_of(demand).items())
     )
     price = {one.name: one.usd_h for one in setups}
-    return recommend_setup(names, held_in_draws(first, between), price, demand)
+    return rank_setups(names, held_in_draws(first, between), price, demand)
 
 
-def tell_setups(llm: Llm, setups: Sequence[Setup]) -> tuple[list[str], list[Replica]]:
+def tell_setups(llm: Llm | LlmShape, setups: Sequence[Setup]) -> tuple[list[str], list[Replica]]:
     """Return the set-ups that can be told of a model by name, and its replicas on them at each number of users."""
     told: list[Replica] = []
     names = []

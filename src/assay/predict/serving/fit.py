@@ -12,9 +12,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from assay.core.absence import Unavailable
+from assay.core.case import Scalar
 from assay.core.errors import AssayError
 from assay.predict.base import DataUse, ExampleSource, Gathered
-from assay.predict.llm.shapes import PREFIX
+from assay.predict.llm.shapes import PREFIX, LlmShape
 from assay.predict.serving.model import ServingModel
 from assay.predict.serving.pilot import FOLDER, LICENCE, Llm, PilotData, Setup, read_pilot
 from assay.predict.serving.protocol import Curve
@@ -66,17 +67,20 @@ def list_examples(data: PilotData, curves: Sequence[Curve]) -> Iterator[Example]
             yield Example(ask(llm, setup, users, BETWEEN), between * _NS_PER_MS, held, place)
 
 
-def ask(llm: Llm, setup: Setup, users: float, metric: str) -> Question:
+def ask(llm: Llm | LlmShape, setup: Setup, users: float, metric: str) -> Question:
     """The question for a latency of a replica, of a prompt of one token where it is the first's."""
-    options = {
-        "users": users, "parameters": llm.parameters, "layers": llm.layers, "prompt_tokens": 1,
-        "is_encoder_decoder": llm.is_encoder_decoder, "has_flash_attention": llm.has_flash_attention,
-        "cache_share": llm.cache_share,
-    }  # fmt: skip
+    options: dict[str, Scalar] = {"users": users, "prompt_tokens": 1}
+    if isinstance(llm, Llm):
+        options |= {
+            "parameters": llm.parameters, "layers": llm.layers, "is_encoder_decoder": llm.is_encoder_decoder,
+            "has_flash_attention": llm.has_flash_attention, "cache_share": llm.cache_share,
+        }  # fmt: skip
     conditions = Conditions(
         ENGINE, "fp16", mode="serving", devices=setup.devices, options=tuple(sorted(options.items()))
     )
-    return Question(PREFIX + llm.name, llm.kind, setup.device, conditions, metric)
+    if isinstance(llm, Llm):
+        return Question(PREFIX + llm.name, llm.kind, setup.device, conditions, metric)
+    return Question(llm.name, "decoder", setup.device, conditions, metric, decoder=llm)
 
 
 def fit_serving(gathered: Gathered, seed: int) -> ServingModel:
