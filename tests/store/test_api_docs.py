@@ -5,20 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import fields, replace
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pytest
 
 from assay.core.case import Case
 from assay.core.records import RunBundle
 from assay.store import Store
 from assay.store.selection import Selection
 
-if TYPE_CHECKING:
-    import pytest
-
 PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.skipif(find_spec("torch") is None, reason="graphs are counted with torch: pip install 'assay[torch]'")
 def test_the_examples_run(store: Store, make_bundle: Callable[..., RunBundle], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASSAY_STORE", store.location)
     bundle = make_bundle(cases=1)
@@ -30,6 +31,9 @@ def test_the_examples_run(store: Store, make_bundle: Callable[..., RunBundle], m
     assert namespace["medians"] == {("bert/base", "torch", 1): 1e6}
     assert namespace["slow"].to_pylist() == [{"workload": "bert/base", "engine": "torch", "ms": 1.0}]
     assert list(namespace["frame"]["workload"]) == ["bert/base"]
+    assert {option.question.device.name for option in namespace["decision"].ranked} == {
+        "NVIDIA L4", "NVIDIA Tesla T4", "NVIDIA A10",
+    }  # fmt: skip
 
 
 def test_every_field_is_explained() -> None:

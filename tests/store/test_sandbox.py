@@ -39,6 +39,15 @@ def test_reading_is_accepted(filled: Store, sql: str) -> None:
     assert filled.query_readonly(sql).num_rows > 0
 
 
+def test_question_marks_are_filled_as_in_trusted_sql(filled: Store) -> None:
+    sql = "SELECT DISTINCT workload FROM results WHERE workload = ? OR batch < ? ORDER BY 1"
+    for params in (["nothing", 1], ["nothing", 1_000]):
+        assert filled.query_readonly(sql, params).to_pylist() == filled.query(sql, params).to_pylist()
+    assert filled.query_readonly(sql, ["nothing", 1_000]).num_rows > 0
+    with pytest.raises(UsageError, match="failed"):
+        filled.query_readonly(sql, ["too few"])
+
+
 def test_show_tables_lists_the_views_and_nothing_else(filled: Store) -> None:
     names = filled.query_readonly("SHOW TABLES").column(0).to_pylist()
     assert sorted(names) == sorted([*TABLES, "latest", "metrics"])

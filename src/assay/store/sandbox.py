@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from assay.core.errors import UsageError, nearest_names
@@ -45,6 +45,7 @@ _SHOWN = 12
 def query_readonly(
     location: str,
     sql: str,
+    params: Sequence[object] = (),
     *,
     max_rows: int | None,
     timeout_s: float,
@@ -68,7 +69,7 @@ def query_readonly(
         connection.execute("SET lock_configuration = true")
         _check_statement(connection, sql)
         timer.start()
-        relation = connection.sql(sql)
+        relation = connection.sql(sql, params=list(params) or None)
         if relation is None:
             raise UsageError("The statement returns no rows.", hint=f"Accepted are {_ACCEPTED}.")
         return (relation if max_rows is None else relation.limit(max_rows)).to_arrow_table()

@@ -153,14 +153,16 @@ class Store:
         """Run trusted SQL over the views; ``params`` fill its question marks. Returns a ``pyarrow.Table``."""
         return fetch_arrow(self.location, sql, params, versions=self.versions)
 
-    def query_readonly(self, sql: str, *, max_rows: int | None = None, timeout_s: float = 60) -> Any:
-        """Run a person's SQL in a connection that can read this store and nothing else.
+    def query_readonly(
+        self, sql: str, params: Sequence[object] = (), *, max_rows: int | None = None, timeout_s: float = 60
+    ) -> Any:
+        """Run a person's SQL in a connection that can read this store and nothing else; ``params`` as in ``query``.
 
         Returns a ``pyarrow.Table`` of at most ``max_rows`` rows (ask for one more to see whether there are more).
         Raises UsageError with DuckDB's message.
         """
         return sandbox.query_readonly(
-            self.location, sql, max_rows=max_rows, timeout_s=timeout_s, versions=self.versions
+            self.location, sql, params, max_rows=max_rows, timeout_s=timeout_s, versions=self.versions
         )
 
     # ------------------------------------------------------------------ earlier states, copies, upkeep
