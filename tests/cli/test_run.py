@@ -268,22 +268,33 @@ def test_the_display_shows_cases_phases_and_the_time_left() -> None:
     assert "Ctrl-C keeps what is done" in shown
 
 
-def test_the_display_is_silent_where_nobody_watches() -> None:
+def test_a_log_gets_no_more_than_a_line_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     from rich.console import Console
 
+    from assay.cli import live as module
     from assay.cli.live import LiveRun
     from assay.core.case import Case
-    from assay.runner.execute import LaunchBegan
+    from assay.runner.execute import LaunchBegan, LaunchSaid
     from assay.runner.plan import PlannedCase
+    from assay.runner.protocol import PhaseBegan
     from assay.runner.schedule import ScheduledLaunch
     from assay.workloads.base import find_workload
 
     case = Case.make(workload="bert/tiny", engine="torch", device="cpu")
     planned = PlannedCase(case, find_workload("bert/tiny"), threads=1)
-    text = io.StringIO()
+    text, now, scheduled = io.StringIO(), [0.0], ScheduledLaunch(planned, 0)
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
     with LiveRun(Console(file=text), [planned], title="mine", expected_launch_s=5.0) as live:
-        live(LaunchBegan(ScheduledLaunch(planned, 0), 1, 1))
-    assert text.getvalue() == ""
+        live(LaunchBegan(scheduled, 1, 2))
+        assert text.getvalue() == ""  # what is over within a minute says nothing
+        now[0] = 61.0
+        live(LaunchSaid(scheduled, PhaseBegan("load")))
+        live(LaunchSaid(scheduled, PhaseBegan("compile")))
+        now[0] = 122.0
+        live(LaunchSaid(scheduled, PhaseBegan("warm up")))
+    first, second = text.getvalue().splitlines()
+    assert first == "0/2 launches · 1 min 01 s · about 10 s left · bert/tiny torch cpu fp32 b1: load"
+    assert second.endswith("b1: warm up")
 
 
 # --- reading flags --------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """What a person sees while a run goes on: cases, launches, the live median, the time left.
 
-On stderr, and only on a terminal.
+On stderr: drawn on a terminal; elsewhere (a log of CI) a line a minute, so that a run of an hour does not look dead.
 
 It draws when something happens, or once a second: the supervisor must leave the processor to the worker.
 """
@@ -30,12 +30,14 @@ if TYPE_CHECKING:
     from assay.runner.plan import PlannedCase
 
 _DRAW_EVERY_S = 0.9
+_SAY_EVERY_S = 60.0
+"""Where nothing can be drawn over."""
 _FRAME_LINES = 6  # title, header, rules, progress line
 _BAR_WIDTH = 24
 
 
 class LiveRun:
-    """A context manager that listens to a run and draws it; does nothing where ``console`` is no terminal."""
+    """Listens to a run and draws it, as a context manager; where ``console`` is no terminal it says a line a minute."""
 
     def __init__(self, console: Console, cases: Sequence[PlannedCase], *, title: str, expected_launch_s: float) -> None:
         self._console = console
@@ -44,6 +46,7 @@ class LiveRun:
         self._launch_s = [expected_launch_s]
         self._begin = time.monotonic()
         self._drawn = 0.0
+        self._said = self._begin
         self._done, self._total = 0, 0
         self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
 
@@ -60,8 +63,6 @@ class LiveRun:
 
     def __call__(self, event: Event) -> None:
         """Take in one event of the run."""
-        if self._live is None:
-            return
         planned = event.planned if isinstance(event, Preparing) else event.scheduled.planned
         row = self._rows[planned.case.case_id]
         urgent = True
@@ -83,7 +84,24 @@ class LiveRun:
                 row.activity, row.result = "", result
             case _:
                 urgent = False
-        self._draw(urgent=urgent)
+        if self._live is None:
+            self._say(row)
+        else:
+            self._draw(urgent=urgent)
+
+    def _say(self, row: _Row) -> None:
+        now = time.monotonic()
+        if now - self._said < _SAY_EVERY_S:
+            return
+        self._said = now
+        spent, left = format_elapsed(now - self._begin), format_elapsed(self._left_s())
+        doing = f"{row.label}: {row.activity}" if row.activity else row.label
+        self._console.print(
+            f"{self._done}/{self._total} launches · {spent} · about {left} left · {doing}", soft_wrap=True
+        )
+
+    def _left_s(self) -> float:
+        return (self._total - self._done) * (sum(self._launch_s) / len(self._launch_s))
 
     def _draw(self, *, urgent: bool) -> None:
         now = time.monotonic()
@@ -115,9 +133,8 @@ class LiveRun:
         share = self._done / self._total if self._total else 0.0
         filled = round(_BAR_WIDTH * share)
         bar = "━" * filled + "╌" * (_BAR_WIDTH - filled)
-        left_s = (self._total - self._done) * (sum(self._launch_s) / len(self._launch_s))
-        spent = format_elapsed(now - self._begin)
-        text = f"{bar} {self._done}/{self._total} launches · {spent} · about {format_elapsed(left_s)} left"
+        spent, left = format_elapsed(now - self._begin), format_elapsed(self._left_s())
+        text = f"{bar} {self._done}/{self._total} launches · {spent} · about {left} left"
         return Text(text + " · Ctrl-C keeps what is done", style="dim")
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,7 +21,14 @@ from assay.cli.output import (
     print_json,
 )
 
-COLUMNS = ("device", "workload", "precision", "batch", "engine", "value", "p_changes", "spread_factor", "command")
+if TYPE_CHECKING:
+    from assay.recommend.decision import Decision
+
+COLUMNS = (
+    "device", "devices", "workload", "precision", "batch", "engine", "strategy", "value", "p_changes", "spread_factor",
+    "error_now", "error_then", "command", "note",
+)  # fmt: skip
+_MOST_PROBES = 10
 
 
 def register(app: typer.Typer) -> None:
@@ -48,6 +56,16 @@ def suggest(  # noqa: PLR0913  (a command has as many options as people need)
         str | None,
         typer.Option("--price", metavar="LIST", help="USD an hour: l4=0.71,nvidia-t4=0.35.", show_default=False),
     ] = None,
+    devices: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--devices",
+            metavar="COUNTS",
+            help="How many of each device may be chosen, by commas: 1,2,4,8.",
+            show_default=False,
+        ),
+    ] = None,
+    mode: Annotated[str, typer.Option("--mode", help="inference, or training.")] = "inference",
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Most to print.")] = 5,
     store: StoreOption = None,
     as_json: JsonOption = False,
@@ -61,35 +79,61 @@ def suggest(  # noqa: PLR0913  (a command has as many options as people need)
     """
     from assay.cli.decide import HardwareAsked, make_decision
     from assay.cli.flags import split_values
+    from assay.predict.layers import open_estimator
     from assay.recommend.suggest import describe, suggest_measurements
+    from assay.recommend.suggest_probes import describe_probes, suggest_probes
 
     form = choose_form(as_json=as_json, as_csv=as_csv)
     asked = HardwareAsked(
         model, objective, tuple(split_values(on)), tuple(split_values(precision)), tuple(split_values(batch)),
-        tuple(split_values(engine)), max_latency, None, None, price,
+        tuple(split_values(engine)), max_latency, None, None, price, tuple(split_values(devices)), mode=mode,
     )  # fmt: skip
-    decision = make_decision(open_for_reading(store), asked)
+    opened = open_for_reading(store)
+    decision = make_decision(opened, asked)
     rows = describe(suggest_measurements(decision))[:limit]
+    probes = describe_probes(suggest_probes(decision, open_estimator(opened, kinds=("transfer",))))
     if form is Form.JSON:
-        print_json(rows)
+        print_json({"suggestions": rows, "probes": probes})
         return
     if form is Form.CSV:
-        print_csv(rows, COLUMNS)
+        print_csv([*rows, *probes], COLUMNS)
         return
-    console = make_console()
-    if not rows:
+    if rows:
+        _print(rows, decision)
+    else:
         said = "Nothing to measure would change the choice" if decision.ranked else "Nothing is known to choose between"
-        console.print(f"{said}: see assay recommend --model {model}", soft_wrap=True)
-        return
+        make_console().print(f"{said}: see assay recommend --model {model}", soft_wrap=True)
+    _print_probes(probes)
+
+
+def _print(rows: Sequence[Mapping[str, Any]], decision: Decision) -> None:
+    console = make_console()
     table = new_table()
     for name in ("measure on", "spares", "changes the choice", "may be off by"):
         table.add_column(name, justify="left" if name == "measure on" else "right")
     table.add_column("with")
     for row in rows:
+        many = row["device"] if row["devices"] == 1 else f"{row['devices']} × {row['device']}"
         table.add_row(
-            str(row["device"]), f"{row['value']:.1%}", f"{row['p_changes']:.0%}", f"x{row['spread_factor']:.2f}",
-            str(row["command"]),
+            many, f"{row['value']:.1%}", f"{row['p_changes']:.0%}", f"x{row['spread_factor']:.2f}",
+            row["command"] or row["note"],
         )  # fmt: skip
     console.print(table)
     first = decision.ranked[0]
-    console.print(f"the choice now: {first.question.device.name}, the best with {first.p_best:.0%}", style="dim")
+    console.print(f"the choice now: {first.label}, the best with {first.p_best:.0%}", style="dim")
+
+
+def _print_probes(probes: Sequence[Mapping[str, Any]]) -> None:
+    """What to measure on a device that is foretold by others, so that everything else on it gets surer."""
+    console = make_console()
+    for device in dict.fromkeys(row["device"] for row in probes):
+        own = [row for row in probes if row["device"] == device][:_MOST_PROBES]
+        now, then = own[0]["error_now"], own[0]["error_then"]
+        gain = (
+            ""
+            if now is None or then is None
+            else f" (mean error of held-out devices: {now:.1%} without, {then:.1%} with)"
+        )
+        console.print(f"to foretell any other model on {device}, measure these there{gain}:", soft_wrap=True)
+        for row in own:
+            console.print(f"  {row['command'] or row['note']}", soft_wrap=True)

@@ -11,9 +11,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from assay.core.words import Mode
+from assay.predict.strategy_memory import Strategy
 from assay.recommend.decision import Decision, Option
 
 _DRAWS = 4000
+_ALONE = (Strategy.SINGLE, Strategy.REPLICAS)
+_RUN_AS = {
+    Strategy.DDP: "ddp", Strategy.FSDP: "fsdp2", Strategy.TENSOR: "tensor", Strategy.PIPELINE: "pipeline",
+}  # fmt: skip
+"""What `assay run` calls them."""
+_BY_A_SERVER = "assay runs inference on one device: measure {count} with a server of yours, then assay import"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +29,22 @@ class Suggestion:
     """One measurement worth making.
 
     ``value`` is the share of the objective that knowing it is expected to spare, ``p_changes`` the probability that the
-    choice changes; ``command`` is what to run on that device. ``spread_factor`` is what its number may be off by,
-    either way, at one standard deviation.
+    choice changes; ``command`` is what to run on that device, or those devices: None where assay cannot measure it,
+    and ``note`` says what can. ``spread_factor`` is what its number may be off by, either way, at one standard
+    deviation.
     """
 
     option: Option
     value: float
     p_changes: float
     spread_factor: float
-    command: str
+    command: str | None
+    note: str | None = None
+
+    @property
+    def devices(self) -> int:
+        """How many of the device are measured together."""
+        return 1 if self.option.strategy in _ALONE else self.option.devices
 
 
 def suggest_measurements(decision: Decision, *, seed: int = 0) -> list[Suggestion]:
@@ -54,15 +69,32 @@ def suggest_measurements(decision: Decision, *, seed: int = 0) -> list[Suggestio
         outcomes = np.exp(middles[place] + spreads[place] * draws)
         value = float(means[now] - np.minimum(outcomes, rest).mean()) / float(means[now])
         changes = float((outcomes > rest).mean()) if place == now else float((outcomes < rest).mean())
-        found.append(Suggestion(one, max(0.0, value), changes, math.exp(one.spread), _command(one)))
-    return sorted((one for one in found if one.value > 0), key=lambda one: -one.value)
+        command = command_for(one)
+        note = None if command else _BY_A_SERVER.format(count=one.devices)
+        found.append(Suggestion(one, max(0.0, value), changes, math.exp(one.spread), command, note))
+    # Devices that know nothing of each other are measured as one alone: the most valuable stands for all of them.
+    best: dict[tuple[str, int, str | None], Suggestion] = {}
+    for wanted in sorted((one for one in found if one.value > 0), key=lambda one: -one.value):
+        best.setdefault((wanted.option.question.device.name, wanted.devices, wanted.command), wanted)
+    return list(best.values())
 
 
-def _command(one: Option) -> str:
-    question = one.question
-    conditions = question.conditions
-    words = ["assay run", f"--model {question.workload}", f"--batch {conditions.batch}"]
+def command_for(one: Option) -> str | None:
+    """Return what measures an option: on several devices a training is run by as many ranks.
+
+    Devices that know nothing of each other are as good as one. None for inference that devices share, which assay does
+    not run.
+    """
+    conditions = one.question.conditions
+    words = ["assay run", f"--model {one.question.workload}", f"--batch {conditions.batch}"]
     words += [f"--precision {conditions.precision}", f"--engine {conditions.engine}"]
+    is_training = conditions.mode == Mode.TRAINING.value
+    if is_training:
+        words.append("--mode training")
+    if one.devices > 1 and one.strategy not in _ALONE:
+        if not is_training:
+            return None
+        words.append(f"--option ranks={one.devices} --option strategy={_RUN_AS[one.strategy]}")
     return " ".join(words)
 
 
@@ -73,7 +105,8 @@ def describe(found: Sequence[Suggestion]) -> list[dict[str, object]]:
             "device": one.option.question.device.name, "workload": one.option.question.workload,
             "precision": one.option.question.conditions.precision, "batch": one.option.question.conditions.batch,
             "engine": one.option.question.conditions.engine, "value": one.value, "p_changes": one.p_changes,
-            "spread_factor": one.spread_factor, "command": one.command,
+            "spread_factor": one.spread_factor, "command": one.command, "devices": one.devices,
+            "strategy": one.option.strategy.value, "note": one.note,
         }
         for one in found
     ]  # fmt: skip

@@ -290,7 +290,7 @@ def _suggestions(found: Decision) -> Table | None:
             Cell(one.value, Provenance.PREDICTED),
             Cell(one.p_changes, Provenance.PREDICTED),
             Cell(one.spread_factor, Provenance.PREDICTED),
-            Cell(one.command),
+            Cell(one.command or one.note),
         )
         for one in suggested
     )

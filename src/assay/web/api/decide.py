@@ -24,6 +24,7 @@ from assay.recommend.decision import Limits, Objective, candidates
 from assay.recommend.fleets import MOST_DEVICES
 from assay.recommend.rows import describe_abstained, describe_decision, plan_rows
 from assay.recommend.suggest import describe, suggest_measurements
+from assay.recommend.suggest_probes import describe_probes, suggest_probes
 from assay.web.api.decide_models import (
     DecisionModel,
     MatrixCellModel,
@@ -154,8 +155,10 @@ def suggest(
     """The measurements that would most likely change the choice of `/recommend/model`, or spare most regret."""
 
     def build() -> SuggestionsModel:
-        rows = describe(suggest_measurements(_choose(request, wish, wish.limits)))[:limit]
-        return SuggestionsModel.model_validate(_finite({"suggestions": rows}))
+        found = _choose(request, wish, wish.limits)
+        rows = describe(suggest_measurements(found))[:limit]
+        probes = describe_probes(suggest_probes(found, _estimator_of(request)))
+        return SuggestionsModel.model_validate(_finite({"suggestions": rows, "probes": probes}))
 
     return answer(request, build, is_tagged=False)
 

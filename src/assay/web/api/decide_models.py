@@ -102,13 +102,32 @@ class SuggestionModel(Model):
     value: float | None = Field(description="Share of the objective that knowing it is expected to spare.")
     p_changes: float = Field(description="Probability that the choice changes.")
     spread_factor: float | None = Field(description="What its number may be off by either way, at one sigma.")
-    command: str = Field(description="What to run on that device.")
+    command: str | None = Field(description="What to run there; null where assay cannot measure it.")
+    devices: int = Field(1, description="How many of the device together.")
+    strategy: str = Field("single", description="How they share the work.")
+    note: str | None = Field(None, description="What can measure it, where assay cannot.")
+
+
+class ProbeModel(Model):
+    """One model to measure on a device that others foretell: everything else on it gets surer."""
+
+    device: str
+    workload: str
+    shape: dict[str, int]
+    precision: str
+    batch: int
+    engine: str
+    error_now: float | None = Field(description="Mean error (a share) of held-out devices without probes.")
+    error_then: float | None = Field(description="The same with ten.")
+    command: str | None = Field(description="What to run there; null where assay has no such model.")
+    note: str | None = None
 
 
 class SuggestionsModel(Model):
     """What to measure next, most valuable first; none where the choice stands whatever they turn out."""
 
     suggestions: list[SuggestionModel]
+    probes: list[ProbeModel] = Field([], description="Of devices that are foretold by others.")
 
 
 class CapacityModel(Model):
