@@ -271,7 +271,6 @@ def test_the_display_shows_cases_phases_and_the_time_left() -> None:
 def test_a_log_gets_no_more_than_a_line_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     from rich.console import Console
 
-    from assay.cli import live as module
     from assay.cli.live import LiveRun
     from assay.core.case import Case
     from assay.runner.execute import LaunchBegan, LaunchSaid
@@ -283,7 +282,7 @@ def test_a_log_gets_no_more_than_a_line_a_minute(monkeypatch: pytest.MonkeyPatch
     case = Case.make(workload="bert/tiny", engine="torch", device="cpu")
     planned = PlannedCase(case, find_workload("bert/tiny"), threads=1)
     text, now, scheduled = io.StringIO(), [0.0], ScheduledLaunch(planned, 0)
-    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("assay.cli.live.time.monotonic", lambda: now[0])
     with LiveRun(Console(file=text), [planned], title="mine", expected_launch_s=5.0) as live:
         live(LaunchBegan(scheduled, 1, 2))
         assert text.getvalue() == ""  # what is over within a minute says nothing

@@ -349,3 +349,15 @@ def test_the_hub_s_library_reads_a_folder(tmp_path: Path, monkeypatch: pytest.Mo
         open_reference(f"hub:{folder}?test=validation")
     with pytest.raises(WorkloadError, match=r"could not be loaded.*stand-in"):
         open_reference("hub:nobody/no-such-data-8391")
+
+
+def test_a_package_in_use_is_not_taken_for_a_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import colorsys  # noqa: F401  (in use, as a package of the trainer would be)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "colorsys.py").write_text("def make(request): return None\n")
+    with pytest.raises(
+        WorkloadError, match="'python:colorsys:make' cannot be imported: 'colorsys' is a package in use"
+    ):
+        open_reference("python:colorsys:make")

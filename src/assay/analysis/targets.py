@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
+from assay.analysis.ratio_width import half_width
 from assay.catalog.targets import LARGEST, SAVING, SPEEDUP, Bound, Target
 from assay.core.display import Displayed
-from assay.core.records import MetricValue, ResultRecord
+from assay.core.records import ResultRecord
 from assay.core.words import Provenance, Status, Verdict
 
 GRADES = (("A", 95.0), ("B", 85.0), ("C", 70.0), ("D", 50.0), ("E", 0.0))
@@ -230,7 +231,7 @@ def _judge_speedup(target: Target, bound: Bound, new: ResultRecord, old: ResultR
     if reason is not None or fast is None or slow is None or not fast.value or not slow.value:
         return Outcome(*place, Met.UNKNOWN, result_ids=ids, reason=reason)
     value = slow.value / fast.value
-    half = _half_width(fast, slow)
+    half = half_width(fast, slow)
     lo, hi = (None, None) if half is None else (value * math.exp(-half), value * math.exp(half))
     met = Met.PASS if bound.holds(value) else Met.FAIL
     return Outcome(*place, met, new.provenance, ids, value, lo, hi, is_close=_straddles(bound.bound, lo, hi))
@@ -257,16 +258,6 @@ def _incomparable(new: ResultRecord, old: ResultRecord) -> str | None:
     if reason is None and new.provenance is not old.provenance:
         return f"one is {new.provenance}, the other {old.provenance}"
     return reason
-
-
-def _half_width(*sides: MetricValue) -> float | None:
-    """Half of the width of the ratio's interval on the log scale: those of the sides, which are independent."""
-    halves = []
-    for side in sides:
-        if not side.ci_lo or not side.ci_hi:
-            return None
-        halves.append(math.log(side.ci_hi / side.ci_lo) / 2)
-    return math.hypot(*halves)
 
 
 def _has(results: Sequence[ResultRecord], field: str, word: str) -> bool:

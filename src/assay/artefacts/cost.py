@@ -35,13 +35,13 @@ def request_cost(workload: Workload, case: Case, *, scope: str) -> ArtefactReque
     return request_artefact(COST, workload, batch=case.batch, shape=shape, seed=_SEED, options=options)
 
 
-def read_cost(folder: Path) -> Cost:
+def read_cost(folder: Path, name: str = _FILE) -> Cost:
     """Return the cost that a folder of the cache holds, in fp32; `Cost.with_sizes` gives other precisions.
 
     Raises AssayError where the file is not what the recipe writes.
     """
     try:
-        return Cost.from_dict(json.loads((folder / _FILE).read_text(encoding="utf-8")))
+        return Cost.from_dict(json.loads((folder / name).read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise AssayError(
             f"The cost in {folder} cannot be read: {type(error).__name__}: {error}.",

@@ -83,17 +83,9 @@ def complete_subject(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def read_last_check(store: Store) -> list[FindingRecord]:
     """Return the findings of the newest check, in the order in which they were listed. Raises StoreError."""
-    from assay.store.query import fetch_rows
-    from assay.store.schema import FINDINGS
+    from assay.report.histories import read_last_findings
 
-    rows = fetch_rows(
-        store.location,
-        "SELECT check_id FROM findings ORDER BY created_at DESC, finding_id DESC LIMIT 1",
-        tables=[FINDINGS],
-        versions=store.versions,
-    )
-    found = store.findings(check_id=rows[0]["check_id"]) if rows else []
-    return sorted(found, key=lambda one: one.finding_id)
+    return sorted(read_last_findings(store), key=lambda one: one.finding_id)
 
 
 def read_labels(store: Store, ids: Sequence[str]) -> dict[str, str]:

@@ -9,9 +9,10 @@ from assay import __version__
 from assay.core.errors import UsageError
 from assay.mirrors.connection import Connection, MirrorError
 from assay.mirrors.shape import Field, Table
-from assay.mirrors.statements import columns, literal, name
+from assay.mirrors.statements import columns, name
 from assay.mirrors.tables import SCHEMA_VERSION, TABLES
 from assay.mirrors.views import VIEWS
+from assay.store.view_sql import quote
 
 INFO = "mirror_info"
 STATE = "mirror_state"
@@ -98,7 +99,7 @@ def create_schema(connection: Connection, schema: str) -> None:
         connection.execute(f"CREATE SCHEMA {name(schema)}")
         connection.execute(
             f"COMMENT ON SCHEMA {name(schema)} IS "
-            + literal("A mirror of a store of assay, made by `assay store mirror`. Changes made here are not kept.")
+            + quote("A mirror of a store of assay, made by `assay store mirror`. Changes made here are not kept.")
         )
     # One block is one journey to the server; the statements are some hundreds.
     connection.execute(f"DO {_QUOTES} BEGIN {'; '.join(statements(schema))}; END {_QUOTES}")
@@ -173,13 +174,13 @@ def statements(schema: str) -> list[str]:
         where = f"{name(schema)}.{table_name}"
         listed = ", ".join(f"{name(field)} {kind.format(name(schema))}" for field, (kind, _) in fields.items())
         made.append(f"CREATE TABLE {where} ({listed})")
-        made.append(f"COMMENT ON TABLE {where} IS {literal(comment)}")
-        made += [f"COMMENT ON COLUMN {where}.{name(field)} IS {literal(text)}" for field, (_, text) in fields.items()]
+        made.append(f"COMMENT ON TABLE {where} IS {quote(comment)}")
+        made += [f"COMMENT ON COLUMN {where}.{name(field)} IS {quote(text)}" for field, (_, text) in fields.items()]
     for view_name, view in VIEWS.items():
         where = f"{name(schema)}.{view_name}"
         made.append(f"CREATE VIEW {where} AS {view.sql.format(schema=name(schema))}")
-        made.append(f"COMMENT ON VIEW {where} IS {literal(view.comment)}")
-        made += [f"COMMENT ON COLUMN {where}.{name(field)} IS {literal(text)}" for field, text in view.comments.items()]
+        made.append(f"COMMENT ON VIEW {where} IS {quote(view.comment)}")
+        made += [f"COMMENT ON COLUMN {where}.{name(field)} IS {quote(text)}" for field, text in view.comments.items()]
     return made
 
 
@@ -195,8 +196,8 @@ def _table(table: Table, schema: str) -> list[str]:
         )
     made = [f"CREATE TABLE {where} ({', '.join(parts)})"]
     made += [f"CREATE INDEX ON {where} ({index})" for index in table.indexes]
-    made.append(f"COMMENT ON TABLE {where} IS {literal(table.comment)}")
-    made += [f"COMMENT ON COLUMN {where}.{name(field.name)} IS {literal(describe(field))}" for field in table.fields]
+    made.append(f"COMMENT ON TABLE {where} IS {quote(table.comment)}")
+    made += [f"COMMENT ON COLUMN {where}.{name(field.name)} IS {quote(describe(field))}" for field in table.fields]
     return made
 
 
@@ -210,7 +211,7 @@ def _column(field: Field) -> str:
     if field.required:
         text += " NOT NULL"
     if field.words:
-        text += f" CHECK ({name(field.name)} IN ({', '.join(literal(word) for word in field.words)}))"
+        text += f" CHECK ({name(field.name)} IN ({', '.join(quote(word) for word in field.words)}))"
     return text
 
 

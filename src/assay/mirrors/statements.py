@@ -19,11 +19,6 @@ def name(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
 
 
-def literal(text: str) -> str:
-    """Quote a text; for comments and closed vocabularies, which are ours."""
-    return "'" + text.replace("'", "''") + "'"
-
-
 def columns(fields: Iterable[str], prefix: str = "") -> str:
     """List columns."""
     return ", ".join(prefix + name(field) for field in fields)

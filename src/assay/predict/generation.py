@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from assay.artefacts.base import BuildRequest, Recipe, recipes, request_artefact
 from assay.artefacts.cache import cache_location, make_artefact
-from assay.core.errors import AssayError, UnsupportedError
+from assay.artefacts.cost import read_cost
+from assay.core.errors import UnsupportedError
 from assay.predict.graphs import from_cost, is_kept, profile_at, resolve_for_count, stamp_of
 from assay.predict.values import DeviceProfile, GraphProfile, OpWork
 from assay.workloads.base import UnitOfWork, Workload
@@ -163,7 +164,7 @@ def _count_once(
     if is_kept(workload):
         request = request_artefact(_RECIPE, workload, batch=batch, shape=shape, seed=0)
         folder = make_artefact(request, workload, cache or cache_location(), threads=1).folder
-        cost = _read(folder)
+        cost = read_cost(folder, _FILE)
     else:
         cost = count_generation(workload, what, length, batch)
     graph = from_cost(cost, workload, batch=batch, shape={"seq": length})
@@ -218,16 +219,6 @@ def _fill_cache(config: Any, length: int, batch: int) -> Any:
         kept = torch.empty((batch, heads, length, width), device="meta")
         cache.update(kept, kept.clone(), layer)
     return cache
-
-
-def _read(folder: Path) -> Cost:
-    try:
-        return Cost.from_dict(json.loads((folder / _FILE).read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise AssayError(
-            f"The count in {folder} cannot be read: {type(error).__name__}: {error}.",
-            hint="Remove it with: assay cache clear",
-        ) from error
 
 
 def _build(wanted: BuildRequest) -> Mapping[str, str]:

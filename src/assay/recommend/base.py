@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from assay.analysis.ratio_width import half_width
 from assay.core.adapters import is_software_adapter
 from assay.core.case import AnyCase
-from assay.core.records import MetricValue, ResultRecord
+from assay.core.records import ResultRecord
 from assay.core.registry import Registry
 from assay.core.words import Fidelity, Verdict
 from assay.recommend.explain import ExplainedResult
@@ -119,17 +120,8 @@ def ratio_of(new: ResultRecord, old: ResultRecord, metric: str, *, higher_is_bet
     if first is None or second is None or not first.value or not second.value:
         return None
     value = first.value / second.value if higher_is_better else second.value / first.value
-    half = _half_width(first, second)
+    half = half_width(first, second)
     return Ratio(value, None, None) if half is None else Ratio(value, value * math.exp(-half), value * math.exp(half))
-
-
-def _half_width(*sides: MetricValue) -> float | None:
-    halves = []
-    for side in sides:
-        if not side.ci_lo or not side.ci_hi:
-            return None
-        halves.append(math.log(side.ci_hi / side.ci_lo) / 2)
-    return math.hypot(*halves)
 
 
 def evidence_of(result: ResultRecord, metric: str, what: str, *, stat: str = "median") -> Evidence | None:

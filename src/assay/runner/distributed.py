@@ -29,6 +29,7 @@ from assay.engines.base import LoadRequest
 from assay.engines.distributed_plan import count_nodes, plan_distributed
 from assay.engines.training_plan import read_training_options
 from assay.runner.child import Speaker
+from assay.runner.last_words import words_of
 from assay.runner.program import PARENT
 from assay.runner.protocol import Failed, Job, Measured, PhaseBegan, SamplesSoFar, decode, make_printable
 from assay.runner.rank_agent import FAILURES
@@ -253,11 +254,8 @@ def _read_losses(folder: Path) -> tuple[list[_Lost], str]:
 def _last_words(folder: Path, rank: int) -> str:
     """The last line that a rank wrote to its standard error, or the first of a crash."""
     for file in folder.glob(f"logs/*/attempt_*/{rank}/stderr.log"):
-        text = file.read_bytes()[-_STDERR_TAIL:].decode(errors="replace")
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        if lines:
-            fatal = next((line for line in lines if line.startswith("Fatal Python error")), lines[-1])
-            return f"; its last words: {make_printable(fatal)[:_LAST_WORDS]}"
+        if said := words_of(file.read_bytes()[-_STDERR_TAIL:]):
+            return said
     return ""
 
 

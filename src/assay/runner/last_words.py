@@ -22,7 +22,12 @@ def last_words(stderr: IO[bytes]) -> str:
     """Return the last line of what was written, as the end of a sentence; of a crash its first; empty for none."""
     size = stderr.seek(0, os.SEEK_END)
     stderr.seek(max(0, size - _TAIL_BYTES))
-    lines = [line.strip() for line in stderr.read().decode(errors="replace").splitlines() if line.strip()]
+    return words_of(stderr.read())
+
+
+def words_of(tail: bytes) -> str:
+    """``last_words`` of what was written last."""
+    lines = [line.strip() for line in tail.decode(errors="replace").splitlines() if line.strip()]
     if not lines:
         return ""
     # faulthandler's dump names the crash in its first line ("Fatal Python error: ..."); a traceback in its last.

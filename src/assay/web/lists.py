@@ -76,6 +76,13 @@ def read_sorting(ask: Ask, keys: Mapping[str, SortKey], default: str) -> tuple[S
     return sorting, f"{keys[name].sql} {'DESC' if is_descending else 'ASC'} NULLS LAST"
 
 
+def read_choice(ask: Ask, columns: Mapping[str, bool], *, usual: str) -> Sorting:
+    """Return by which column a list in memory is sorted: ``usual``, best first, where nothing was asked."""
+    asked = ask.query.text("sort")
+    name = usual if asked is None else ask.query.choice("sort", [*columns, *(f"-{key}" for key in columns)], "")
+    return Sorting(name.removeprefix("-"), asked is None or name.startswith("-"), columns)
+
+
 def read_pager(ask: Ask, total: int, noun: str) -> Pager:
     """Return where in a list the page stands; one beyond the last is the last."""
     size = ask.size

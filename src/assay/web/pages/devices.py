@@ -23,7 +23,7 @@ from assay.store.rows import result_from_row
 from assay.web.device_sheet import derived_figures, price_table, sheet_sources, sheet_table
 from assay.web.forms import Form, box, hidden, search, select
 from assay.web.inventory import Held, find_device, read_devices
-from assay.web.lists import read_pager, table_of
+from assay.web.lists import read_choice, read_pager, table_of
 from assay.web.navigation import Place
 from assay.web.page import Ask, Page, Sorting
 from assay.web.reports import Lesson, page_report, section
@@ -72,7 +72,7 @@ def _list(ask: Ask) -> Page:
         rows += [_row(sheet.name, None, sheet, prices) for sheet in facts.values() if sheet.hw_id not in met]
     vendors = sorted({str(row["vendor"].value) for row in rows if row["vendor"].value})
     rows = [row for row in rows if _fits(row, query.text("q"), query.text("vendor"))]
-    sorting = _read_sorting(ask)
+    sorting = read_choice(ask, _SORTS, usual="measured")
     rows = _sorted(rows, sorting)
     pager = read_pager(ask, len(rows), "device" if len(rows) == 1 else "devices")
     shown = rows[(pager.page - 1) * pager.size : pager.page * pager.size]
@@ -157,12 +157,6 @@ def _rent_cell(price: Price) -> Cell:
 def _fits(row: dict[str, Cell], words: str | None, vendor: str | None) -> bool:
     text = f"{row['device'].value} {row['vendor'].value or ''}".casefold()
     return all(word in text for word in (words or "").casefold().split()) and vendor in (None, row["vendor"].value)
-
-
-def _read_sorting(ask: Ask) -> Sorting:
-    asked = ask.query.text("sort")
-    name = "measured" if asked is None else ask.query.choice("sort", [*_SORTS, *(f"-{key}" for key in _SORTS)], "")
-    return Sorting(name.removeprefix("-"), asked is None or name.startswith("-"), _SORTS)
 
 
 def _sorted(rows: Iterable[dict[str, Cell]], sorting: Sorting) -> list[dict[str, Cell]]:

@@ -21,7 +21,7 @@ from assay.report.wording import count_words, plural
 from assay.store.rows import result_from_row
 from assay.web.forms import Form, hidden, search, select
 from assay.web.inventory import Held, read_workloads
-from assay.web.lists import read_pager, table_of
+from assay.web.lists import read_choice, read_pager, table_of
 from assay.web.navigation import Place
 from assay.web.page import Ask, Page, Sorting
 from assay.web.reports import Lesson, page_report, section
@@ -55,7 +55,7 @@ def _list(ask: Ask) -> Page:
     provenance = query.choice_or_none("provenance", [Provenance.MEASURED, Provenance.IMPORTED])
     words = (query.text("q") or "").casefold().split()
     held = [one for one in every if all(word in one.name.casefold() for word in words) and _has(one, provenance)]
-    sorting = _read_sorting(ask)
+    sorting = read_choice(ask, _SORTS, usual="measured")
     held = _sorted(held, sorting)
     pager = read_pager(ask, len(held), "workload" if len(held) == 1 else "workloads")
     shown = held[(pager.page - 1) * pager.size : pager.page * pager.size]
@@ -94,12 +94,6 @@ def _cells(one: Held) -> dict[str, Cell]:
         "hardware": Cell(one.others),
         "newest": Cell(one.newest, reason=None if one.newest else "its sources do not say when"),
     }
-
-
-def _read_sorting(ask: Ask) -> Sorting:
-    asked = ask.query.text("sort")
-    name = "measured" if asked is None else ask.query.choice("sort", [*_SORTS, *(f"-{key}" for key in _SORTS)], "")
-    return Sorting(name.removeprefix("-"), asked is None or name.startswith("-"), _SORTS)
 
 
 def _sorted(held: list[Held], sorting: Sorting) -> list[Held]:

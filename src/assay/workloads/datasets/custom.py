@@ -6,13 +6,11 @@ second question mark gives it a place: ``python:mine:make?PLACE``. May import: c
 
 from __future__ import annotations
 
-import importlib
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 from assay.core.errors import UnknownNameError, WorkloadError
 from assay.workloads.datasets.base import Dataset, DatasetRequest, DatasetSource, DataTask, datasets
+from assay.workloads.user_module import import_user_module
 
 
 def open_custom(request: DatasetRequest) -> Dataset:
@@ -23,11 +21,8 @@ def open_custom(request: DatasetRequest) -> Dataset:
         raise WorkloadError(
             f"'python:{reference}' does not name a factory.", hint="Expected python:package.module:factory"
         )
-    here = str(Path.cwd())
-    if here not in sys.path and "" not in sys.path:
-        sys.path.append(here)
     try:
-        module = importlib.import_module(module_name)
+        module = import_user_module(f"python:{reference}", module_name)
     except ModuleNotFoundError as error:
         raise WorkloadError(
             f"The module of 'python:{reference}' could not be imported: {error}.",
