@@ -19,9 +19,10 @@ from typer.testing import CliRunner, Result
 
 from assay.cli import probe as command
 from assay.cli.explain import explain_lines, explain_row
+from assay.cli.main import app
 from assay.core.absence import Unavailable
 from assay.core.case import Case
-from assay.core.errors import UnknownNameError
+from assay.core.errors import UnknownNameError, UsageError
 from assay.core.ids import new_id
 from assay.core.records import (
     EnvironmentRecord,
@@ -293,3 +294,17 @@ def test_a_model_that_is_gone_has_no_cost(store: Store, environment: Environment
     missing = cached_cost(keep(store, environment, case(workload="./nowhere")))
     assert isinstance(missing, Unavailable)
     assert "nowhere" in missing.reason
+
+
+def test_without_pytorch_it_says_what_to_install_and_records_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "assay.engines.torch_common.check_availability",
+        lambda _label, _kind: Unavailable("PyTorch is not installed", "pip install 'assay[torch]'"),
+    )
+    said = CliRunner().invoke(app, ["probe", "--store", str(tmp_path / "store")])
+    assert isinstance(said.exception, UsageError)
+    assert said.exception.message == "A probe of cpu is impossible here: PyTorch is not installed."
+    assert said.exception.hint == "pip install 'assay[torch]'"
+    assert not (tmp_path / "store").exists()

@@ -55,10 +55,12 @@ def probe(
     for name in precisions:
         if name not in _PROBED_PRECISIONS:
             raise UnknownNameError("precision of the probe", name, _PROBED_PRECISIONS)
+    found = _find_device(device)
+    _check_runnable(found)
     opened = Store.open(store)
     environment = collect_environment()
     request = ProbeRequest(
-        device=_find_device(device),
+        device=found,
         threads=threads or default_threads(),
         precisions=precisions,
         launches=launches,
@@ -209,6 +211,15 @@ def _find_device(name: str) -> str:
     if name == "auto":
         raise UsageError("--device auto was given; a probe is of one device.", hint="What there is: assay doctor")
     return find_device(name, detect_devices()).name
+
+
+def _check_runnable(device: str) -> None:
+    """Refuse before anything is recorded what no launch could do. Raises UsageError."""
+    from assay.engines.torch_common import check_availability
+
+    missing = check_availability("the probe", device.partition(":")[0])
+    if missing is not None:
+        raise UsageError(f"A probe of {device} is impossible here: {missing.reason}.", hint=missing.install_hint)
 
 
 def _as_json(finished: FinishedProbe, environment: EnvironmentRecord) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from assay.artefacts.cost import COST, read_cost
 from assay.artefacts.onnx_files import quiet_logging
 from assay.core.case import Scalar
 from assay.predict.graph_timm import from_timm_row as from_timm_row  # noqa: PLC0414  (offered here too)
+from assay.predict.shipped_graphs import can_count, shipped_graph
 from assay.predict.values import GraphProfile, OpWork
 from assay.workloads.base import Workload
 from assay.workloads.config_models import CONFIG, HEADLESS, describe_config, is_config_ref
@@ -124,6 +125,8 @@ def _count_one(
         from assay.predict.graph_onnx import profile_onnx
 
         return profile_onnx(workload, dict(shape))
+    if not can_count() and workload.family.format in ("torch", "torch-export"):
+        return shipped_graph(f"{workload.name} with options" if options else workload.name, dict(shape))
     whole = workload.resolve_shape(dict(shape))
     wanted = {name: value for name, value in options if name == "prune"}
     batch = int(workload.size.config.get("batch_lo") or 1)

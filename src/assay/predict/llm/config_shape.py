@@ -14,6 +14,7 @@ from assay.artefacts.onnx_files import quiet_logging
 from assay.core.errors import UnsupportedError
 from assay.predict.graphs import resolve_for_count, stamp_of
 from assay.predict.llm.shapes import PREFIX, LlmShape, find_shape
+from assay.predict.shipped_graphs import can_count, shipped_shape
 from assay.workloads.base import Workload
 from assay.workloads.config_models import WITH_HEAD, build_on_meta
 from assay.workloads.cost_count import ON_META
@@ -29,7 +30,9 @@ def decoder_of(ref: str) -> LlmShape | None:
     None for a published name that is not in the table. Raises WorkloadError, and UnsupportedError for a model that is
     no decoder of text.
     """
-    return find_shape(ref) if ref.startswith(PREFIX) else _count(ref, stamp_of(ref))
+    if ref.startswith(PREFIX):
+        return find_shape(ref)
+    return _count(ref, stamp_of(ref)) if can_count() else shipped_shape(ref)
 
 
 @functools.lru_cache(maxsize=64)
