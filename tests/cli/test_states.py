@@ -145,5 +145,18 @@ def test_exports_by_ending_by_flag_and_to_a_pipe(store: Store, here: Here, tmp_p
     chosen = loaded(here("export", "last", "--usable", "--engine", "pl*,torch"))
     assert {row["run_id"] for row in chosen} == {newest}
     assert [row["usable"] for row in chosen] == [True]
+    assert "not measured here" not in here("export", "--suite", "nothing", "-o", tmp_path / "none.csv").err
     assert here("export", "-o", "x.xlsx").code == 2
     assert "status 'fine' is not known" in here("export", "--status", "fine").err
+
+
+def test_an_export_without_measurements_says_that_there_are_others(here: Here, tmp_path: Path) -> None:
+    seeds = Path(__file__).parents[1] / "importers" / "seeds" / "timm"
+    store = tmp_path / "imported"
+    assert here("import", seeds, "--store", store).code == 0
+    said = here("export", "-o", tmp_path / "x.csv", "--store", store)
+    assert "0 results" in said.err
+    assert "Results that were not measured here fit: --provenance imported, predicted, or any." in said.err
+    every = here("export", "-o", tmp_path / "y.csv", "--store", store, "--provenance", "any")
+    assert "5 results" in every.err
+    assert "not measured here" not in every.err

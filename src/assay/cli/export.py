@@ -70,3 +70,7 @@ def export(  # noqa: PLR0913  (a command has as many options as people need)
         return
     size_bytes = write(content, chosen, Path(output))
     typer.echo(f"{output}: {content.num_rows} {what.value}, {format_bytes(size_bytes)}", err=True)
+    if not content.num_rows and provenance is None:
+        others = opened.results(limit=1, usable=True if usable else None, provenance="any", **selected)
+        if len(others):
+            typer.echo("  Results that were not measured here fit: --provenance imported, predicted, or any.", err=True)
