@@ -80,6 +80,32 @@ def test_a_window_on_all_layers_and_a_changed_file_are_seen(tmp_path: Path) -> N
     assert (whole.full_layers, whole.window, whole.layers) == (None, 0, 5)
 
 
+@pytest.mark.parametrize(
+    ("content", "kept", "full"),
+    [
+        ({"model_type": "gpt2", "n_embd": 64, "n_layer": 4, "n_head": 4}, (4, 128), None),
+        ({"model_type": "falcon", "multi_query": True}, (1, 32), None),
+        ({"model_type": "falcon", "num_kv_heads": 2, "new_decoder_architecture": True}, (2, 64), None),
+        ({"model_type": "gemma2", "num_key_value_heads": 2, "head_dim": 16, "sliding_window": 32}, (2, 64), 2),
+        ({"model_type": "jamba", "num_key_value_heads": 2, "num_hidden_layers": 8, "num_experts": 2}, (2, 64), 1),
+    ],
+)
+def test_what_other_kinds_of_decoders_keep(
+    content: dict[str, Any], kept: tuple[int, int], full: int | None, tmp_path: Path
+) -> None:
+    plain = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 4, "num_attention_heads": 4}
+    found = decoder_of(write(tmp_path / "own", plain | {"vocab_size": 256} | content))
+    assert found is not None
+    assert (found.cache_heads, found.cache_width) == kept
+    assert found.full_layers == full
+
+
+def test_what_keeps_a_state_is_not_told(tmp_path: Path) -> None:
+    content = {"model_type": "mamba", "hidden_size": 64, "num_hidden_layers": 2, "vocab_size": 256, "state_size": 8}
+    with pytest.raises(UnsupportedError, match="keeps a state and no keys and values"):
+        decoder_of(write(tmp_path / "mamba", content))
+
+
 def test_what_writes_no_text_and_what_is_not_published_is_told() -> None:
     with pytest.raises(UnsupportedError, match="does not generate text as a decoder does"):
         decoder_of("bert/tiny")

@@ -56,6 +56,11 @@ def count_shape(workload: Workload) -> LlmShape:
             hint="Expected a decoder-only family (llama, qwen2), or the configuration of one.",
         )
     text = config.get_text_config()
+    if not getattr(text, "num_attention_heads", None):
+        raise UnsupportedError(
+            f"{workload.name} keeps a state and no keys and values: what serving it takes was not learned.",
+            hint="Expected a decoder with attention.",
+        )
     parameters = float(sum(one.numel() for one in module.parameters()))
     experts, used = _first_of(text, _EXPERTS), _first_of(text, _USED)
     routed = float(sum(one.numel() for name, one in module.named_parameters() if ".experts." in name))
@@ -69,7 +74,7 @@ def count_shape(workload: Workload) -> LlmShape:
         cache_width, cache_heads = int(latent) + int(text.qk_rope_head_dim), 1
         width = (text.qk_nope_head_dim + text.qk_rope_head_dim + text.v_head_dim) / 2
     else:
-        cache_heads = int(getattr(text, "num_key_value_heads", None) or heads)
+        cache_heads = _heads_kept(text) or heads
         cache_width = 2 * cache_heads * int(width)
     return LlmShape(
         workload.name, parameters, parameters - routed * (1 - used / experts), layers, cache_width, cache_heads,
@@ -81,11 +86,18 @@ def _first_of(text: Any, names: tuple[str, ...]) -> int:
     return next((int(value) for name in names if (value := getattr(text, name, None))), 1)
 
 
+def _heads_kept(text: Any) -> int | None:
+    """Heads whose keys and values are kept; None where nothing says that they are fewer than those that ask."""
+    if getattr(text, "multi_query", False) and not getattr(text, "new_decoder_architecture", False):
+        return 1
+    return getattr(text, "num_key_value_heads", None) or getattr(text, "num_kv_heads", None)
+
+
 def _reach(text: Any) -> tuple[int | None, int]:
     """How many layers attend to the whole text (None: all), and how far the others reach."""
     kinds = getattr(text, "layer_types", None)
     window = getattr(text, "sliding_window", None) or 0
     if kinds:
-        full = sum(kind == "full_attention" for kind in kinds)
+        full = sum(kind in ("full_attention", "attention") for kind in kinds)
         return (None, 0) if full == len(kinds) else (full, int(window))
     return (None, 0) if not window or getattr(text, "use_sliding_window", True) is False else (0, int(window))
