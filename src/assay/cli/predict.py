@@ -73,7 +73,7 @@ def predict(  # noqa: PLR0913  (a command has as many options as people need)
     ] = None,
     mode: Annotated[str, typer.Option("--mode", help="inference or training.")] = "inference",
     metric: Annotated[
-        str, typer.Option("--metric", help="latency, throughput, memory, power, or a metric.")
+        str, typer.Option("--metric", help="latency, throughput, memory, power, ttft, tpot, itl, or a metric.")
     ] = "latency",
     shape: Annotated[list[str] | None, typer.Option("--shape", help="Free dimensions: seq=256.")] = None,
     devices: Annotated[int, typer.Option("--devices", help="How many of the device together: of published ones.")] = 1,
