@@ -88,6 +88,17 @@ def test_every_model_of_a_device_is_held_against_all_others(gathered: Gathered) 
     assert {len(one.truth) for one in targets} == {90}
 
 
+def test_what_an_old_release_took_counts_little_for_a_new_one() -> None:
+    software = [(None, 2.09), (None, 2.07), (None, 1.13), (None, None)]
+    index = Index.of(["a"] * 4, ["w", "x", "y", "z"], software)
+    values = np.array([1.0, 2.0, 100.0, 4.0])
+    assert index.mean(values, [0, 1], (None, 2.09)) == pytest.approx((1 + 0.5 * 2) / 1.5)
+    assert index.mean(values, [0, 2], (None, 2.09)) == pytest.approx(1.0, abs=1e-3)
+    assert index.mean(values, [0, 3], (None, 2.09)) == pytest.approx(2.5)  # nobody says of what release it is
+    assert index.mean(values, [0, 1, 3], (None, None)) == pytest.approx(7 / 3)
+    assert index.mean(values, [2], (None, 2.09)) == pytest.approx(100.0)
+
+
 def test_probes_differ_in_make_up_and_are_the_same_for_a_seed() -> None:
     rows = np.random.default_rng(0).normal(size=(200, 5))
     rows[:100] += 8

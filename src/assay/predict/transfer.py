@@ -163,7 +163,6 @@ class TransferModel:
         )  # fmt: skip
 
     def _look(self, key: str, workload: str, device: str, software: Software) -> Elsewhere | None:
-        import numpy as np
 
         asked = (key, device if device in self._known else None, software)
         if asked not in self._found:
@@ -175,7 +174,9 @@ class TransferModel:
                 for place in places[:3]
             )  # fmt: skip
             self._found[asked] = (
-                Elsewhere(float(np.mean(self._ratios[places])), evidence, ", ".join(where[:3])) if places else None
+                Elsewhere(self._index.mean(self._ratios, places, software), evidence, ", ".join(where[:3]))
+                if places
+                else None
             )
         return self._found[asked]
 
@@ -189,7 +190,13 @@ class TransferModel:
                 if where == device and setting_of(self.keys[place]) == setting:
                     found = self._index.find(self.keys[place], device, self.software[place])
                     if found:
-                        known.append((place, float(self._ratios[place] - np.mean(self._ratios[found]))))
+                        known.append(
+                            (
+                                place,
+                                float(self._ratios[place])
+                                - self._index.mean(self._ratios, found, self.software[place]),
+                            )
+                        )
             kept = known[:: max(1, math.ceil(len(known) / _MOST_PROBES))]
             places = [place for place, _ in kept]
             keys, software = [self.keys[place] for place in places], [self.software[place] for place in places]

@@ -83,7 +83,7 @@ def make_targets(examples: Sequence[Example]) -> list[Target]:
         of_kept = _ratio_logs(kept)
         residuals, naive = np.empty(len(kept)), np.empty(len(kept))
         for place, found in enumerate(paired):
-            residuals[place] = of_kept[0][place] - np.mean(ratios[found])
+            residuals[place] = of_kept[0][place] - index.mean(ratios, found, software_of(kept[place].question))
             naive[place] = of_kept[1][place] - np.mean([_naive_log(examples[one], kept[place]) for one in found])
         scaled = scalings[kept[0].groups["device"]].scale(rows[[place_of[id(one)] for one in kept]])
         made = _make_up(known, index, kept, scaled)

@@ -84,7 +84,7 @@ def view_from(rows: Rows, index: Index, device: str, setting: str, software: Sof
     if not keys:
         return View({}, 1 + len(tables))
     models = list(keys)
-    means = np.array([np.mean(rows.ratios[index.find(keys[one], device, software)]) for one in models])
+    means = np.array([index.mean(rows.ratios, index.find(keys[one], device, software), software) for one in models])
     spread = float(means.std())
     missing = float("nan")
     apart = np.array([[table.get(one, missing) for table in tables.values()] for one in models]) - means[:, None]
