@@ -64,6 +64,7 @@ def test_what_cannot_be_said_is_left_with_its_reason(store: Store) -> None:
         (wish(Demand(0)), UsageError, "Got 0 users"),
         (wish(Demand(5, itl_ms=0.0)), UsageError, "above 0"),
         (wish(Demand(5), counts=(0,)), UsageError, "devices of a replica"),
+        (TextWish("llama/8b", ON, Demand(5), prices_usd_h={"a10": 1e300}), UsageError, "A price is above"),
         (wish(Demand(5), model="llm/unheard"), UsageError, "not in the table"),
         (wish(Demand(5), model="bert/tiny"), UnsupportedError, "does not generate text"),
     ],

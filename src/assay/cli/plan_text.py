@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from assay.cli.output import Form, StatusLine, make_console, new_table, print_csv, print_json
@@ -33,7 +33,7 @@ def show_plan(store: Store, asked: TextAsked, form: Form) -> None:
     from assay.analysis.ranking import read_prices
     from assay.cli.flags import read_duration, read_integers
     from assay.predict.serving.protocol import Demand
-    from assay.recommend.text import COUNTS, TextWish, plan_text
+    from assay.recommend.text import COUNTS, TextWish, describe_text_plan, plan_text
 
     first_ms = read_duration("max-ttft", asked.max_ttft) * 1e3
     between_ms = read_duration("max-itl", asked.max_itl) * 1e3
@@ -44,12 +44,10 @@ def show_plan(store: Store, asked: TextAsked, form: Form) -> None:
     )  # fmt: skip
     with StatusLine("learning what is within the limits"):
         found = plan_text(store, wish)
-    rows = [{**asdict(one), "provenance": "predicted"} for one in found.options]
     if form is Form.JSON:
-        left = [{"device": name, "reason": why} for name, why in found.left]
-        print_json({"plans": rows, "abstained": left, "notes": list(found.notes)})
+        print_json(describe_text_plan(found))
     elif form is Form.CSV:
-        print_csv(rows, COLUMNS)
+        print_csv(describe_text_plan(found)["plans"], COLUMNS)
     else:
         _print(found)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -24,7 +23,6 @@ from assay.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from assay.core.case import Scalar
     from assay.predict.values import Answer, Conditions, Prediction, Question
 
 app = typer.Typer(help="Predict what was not measured, with tested intervals; learn, validate and choose predictors.")
@@ -106,7 +104,7 @@ def predict(  # noqa: PLR0913  (a command has as many options as people need)
     from assay.core.errors import UsageError
     from assay.predict.answers import COLUMNS, answer_to_row, ask, read_level, read_metric
     from assay.predict.layers import open_estimator
-    from assay.predict.questions import Asked, make_questions
+    from assay.predict.questions import Asked, make_questions, read_options
 
     form, level = choose_form(as_json=as_json, as_csv=as_csv), read_level(level)
     if not model:
@@ -121,7 +119,7 @@ def predict(  # noqa: PLR0913  (a command has as many options as people need)
         mode=mode,
         metric=read_metric(metric),
         shape=_one_shape(read_shape(seq=None, image=None, others=shape)),
-        options=_read_options(option),
+        options=read_options(option or ()),
         count=devices,
     )
     with StatusLine("counting what the models compute"):
@@ -160,22 +158,6 @@ def _one_shape(sizes: dict[str, list[int]]) -> dict[str, int] | None:
         if len(values) > 1:
             raise UsageError(f"--shape: {name} has {len(values)} sizes; a prediction takes one at a time.")
     return {name: values[0] for name, values in sizes.items()} or None
-
-
-def _read_options(values: list[str] | None) -> dict[str, Scalar]:
-    """What a predictor is told beside the conditions: kinds of predictors know which, and abstain where one lacks."""
-    from assay.core.errors import UsageError
-
-    found: dict[str, Scalar] = {}
-    for text in values or []:
-        name, is_given, value = text.partition("=")
-        if not is_given or not name.strip() or not value.strip():
-            raise UsageError(f"--option got {text!r}; expected a name and its value, such as scenario=Server.")
-        try:
-            found[name.strip()] = json.loads(value) if json.loads(value) is not None else value
-        except ValueError:
-            found[name.strip()] = value.strip()
-    return found
 
 
 def _print(questions: list[Question], answers: list[Answer], level: float, *, with_reasons: bool, broken: Any) -> None:

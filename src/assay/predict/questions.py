@@ -5,7 +5,9 @@ May import: core, catalog, store, predict; workloads by predict.graphs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -78,6 +80,29 @@ def find_graph(model: str, batch: int, shape: Mapping[str, int] | None = None) -
     from assay.predict.graphs import profile_workload
 
     return profile_workload(model, batch=batch, shape=shape)
+
+
+def read_options(values: Iterable[str]) -> dict[str, Scalar]:
+    """Read ``scenario=Server``, ``users=64``: what a case is asked under beside its conditions. Raises UsageError.
+
+    Kinds of predictors know which names they take, and abstain where one lacks.
+    """
+    found: dict[str, Scalar] = {}
+    for text in values:
+        name, is_given, value = (part.strip() for part in text.partition("="))
+        if not (is_given and name and value):
+            raise UsageError(f"option: got {text[:60]!r}; expected a name and its value, such as scenario=Server.")
+        found[name] = _read_scalar(value)
+    return found
+
+
+def _read_scalar(text: str) -> Scalar:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    is_number = isinstance(value, int | float) and math.isfinite(value)
+    return value if is_number or isinstance(value, str) else text
 
 
 def device_word(device: DeviceProfile) -> str:

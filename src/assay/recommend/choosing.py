@@ -53,6 +53,14 @@ class Wish:
     optimizer: str | None = None
 
 
+def check_prices(prices_usd_h: Mapping[str, float]) -> None:
+    """Refuse more prices than anybody has by hand, and those that are a slip. Raises UsageError."""
+    if len(prices_usd_h) > _MOST_PRICES:
+        raise UsageError(f"{len(prices_usd_h)} prices were given; expected at most {_MOST_PRICES}.")
+    if any(usd > LARGEST_LOAD for usd in prices_usd_h.values()):
+        raise UsageError(f"A price is above {LARGEST_LOAD:g} USD an hour.")
+
+
 def choose_device(store: Store, wish: Wish, estimator: Estimator, *, most: int | None = None) -> Decision:
     """Decide. Raises UsageError (of more than ``most`` questions too), UnknownNameError, StoreError."""
     from assay.analysis.ranking_prices import open_price_book
@@ -60,10 +68,7 @@ def choose_device(store: Store, wish: Wish, estimator: Estimator, *, most: int |
     from assay.predict.questions import Asked, make_questions
 
     _check_optimizer(wish)
-    if len(wish.prices_usd_h) > _MOST_PRICES:
-        raise UsageError(f"{len(wish.prices_usd_h)} prices were given; expected at most {_MOST_PRICES}.")
-    if any(usd > LARGEST_LOAD for usd in wish.prices_usd_h.values()):
-        raise UsageError(f"A price is above {LARGEST_LOAD:g} USD an hour.")
+    check_prices(wish.prices_usd_h)
     counts = check_counts(wish.counts)
     given = tuple(dict.fromkeys(candidates(store, wish.devices)))
     conditions = len(wish.precisions) * len(wish.batches) * len(wish.engines)

@@ -8,8 +8,8 @@ does. May import: core, store, analysis, predict.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 from assay.analysis.device_names import DeviceName
 from assay.analysis.ranking_prices import PriceBook, open_price_book
@@ -25,6 +25,7 @@ from assay.predict.serving.model import ServingModel
 from assay.predict.serving.pilot import Setup
 from assay.predict.serving.protocol import Demand
 from assay.predict.serving.terms import BETWEEN, describe_replica
+from assay.recommend.choosing import check_prices
 from assay.recommend.decision import candidates
 
 if TYPE_CHECKING:
@@ -110,8 +111,18 @@ def plan_text(store: Store, wish: TextWish, *, seed: int = 0) -> TextPlan:
     return TextPlan(tuple(options), tuple(left))
 
 
+def describe_text_plan(found: TextPlan) -> dict[str, Any]:
+    """Return a plan as JSON has it."""
+    return {
+        "plans": [{**asdict(one), "provenance": "predicted"} for one in found.options],
+        "abstained": [{"device": name, "reason": why} for name, why in found.left],
+        "notes": list(found.notes),
+    }
+
+
 def _check(wish: TextWish) -> None:
     demand = wish.demand
+    check_prices(wish.prices_usd_h or {})
     if not 1 <= demand.users <= 1_000_000:  # noqa: PLR2004
         raise UsageError(f"Got {demand.users} users; expected 1 to 1 000 000.")
     if not (demand.nttft_ms > 0 and demand.itl_ms > 0):

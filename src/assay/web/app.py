@@ -23,8 +23,8 @@ PAGES = (
 )  # fmt: skip
 """Modules of ``assay.web.pages``; each has ``router``."""
 API = (
-    "runs", "results", "series", "compare", "check", "recommend", "predict", "decide", "catalog", "imports", "sql",
-    "health", "metrics", "reports",
+    "runs", "results", "series", "compare", "check", "recommend", "predict", "decide", "plan_text", "catalog",
+    "imports", "sql", "health", "metrics", "reports",
 )  # fmt: skip
 """Modules of ``assay.web.api``; each has ``router``."""
 

@@ -20,7 +20,7 @@ from typing import Any, cast
 from urllib.parse import quote, urlencode, urlsplit
 
 from assay import __version__
-from assay.core.errors import AssayError, NotFoundError, StoreError, UsageError
+from assay.core.errors import AssayError, NotFoundError, StoreError, UnsupportedError, UsageError
 from assay.web.client_types import Result, Run, Series, Table
 
 _PREFIX = "/api/v1"
@@ -52,6 +52,7 @@ _ERRORS: Mapping[str, type[AssayError]] = {
     "not-found": NotFoundError,
     "usage": UsageError,
     "unknown-name": UsageError,
+    "unsupported": UnsupportedError,
     "cursor": UsageError,
     "invalid": UsageError,
     "store": StoreError,

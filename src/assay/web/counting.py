@@ -56,6 +56,17 @@ def check_family(name: str) -> None:
         raise UsageError(f"{name[:_LONGEST_NAME]} is data without a model: there is nothing to predict of it.")
 
 
+def check_asked(name: str) -> None:
+    """Refuse what neither is an installed family nor known by its name from what others published (``mlperf/resnet``).
+
+    Raises UnknownNameError, UsageError for a family that is data.
+    """
+    from assay.predict.questions import is_published
+
+    if not is_published(name):
+        check_family(name)
+
+
 def is_installed(name: str) -> bool:
     """True for a family that is installed, at any size."""
     from assay.workloads.base import families

@@ -24,6 +24,7 @@ from assay.core.errors import (
     NotFoundError,
     StoreError,
     UnknownNameError,
+    UnsupportedError,
     UsageError,
 )
 from assay.importers.base import ImportFileError
@@ -91,6 +92,7 @@ _BY_CLASS: tuple[tuple[type[AssayError], int, str], ...] = (
     (NotFoundError, 404, "not-found"),
     (UnknownNameError, 400, "unknown-name"),
     (UsageError, 400, "usage"),
+    (UnsupportedError, 400, "unsupported"),
     (TooManyListenersError, 503, "busy"),
     (StoreError, 503, "store"),
     (ImportFileError, 422, "file"),

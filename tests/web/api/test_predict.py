@@ -92,6 +92,24 @@ def test_slips_and_hostile_names_are_refused(client: TestClient, query: str, sta
     assert answer.headers["content-type"].startswith("application/problem+json")
 
 
+def test_what_others_published_is_asked_by_its_name_with_devices_and_options(client: TestClient) -> None:
+    asked = "workload=llm/llama-3.1-8b&hardware=h100&metric=tpot&engine=vllm&precision=bf16&devices=2"
+    options = "option=isl%3D1024&option=osl%3D256&option=users%3D"
+    few, many = (client.get(f"/api/v1/predict?{asked}&{options}{users}").json()["answers"][0] for users in ("8", "256"))
+    assert (few["workload"], few["devices"], few["metric"]) == ("llm/llama-3.1-8b", 2, "time_per_output_token_ns")
+    assert 0 < few["value"] < many["value"]
+    without = client.get(f"/api/v1/predict?{asked}").json()["answers"][0]
+    assert without["value"] is None
+    assert "users" in without["reason"]
+
+
+@pytest.mark.parametrize("extra", ["option=users", "option=%3D4", "devices=0", "devices=9999"])
+def test_options_and_devices_that_are_none_are_refused(client: TestClient, extra: str) -> None:
+    answer = client.get(f"/api/v1/predict?workload=llm/llama-3.1-8b&hardware=h100&metric=tpot&{extra}")
+    assert answer.status_code in (400, 422), answer.text
+    assert answer.json()["detail"]
+
+
 def test_too_many_numbers_at_once_are_refused(client: TestClient) -> None:
     devices = "&".join(["hardware=l4"] * 100)
     batches = "&".join(f"batch={one}" for one in range(1, 6))

@@ -1,4 +1,4 @@
-"""What ``/recommend/model``, ``/suggest``, ``/plan`` and ``/matrix`` answer with, as their descriptions have it.
+"""What ``/recommend/model``, ``/suggest``, ``/plan``, ``/plan/text`` and ``/matrix`` answer with, as described.
 
 May import: core, recommend, web.
 """
@@ -161,6 +161,27 @@ class PlansModel(Model):
 
     plans: list[CapacityModel]
     abstained: list[NotPlannedModel]
+
+
+class TextPlanModel(Model):
+    """A set-up, as many times as the users take: `replicas` of `devices` devices each."""
+
+    device: str
+    hw_id: str | None
+    devices: int = Field(description="That hold one replica together.")
+    replicas: int
+    provenance: Provenance
+    p_meets: float = Field(description="Probability that all users wait no longer than they may.")
+    worth: float = Field(description="1 is sure to do, and as cheap as anything could be.")
+    usd_h: float = Field(description="Of all replicas.")
+
+
+class TextPlansModel(Model):
+    """Set-ups for users of a language model, the most worth first."""
+
+    plans: list[TextPlanModel]
+    abstained: list[NotPlannedModel]
+    notes: list[str] = Field(description="What to be wary of.")
 
 
 class MatrixCellModel(Model):

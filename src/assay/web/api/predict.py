@@ -1,7 +1,8 @@
 """``/predict``, ``/predictors`` and ``/predictions``: numbers that no one measured yet, and what they come from.
 
-Only workloads that are installed can be asked about: a name must never make the server import somebody's module, read a
-file or fetch anything. Their graphs are counted without weights, once. May import: core, predict, web.
+Only workloads that are installed can be asked about, and those that predictors know by name from what others published:
+a name must never make the server import somebody's module, read a file or fetch anything. Graphs are counted without
+weights, once. May import: core, predict, recommend, web.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from pydantic import Field, StringConstraints
 from assay.core.errors import UsageError
 from assay.core.words import Precision, Provenance
 from assay.predict.answers import answer_to_row, ask, read_level, read_metric
+from assay.recommend.fleets import MOST_DEVICES
 from assay.store.selection import Selection
 from assay.web.api.filters import LONGEST_TEXT, result_filter
 from assay.web.api.models import ResultModel
 from assay.web.api.paging import Cursor, Limit, Page
 from assay.web.api.replies import Model, answer, api_router, finite, is_trusted, store_of
 from assay.web.api.results import page_of_results
-from assay.web.counting import check_family, count_all
+from assay.web.counting import check_asked, count_all
 from assay.web.estimators import estimator_of
 from assay.web.openapi import UNTAGGED
 from assay.web.reading import readings_of
@@ -125,7 +127,10 @@ class PredictorsModel(Model):
 def predict(  # noqa: PLR0913  (as many conditions as a case has)
     request: Request,
     *,
-    workload: Annotated[list[_Name], Query(min_length=1, max_length=20, description="Families and sizes.")],
+    workload: Annotated[
+        list[_Name],
+        Query(min_length=1, max_length=20, description="Families and sizes, or published ones: `mlperf/resnet`."),
+    ],
     hardware: Annotated[
         list[_Name], Query(min_length=1, max_length=100, description="Devices, as anybody writes them.")
     ],
@@ -137,7 +142,16 @@ def predict(  # noqa: PLR0913  (as many conditions as a case has)
     ] = None,
     engine: Annotated[list[_Name] | None, Query(max_length=20, description="`torch` where none is given.")] = None,
     mode: Annotated[Literal["inference", "training"], Query(description="The kind of work.")] = "inference",
-    metric: Annotated[_Name, Query(description="`latency`, `throughput`, `memory`, `power` or a metric.")] = "latency",
+    metric: Annotated[
+        _Name, Query(description="`latency`, `throughput`, `memory`, `power`, `ttft`, `tpot`, `itl`, or a metric.")
+    ] = "latency",
+    devices: Annotated[
+        int, Query(ge=1, le=MOST_DEVICES, description="How many of the device together: of published ones.")
+    ] = 1,
+    option: Annotated[
+        list[_Name] | None,
+        Query(max_length=20, description="What a case is asked under: `scenario=Server`, `users=64`."),
+    ] = None,
     level: Annotated[
         float, Query(ge=0.5, le=90, description="Share that the interval is to hold: 0.5, 0.8, 0.9.")
     ] = 0.9,
@@ -145,15 +159,16 @@ def predict(  # noqa: PLR0913  (as many conditions as a case has)
     """What was not measured would take, each with an interval that was tested; what was measured is given as that."""
 
     def build() -> AnswersModel:
-        from assay.predict.questions import Asked, make_questions
+        from assay.predict.questions import Asked, make_questions, read_options
 
         share = read_level(level)
         for name in workload:
-            check_family(name)
+            check_asked(name)
         asked = Asked(
             models=tuple(workload), devices=tuple(hardware),
             precisions=tuple(one.value for one in precision or (Precision.FP32,)), batches=tuple(batch or (1,)),
             engines=tuple(engine or ("torch",)), mode=mode, metric=read_metric(metric),
+            options=read_options(option or ()), count=devices,
         )  # fmt: skip
         count = len(asked.models) * len(asked.devices) * len(asked.precisions) * len(asked.batches) * len(asked.engines)
         if count > MOST_QUESTIONS:
