@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from assay.predict.serving.pilot import Llm, PilotData, Setup, read_pilot
 from assay.predict.serving.protocol import Choice, Curve, Demand, score_choices
 from assay.predict.serving.terms import BETWEEN, FIRST
 from assay.predict.serving.validate import validate_serving
+from assay.predict.system.process import rebuild
 from assay.predict.values import Abstention, DeviceProfile, Layer, Prediction, Situation
 
 DATA = Path(__file__).parents[3] / ".." / "shared" / "data" / "llm_pilot"
@@ -113,6 +115,31 @@ def test_what_was_learned_reads_back_alike_and_damage_is_told(
     for broken in (Payload({}, payload.arrays), Payload(payload.meta, {}), Payload(payload.meta, short)):
         with pytest.raises(AssayError, match="cannot be read"):
             load_serving(broken)
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-12, -1.0, math.nan, math.inf])
+def test_noise_that_leaves_no_covariance_is_found_when_read(model: ServingModel, noise: float) -> None:
+    payload = model.payload()
+    processes = {name: {**one, "noise": noise} for name, one in payload.meta["processes"].items()}
+    with pytest.raises(AssayError, match="not positive"):
+        load_serving(Payload({**payload.meta, "processes": processes}, payload.arrays))
+
+
+def test_what_was_learned_is_put_together_when_it_is_asked(
+    model: ServingModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[float] = []
+
+    def rebuild_it(*arguments: Any) -> Any:
+        made.append(arguments[2])
+        return rebuild(*arguments)
+
+    monkeypatch.setattr("assay.predict.serving.model.rebuild", rebuild_it)
+    read = load_serving(model.payload())
+    assert made == []
+    question = ask(make_llm(10), make_setup("middle", 1), 4, BETWEEN)
+    assert [read.answer([question]), read.answer([question])] == [model.answer([question])] * 2
+    assert len(made) == len(set(made)) > 0
 
 
 def test_splits_are_scored_beside_baselines(gathered: Gathered) -> None:

@@ -6,8 +6,9 @@ May import: core, predict, stats; numpy inside functions.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from assay.core.absence import Unavailable
@@ -38,10 +39,34 @@ _WIDEST = math.log(3)
 _MOST_ROWS = 4000
 _BORDER = 1.0
 """How far outside what was learned from a ratio may lie, in units of its column, before there is no answer."""
+_LEAST_NOISE = 1e-9
+"""Of the sum of variances: what keeps a covariance one that can be inverted, known before it is put together."""
 _SAYS = "published latencies of replicas with about as much weight to read and room for users"
 _FLAG = "learned from one server software of 2023 (TGIS): another batches in another way"
 _OF_ENGINE = f"ask with --engine {ENGINE}"
 _FIRST_FLAG = "the wait for other users is in it, as it was measured under load"
+
+
+class _WhenAsked(Mapping[str, Process]):
+    """Processes that are put together when they are first asked: a matrix of other workloads never does.
+
+    Two threads that ask at the same time make the same one twice.
+    """
+
+    def __init__(self, makers: Mapping[str, Callable[[], Process]]) -> None:
+        self._makers = makers
+        self._made: dict[str, Process] = {}
+
+    def __getitem__(self, metric: str) -> Process:
+        if metric not in self._made:
+            self._made[metric] = self._makers[metric]()
+        return self._made[metric]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,14 +217,14 @@ def _load(payload: Payload) -> ServingModel:
     labels = tuple(map(str, meta["labels"]))
     if len(labels) != n:
         raise ValueError(f"got {len(labels)} labels of {n} rows")
-    rows, processes = Rows(words, columns, n), {}
+    rows, makers = Rows(words, columns, n), {}
     for metric in METRICS:
         one, terms = meta["processes"][metric], make_terms(metric)
         variances, noise, mean = [float(v) for v in one["variances"]], float(one["noise"]), float(one["mean"])
         sound = all(math.isfinite(v) and v >= 0 for v in variances) and math.isfinite(mean)
-        if len(variances) != len(terms) or not sound or not 0 < noise < math.inf:
+        if len(variances) != len(terms) or not sound or not sum(variances) * _LEAST_NOISE < noise < math.inf:
             raise ValueError(f"got variances of {metric} that are not those of its terms, or not positive")
-        processes[metric] = rebuild(terms, variances, noise, mean, rows, values[metric], np.ones(n))
+        makers[metric] = partial(rebuild, terms, variances, noise, mean, rows, values[metric], np.ones(n))
     calibrations = {
         metric: {
             Situation(name): Calibration(tuple(one["scores"]), tuple(one["weights"]), int(one["groups"]))
@@ -208,4 +233,4 @@ def _load(payload: Payload) -> ServingModel:
         for metric in METRICS
     }
     names = {name: {str(word): place for place, word in enumerate(meta["names"][name])} for name in WORDS}
-    return ServingModel(processes, names, labels, calibrations)
+    return ServingModel(_WhenAsked(makers), names, labels, calibrations)
