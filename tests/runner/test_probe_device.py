@@ -184,6 +184,21 @@ def test_a_probe_with_other_threads_is_not_taken(store: Store) -> None:
     assert latest_probe(store, HERE, "cpu", threads=1) is not None
 
 
+def test_a_probe_that_was_told_its_threads_is_taken_only_where_there_is_no_other(store: Store) -> None:
+    make(store, probed(60e9, threads=1), is_threads_asked=True)
+    assert (found := latest_probe(store, HERE, "cpu")) is not None
+    assert found.threads == 1
+    make(store, probed(90e9), environment=TWIN)
+    assert (found := latest_probe(store, HERE, "cpu")) is not None
+    assert (found.host_id, found.threads) == ("host-2", 2)
+    make(store, probed(100e9))
+    make(store, probed(60e9, threads=1), is_threads_asked=True)
+    assert (found := latest_probe(store, HERE, "cpu")) is not None
+    assert (found.host_id, found.threads) == ("host-1", 2)
+    assert (found := latest_probe(store, HERE, "cpu", threads=1)) is not None
+    assert found.threads == 1
+
+
 def test_threads_are_part_of_the_case_where_asked() -> None:
     assert dict(ProbeRequest("cpu", 2).case.options) == {}
     assert dict(ProbeRequest("cpu", 2, is_threads_asked=True).case.options) == {"threads": 2}

@@ -147,11 +147,12 @@ def latest_probe(
 ) -> ProbeRates | None:
     """Return the newest probe of this device here, else of one of the same class elsewhere; None where there is none.
 
-    ``threads`` asks for a probe with as many CPU threads; None takes any.
+    ``threads`` asks for a probe with as many CPU threads. None asks for one that was told no number, as runs usually
+    are not; where there is none, any.
     """
     wanted = hardware_class(environment.facts, device)
-    elsewhere: ProbeRates | None = None
-    for run in store.runs(suite=SUITE):
+    found: dict[tuple[bool, bool], ProbeRates] = {}
+    for run in store.runs(suite=SUITE):  # newest first
         if run.status is not RunStatus.OK:
             continue
         for result in store.results(run_id=run.run_id):
@@ -159,13 +160,15 @@ def latest_probe(
                 continue
             if result.status is not Status.OK:
                 continue
-            found = _read_rates(store, run, result)
-            if threads is not None and found.threads != threads:
+            rates = _read_rates(store, run, result)
+            if threads is not None and rates.threads != threads:
                 continue
-            if found.host_id == environment.host_id:
-                return found
-            elsewhere = elsewhere or found
-    return elsewhere
+            is_usual = threads is not None or "threads" not in dict(result.case.options)
+            if rates.host_id == environment.host_id and is_usual:
+                return rates
+            found.setdefault((rates.host_id == environment.host_id, is_usual), rates)
+    # Another machine of this class with all its threads is nearer than this one with some of them.
+    return next((found[one] for one in ((False, True), (True, False), (False, False)) if one in found), None)
 
 
 def rates_of(result: ResultRecord) -> DeviceRates:
