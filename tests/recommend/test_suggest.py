@@ -63,6 +63,10 @@ def test_what_was_measured_is_not_suggested() -> None:
     assert [one.option.question.device.name for one in found] == ["c"]
 
 
+def test_a_choice_that_stands_whatever_they_turn_out_leaves_nothing() -> None:
+    assert suggest_measurements(make_decision(make_option("first", 10, 0.05), make_option("far", 90, 0.05))) == []
+
+
 def test_knowing_never_costs_and_seeds_repeat() -> None:
     options = [make_option(str(place), 10 + place, 0.2) for place in range(5)]
     found = suggest_measurements(make_decision(*options), seed=3)
