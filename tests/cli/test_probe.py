@@ -33,9 +33,12 @@ from assay.core.records import (
     RunRecord,
     SampleSeries,
 )
-from assay.core.words import RunStatus, Status, Verdict
+from assay.core.words import Provenance, RunStatus, Status, Verdict
 from assay.probes.environment import collect_environment
 from assay.recommend.explain import cached_cost, explain_results
+from assay.report.base import ReportRequest
+from assay.report.kinds.run import build as build_run_report
+from assay.report.values import Table
 from assay.runner import probe_device
 from assay.runner.probe_device import ProbeProgress
 from assay.runner.probe_process import Probed, ProbeJob, ProbeOutcome, Rate
@@ -288,6 +291,37 @@ def test_the_cost_is_counted_in_a_process_of_its_own_and_kept(
     assert first.parameters == 486_562
     monkeypatch.setattr("assay.runner.supervise.run_launch", lambda *_args, **_kwargs: pytest.fail("counted twice"))
     assert cached_cost(result) == first
+
+
+def test_a_report_says_what_bounds_a_case_by_what_was_counted_before(
+    run: Probe, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, store: Store, environment: EnvironmentRecord
+) -> None:
+    monkeypatch.setenv("ASSAY_CACHE", str(tmp_path / "cache"))
+    run()
+    counted = keep(store, environment, case(workload="unet/tiny", shape={"image": 32}))
+    foreign = keep(store, environment, case(workload="my_model:make"))
+
+    def bounds_of(result: ResultRecord) -> dict[str, Any] | None:
+        report = build_run_report(store, ReportRequest(run_ids=(result.run_id,)))
+        tables = {block.key: block for one in report.sections for block in one.blocks if isinstance(block, Table)}
+        if "bounds" not in tables:
+            return None
+        (row,) = tables["bounds"].rows
+        return dict(zip((column.key for column in tables["bounds"].columns), row, strict=True))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("assay.runner.supervise.run_launch", lambda *_args, **_kwargs: pytest.fail("a report counts"))
+        assert bounds_of(counted) is None, "nothing was counted yet"
+        assert bounds_of(foreign) is None, "a name in a store imports nobody's module"
+    assert isinstance(cached_cost(counted), Cost)
+    row = bounds_of(counted)
+    assert row is not None
+    assert row["bound"].value in ("compute", "memory", "overhead")
+    assert 0 < row["share"].value < 1
+    assert row["share"].provenance is Provenance.MEASURED
+    assert row["attainable"].value < 20e6
+    assert row["bound"].reason is not None
+    assert "of measured" in row["bound"].reason or "GB/s" in row["bound"].reason
 
 
 def test_a_model_that_is_gone_has_no_cost(store: Store, environment: EnvironmentRecord) -> None:
