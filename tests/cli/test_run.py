@@ -292,7 +292,7 @@ def test_a_log_gets_no_more_than_a_line_a_minute(monkeypatch: pytest.MonkeyPatch
         now[0] = 122.0
         live(LaunchSaid(scheduled, PhaseBegan("warm up")))
     first, second = text.getvalue().splitlines()
-    assert first == "0/2 launches · 1 min 01 s · about 10 s left · bert/tiny torch cpu fp32 b1: load"
+    assert first == "0/2 launches · 1 min 01 s · about 1 min 01 s left · bert/tiny torch cpu fp32 b1: load"
     assert second.endswith("b1: warm up")
 
 

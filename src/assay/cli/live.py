@@ -16,6 +16,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from assay.cli.launch_clock import LaunchClock
 from assay.cli.output import new_table
 from assay.cli.tables import verdict_text
 from assay.core.records import ResultRecord
@@ -43,7 +44,7 @@ class LiveRun:
         self._console = console
         self._title = title
         self._rows = {planned.case.case_id: _Row(planned.case.label) for planned in cases}
-        self._launch_s = [expected_launch_s]
+        self._clock = LaunchClock(list(self._rows), expected_s=expected_launch_s)
         self._begin = time.monotonic()
         self._drawn = 0.0
         self._said = self._begin
@@ -72,6 +73,7 @@ class LiveRun:
             case LaunchBegan(_, number, total):
                 self._done, self._total = number - 1, total
                 row.activity = "starting"
+                self._clock.begin(planned.case.case_id, time.monotonic())
             case LaunchSaid(_, PhaseBegan(phase)):
                 row.activity = phase
             case LaunchSaid(_, SamplesSoFar(samples, median_ns, half_width)):
@@ -80,7 +82,7 @@ class LiveRun:
                 urgent = False
             case LaunchEnded(_, launch, result):
                 self._done += 1
-                self._launch_s.append((launch.wall_ns or 0) / 1e9)
+                self._clock.end(planned.case.case_id, (launch.wall_ns or 0) / 1e9)
                 row.activity, row.result = "", result
             case _:
                 urgent = False
@@ -94,14 +96,12 @@ class LiveRun:
         if now - self._said < _SAY_EVERY_S:
             return
         self._said = now
-        spent, left = format_elapsed(now - self._begin), format_elapsed(self._left_s())
+        spent = format_elapsed(now - self._begin)
+        left = format_elapsed(self._clock.left_s(self._total - self._done, now))
         doing = f"{row.label}: {row.activity}" if row.activity else row.label
         self._console.print(
             f"{self._done}/{self._total} launches · {spent} · about {left} left · {doing}", soft_wrap=True
         )
-
-    def _left_s(self) -> float:
-        return (self._total - self._done) * (sum(self._launch_s) / len(self._launch_s))
 
     def _draw(self, *, urgent: bool) -> None:
         now = time.monotonic()
@@ -133,7 +133,8 @@ class LiveRun:
         share = self._done / self._total if self._total else 0.0
         filled = round(_BAR_WIDTH * share)
         bar = "━" * filled + "╌" * (_BAR_WIDTH - filled)
-        spent, left = format_elapsed(now - self._begin), format_elapsed(self._left_s())
+        spent = format_elapsed(now - self._begin)
+        left = format_elapsed(self._clock.left_s(self._total - self._done, now))
         text = f"{bar} {self._done}/{self._total} launches · {spent} · about {left} left"
         return Text(text + " · Ctrl-C keeps what is done", style="dim")
 
