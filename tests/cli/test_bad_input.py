@@ -236,6 +236,6 @@ def test_a_resumed_run_keeps_its_plan(here: Here, kept: str, others: list[str]) 
 def test_a_complete_run_cannot_be_resumed(here: Here, kept: str, full_match: Callable[[str, str], None]) -> None:
     full_match(
         r"error: Run [0-9a-f]{8} is complete; there is nothing to resume.\n"
-        r"  `assay ls` shows which runs were interrupted or failed.\n",
+        r"  The newest that can be: assay run --resume [0-9a-f]{8} \(mixed, failed\)\n",
         refused(here("run", "--resume", "last~1", "--store", kept)),
     )

@@ -221,7 +221,10 @@ def test_a_run_of_somebody_else_cannot_be_resumed(
     monkeypatch.setattr(Store, "find_run", lambda _store, _ref: replace(run, config={}))
     said = here("run", "--resume", "last")
     assert said.code == 2
-    assert said.err == f"error: Run {run.run_id} was not made by `assay run`, so it cannot be resumed.\n"
+    assert said.err.splitlines() == [
+        f"error: Run {run.run_id} was not made by `assay run`, so it cannot be resumed.",
+        f"  The newest that can be: assay run --resume {run.run_id[-8:]} (fast, failed)",
+    ]
 
 
 # --- what only a person sees ----------------------------------------------------------------------------------

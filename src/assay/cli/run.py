@@ -251,7 +251,9 @@ def _inherit(store: Store, ref: str, environment: EnvironmentRecord) -> tuple[In
     parent = store.find_run(ref)
     content = parent.config.get("suite")
     if not isinstance(content, dict):
-        raise UsageError(f"Run {parent.run_id} was not made by `assay run`, so it cannot be resumed.")
+        raise UsageError(
+            f"Run {parent.run_id} was not made by `assay run`, so it cannot be resumed.", hint=_name_resumable(store)
+        )
     if "trial" in parent.config:
         raise UsageError(
             f"Run {short_id(parent.run_id)} is one side of a trial, so it cannot be resumed: its launches would not be "
@@ -261,7 +263,7 @@ def _inherit(store: Store, ref: str, environment: EnvironmentRecord) -> tuple[In
     if parent.status is RunStatus.OK:
         raise UsageError(
             f"Run {short_id(parent.run_id)} is complete; there is nothing to resume.",
-            hint="`assay ls` shows which runs were interrupted or failed.",
+            hint=_name_resumable(store),
         )
     same = parent.env_id == environment.env_id
     if not same:
@@ -269,6 +271,17 @@ def _inherit(store: Store, ref: str, environment: EnvironmentRecord) -> tuple[In
         typer.secho(message, fg=typer.colors.YELLOW, err=True)
     launches = tuple(store.launches(run_id=parent.run_id, with_samples=True)) if same else ()
     return Inheritance(parent, launches, tuple(store.results(run_id=parent.run_id))), build_suite(content)
+
+
+def _name_resumable(store: Store) -> str:
+    """The command that resumes the newest run that can be, or where to look for one."""
+    from assay.cli.output import short_id
+    from assay.core.words import RunStatus
+
+    for run in store.runs():
+        if run.status is not RunStatus.OK and isinstance(run.config.get("suite"), dict) and "trial" not in run.config:
+            return f"The newest that can be: assay run --resume {short_id(run.run_id)} ({run.suite}, {run.status})"
+    return "`assay ls` shows the runs: none was interrupted or failed."
 
 
 def _leave_out_fresh(store: Store, plan: Plan, environment: EnvironmentRecord, age: str | None, form: Form) -> Plan:
