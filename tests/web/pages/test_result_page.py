@@ -54,7 +54,8 @@ def client(store: Store) -> TestClient:
 def keep(store: Store, launches: int = 0, sensors: tuple[TelemetrySeries, ...] = (), **fields: Any) -> ResultRecord:
     """Append a run with one result, composed for this test."""
     run_id, result_id = new_id(), new_id()
-    given: dict[str, Any] = {"status": Status.OK, "verdict": Verdict.TRUSTED, "hardware": "made-up", "measured_at": AT} | fields
+    given: dict[str, Any] = {"status": Status.OK, "verdict": Verdict.TRUSTED, "hardware": "made-up"}
+    given |= {"measured_at": AT} | fields
     result = ResultRecord(
         result_id=result_id, run_id=run_id, series_id="series", case=CASE,
         metrics=(MetricValue("latency_ns", 2e6, "ns", n=launches or None),), launches_planned=launches,
