@@ -39,6 +39,7 @@ ORDER = ("own", "transfer", "graph", "system", "power", "serving", "llm", "kerne
 """In which kinds are asked; the narrower interval wins whatever the order."""
 _SPLIT_OF: Mapping[Situation, tuple[str, ...]] = {
     Situation.KNOWN: ("case", "random", "model"),
+    Situation.UNSEEN_BATCH: ("batch", "model"),
     Situation.UNSEEN_MODEL: ("model",),
     Situation.UNSEEN_FAMILY: ("family",),
     Situation.UNSEEN_DEVICE: ("device", "both"),

@@ -45,6 +45,8 @@ class Situation(StrEnum):
 
     KNOWN = "known"
     """Model and device were both measured, not together under these conditions."""
+    UNSEEN_BATCH = "unseen-batch"
+    """The model was measured on this device, at no such batch or shape of its inputs."""
     UNSEEN_MODEL = "unseen-model"
     """Its family was measured on this device, this model was not."""
     UNSEEN_FAMILY = "unseen-family"

@@ -15,7 +15,7 @@ import pytest
 from assay.core.errors import AssayError
 from assay.predict.base import Gathered, Payload
 from assay.predict.own.costs import weigh_terms
-from assay.predict.own.fit import fit_own, load_own
+from assay.predict.own.fit import fit_own, leave_calls_out, load_own
 from assay.predict.own.terms import TERMS, terms_of
 from assay.predict.own.validate import validate_own
 from assay.predict.values import (
@@ -45,6 +45,12 @@ def make_question(family: str, size: int, engine: str, batch: int) -> Question:
     name = f"{family}/{'tiny' if size == 1 else f'size{size}'}"
     graph = GraphProfile(name, family, work, batch, (), size * 1e6, size * 1e6)
     return Question(name, family, CPU, Conditions(engine=engine, batch=batch), "latency_ns", graph)
+
+
+def width(answer: Prediction) -> float:
+    found = answer.interval(0.9)
+    assert found is not None
+    return found.hi / found.lo
 
 
 def make_examples(seed: int = 0, noise: float = 0.03) -> Iterator[Example]:
@@ -87,7 +93,7 @@ def test_terms_are_weighed_by_what_they_proved_to_cost_on_each_engine() -> None:
     assert 0.5 < found[0, 1] < 2.0
 
 
-@pytest.mark.parametrize(("split", "worst"), [("case", 0.06), ("model", 0.12), ("family", 0.20)])
+@pytest.mark.parametrize(("split", "worst"), [("case", 0.06), ("batch", 0.12), ("model", 0.12), ("family", 0.20)])
 def test_what_was_held_out_is_foretold_better_than_naively(gathered: Gathered, split: str, worst: float) -> None:
     found = validate_own(gathered, split, 0)
     assert found.own.n == len(gathered.examples)
@@ -102,7 +108,7 @@ def test_answers_say_what_they_rest_on(gathered: Gathered) -> None:
     asked = make_question("family03", 4, "openvino", 4)
     (answer,) = model.answer([asked])
     assert isinstance(answer, Prediction)
-    assert answer.calibrated_on is Situation.KNOWN
+    assert answer.calibrated_on is Situation.UNSEEN_BATCH
     assert [one.level for one in answer.intervals] == [0.5, 0.8, 0.9]
     assert answer.evidence[0].what.startswith("family03/size4 openvino")
     assert "--model family03/size4 --engine openvino" in answer.would_change[0]
@@ -113,6 +119,51 @@ def test_answers_say_what_they_rest_on(gathered: Gathered) -> None:
     assert known is not None
     assert unknown is not None
     assert unknown.hi / unknown.lo > known.hi / known.lo
+
+
+def test_a_batch_that_was_not_measured_is_less_sure_than_another_engine(gathered: Gathered) -> None:
+    examples = [one for one in gathered.examples if one.source != "family03/size4 openvino 8"]
+    model = fit_own(Gathered(tuple(examples), ()), 0)
+    measured, between = model.answer([make_question("family03", 4, "openvino", batch) for batch in (8, 64)])
+    assert isinstance(measured, Prediction)
+    assert isinstance(between, Prediction)
+    assert (measured.calibrated_on, between.calibrated_on) == (Situation.KNOWN, Situation.UNSEEN_BATCH)
+    assert measured.flags == between.flags == ()
+    assert width(between) > width(measured)
+
+
+def test_where_no_model_has_a_second_batch_it_is_as_if_the_model_were_new(gathered: Gathered) -> None:
+    single = [one for one in gathered.examples if one.question.conditions.batch == 1]
+    assert leave_calls_out([one.question for one in single]) == []
+    model = fit_own(Gathered(tuple(single), ()), 0)
+    assert Situation.UNSEEN_BATCH not in model.calibrations
+    (known,) = model.answer([make_question("family03", 4, "openvino", 1)])
+    (answer,) = model.answer([make_question("family03", 4, "openvino", 8)])
+    assert isinstance(known, Prediction)
+    assert isinstance(answer, Prediction)
+    assert answer.calibrated_on is Situation.UNSEEN_BATCH
+    assert answer.flags == ("never tested (unseen-batch): intervals are those of unseen-model",)
+    assert width(answer) > width(known)
+    # What it did not know of a batch is within them, for nearly all.
+    others = [one for one in gathered.examples if one.question.conditions.batch == 8]
+    held = [
+        found.lo <= one.value <= found.hi
+        for one, answer in zip(others, model.answer([one.question for one in others]), strict=True)
+        if isinstance(answer, Prediction) and (found := answer.interval(0.9)) is not None
+    ]
+    assert len(held) == len(others)
+    assert sum(held) / len(held) > 0.85
+
+
+def test_calls_are_left_out_of_all_models_at_once() -> None:
+    questions = [make_question("family00", 1, engine, batch) for engine in ("torch", "openvino") for batch in (8, 1)]
+    questions += [make_question("family01", 1, "torch", 4), make_question("family02", 1, "torch", 2)]
+    questions += [make_question("family02", 1, "torch", 32)]
+    first, second = leave_calls_out(questions)
+    assert first.test == (1, 3, 5)
+    assert second.test == (0, 2, 6)
+    assert 4 in first.train
+    assert 4 in second.train
 
 
 def test_one_machine_says_nothing_of_another(gathered: Gathered) -> None:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from assay.core.errors import AssayError
 from assay.predict.base import Gathered, Payload
 from assay.predict.own.costs import weigh_terms
-from assay.predict.own.model import CODES, OwnModel, make_points, words_of
+from assay.predict.own.model import CODES, OwnModel, call_of, make_points, words_of
 from assay.predict.own.process import EFFECTS, Points, Process, expect, fit_process, rebuild
 from assay.predict.own.terms import TERMS, terms_of, why_no_terms
-from assay.predict.splits import split_groups
-from assay.predict.values import Example, Situation
+from assay.predict.splits import Fold, hold_out, split_groups
+from assay.predict.values import Example, Question, Situation
 from assay.stats.conformal import Calibration, calibrate
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ FEWEST = 12
 """Results below which nothing is said: three rows fit any law."""
 _SITUATIONS = {
     Situation.KNOWN: "case",
+    Situation.UNSEEN_BATCH: "call",
     Situation.UNSEEN_MODEL: "model",
     Situation.UNSEEN_FAMILY: "family",
     Situation.UNSEEN_DEVICE: "device",
@@ -90,6 +91,7 @@ def _fit(examples: Sequence[Example]) -> OwnModel:
     values = np.array([one.value for one in examples])
     words = [words_of(question) for question in questions]
     names = {name: tuple(sorted({own[place] for own in words})) for place, name in enumerate(CODES)}
+    names["call"] = tuple(sorted({call_of(question) for question in questions}))
     times = terms_of(questions)
     points = make_points(words, questions, names)
     rows = _Rows(times, values, points)
@@ -97,18 +99,41 @@ def _fit(examples: Sequence[Example]) -> OwnModel:
     process = fit_process(points, rows.residuals(costs))
     calibrations = {}
     for situation, group in _SITUATIONS.items():
-        held = [one.groups[group] for one in examples]
-        if situation is Situation.KNOWN:
-            held = [str(place) for place in range(len(examples))]
-        if len(set(held)) >= (2 if situation is Situation.UNSEEN_DEVICE else _FEWEST_GROUPS):
-            errors, sds = _hold_out(rows, process, held, len(names["engine"]))
-            calibrations[situation] = calibrate(errors, held, sds)
+        if situation is Situation.UNSEEN_BATCH:
+            held, folds = [call_of(one) for one in questions], leave_calls_out(questions)
+        else:
+            is_known = situation is Situation.KNOWN
+            held = [str(place) if is_known else one.groups[group] for place, one in enumerate(examples)]
+            folds = list(split_groups(held, _FOLDS, 0))
+        tested = sorted(place for fold in folds for place in fold.test)
+        if len({held[place] for place in tested}) >= (2 if situation is Situation.UNSEEN_DEVICE else _FEWEST_GROUPS):
+            errors, sds = _hold_out(rows, process, folds, len(names["engine"]))
+            calibrations[situation] = calibrate(errors[tested], [held[place] for place in tested], sds[tested])
     labels = tuple(
         f"{one.question.workload} {one.question.conditions.engine} {one.question.conditions.precision} "
         f"b{one.question.conditions.batch}" for one in examples
     )  # fmt: skip
     sources = tuple(one.source for one in examples)
     return OwnModel(costs, process, names, calibrations, sources, values, labels)
+
+
+def leave_calls_out(questions: Sequence[Question]) -> list[Fold]:
+    """Leave one call (batch and shape) of each model out that has several: the first of all models, then the second.
+
+    All at once, since a batch that one model was not measured at, others mostly were not either. Of a model with one
+    call nothing is left out.
+    """
+    calls: dict[str, list[str]] = {}
+    for one in sorted(questions, key=lambda one: (one.conditions.batch, call_of(one))):
+        own = calls.setdefault(one.workload, [])
+        if call_of(one) not in own:
+            own.append(call_of(one))
+    most = min(_FOLDS, max(map(len, calls.values()), default=0))
+    names = [call_of(one) for one in questions]
+    several = [own for own in calls.values() if len(own) > 1]
+    return (
+        [hold_out(names, [own[rank] for own in several if rank < len(own)]) for rank in range(most)] if several else []
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,16 +161,16 @@ class _Rows:
         return np.asarray(np.log(self.values) - np.log((self.times * costs[1 + self.engines]).sum(axis=1)))
 
 
-def _hold_out(rows: _Rows, process: Process, groups: Sequence[str], engines: int) -> tuple[Floats, Floats]:
-    """Return error and standard deviation (n,) of each row, had its group not been there.
+def _hold_out(rows: _Rows, process: Process, folds: Sequence[Fold], engines: int) -> tuple[Floats, Floats]:
+    """Return error and standard deviation (n,) of each row, had its fold not been there; NaN where none holds it.
 
     Costs and answers are learned anew without it; only the size of each effect is taken from all rows, of which one
     group says little.
     """
     import numpy as np
 
-    errors, sds = np.empty(len(groups)), np.empty(len(groups))
-    for fold in split_groups(groups, _FOLDS, 0):
+    errors, sds = np.full(len(rows.values), np.nan), np.full(len(rows.values), np.nan)
+    for fold in folds:
         train, test = rows.take(fold.train), rows.take(fold.test)
         costs = weigh_terms(train.times, train.values, train.engines, engines)
         without = rebuild(train.points, train.residuals(costs), process.sds, process.noise)

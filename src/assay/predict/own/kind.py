@@ -26,6 +26,7 @@ predictors.add(
         metrics=(METRIC,),
         splits={
             "case": "a case of a model measured under other conditions",
+            "batch": "a model that was measured at other batches or shapes",
             "model": "a model that was not measured",
             "family": "a family that was not measured",
             "size": "larger models, from the smallest of each family",

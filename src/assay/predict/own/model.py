@@ -28,6 +28,8 @@ _WIDEST = math.log(4)
 """Standard deviation of the logarithm beyond which a number helps nobody."""
 _ELSEWHERE = (Situation.UNSEEN_DEVICE, Situation.BOTH_UNSEEN)
 """Answered only where such were held out: errors on one's own machine say nothing of another."""
+_STANDS_IN = (Situation.UNSEEN_MODEL, Situation.UNSEEN_FAMILY)
+"""Whose intervals are taken where a situation could not be tested: of models where that is all that is new."""
 _MAKE_UP_SPREAD = 2.0
 """Times differ by factors of a thousand; those within a factor of seven (ln 2) are of one make-up."""
 CODES = ("engine", "family", "model", "device", "precision")
@@ -37,7 +39,8 @@ CODES = ("engine", "family", "model", "device", "precision")
 class OwnModel:
     """What was learned.
 
-    ``costs`` (1 + engines, terms) weigh the roofline's times; ``names`` numbers what rows may share.
+    ``costs`` (1 + engines, terms) weigh the roofline's times; ``names`` numbers what rows may share, and has the calls
+    (``call_of``) that were measured.
     """
 
     costs: Floats
@@ -75,7 +78,7 @@ class OwnModel:
         if question.device.name not in known["device"]:
             return Situation.UNSEEN_DEVICE if question.workload in known["model"] else Situation.BOTH_UNSEEN
         if question.workload in known["model"]:
-            return Situation.KNOWN
+            return Situation.KNOWN if call_of(question) in known.get("call", ()) else Situation.UNSEEN_BATCH
         return Situation.UNSEEN_MODEL if question.family in known["family"] else Situation.UNSEEN_FAMILY
 
     def payload(self) -> Payload:
@@ -113,7 +116,8 @@ class OwnModel:
             if held is None and situation in _ELSEWHERE:
                 answers.append(_one_machine(question))
                 continue
-            held = held or self.calibrations.get(Situation.UNSEEN_FAMILY)
+            stands_in = situation if held is not None else self._stands_in(situation)
+            held = self.calibrations.get(stands_in)
             if sd > _WIDEST or held is None:
                 answers.append(_too_far(question, sd))
                 continue
@@ -125,8 +129,8 @@ class OwnModel:
                     intervals.append(Interval(level, value * math.exp(-half), value * math.exp(half)))
             if len(intervals) < len(LEVELS):
                 flags.append(f"only {held.groups} groups to calibrate on: no interval at {LEVELS[-1]:.0%}")
-            if situation not in self.calibrations:
-                flags.append(f"intervals are those of {Situation.UNSEEN_FAMILY}")
+            if stands_in is not situation:
+                flags.append(f"never tested ({situation}): intervals are those of {stands_in}")
             evidence = Evidence(
                 self.labels[place], float(self.values[place]), "ns", self.sources[place], "nearest of what was measured"
             )
@@ -139,6 +143,11 @@ class OwnModel:
                 )
             )  # fmt: skip
         return answers
+
+    def _stands_in(self, situation: Situation) -> Situation:
+        """The situation whose intervals are taken for one that could not be tested."""
+        of = _STANDS_IN if situation is Situation.UNSEEN_BATCH else _STANDS_IN[1:]
+        return next((one for one in of if one in self.calibrations), of[-1])
 
     def _nearest(self, questions: Sequence[Question]) -> list[int]:
         """The result that each answer leans on most: the one of highest covariance, by the effects shared."""
@@ -171,6 +180,12 @@ def words_of(question: Question) -> tuple[str, ...]:
     """Return what a question shares with others, by ``CODES``."""
     conditions = question.conditions
     return (conditions.engine, question.family, question.workload, question.device.name, conditions.precision)
+
+
+def call_of(question: Question) -> str:
+    """Return a model with its batch and the shape of its inputs, in words."""
+    shape = () if question.graph is None else question.graph.shape
+    return " ".join((question.workload, f"b{question.conditions.batch}", *(f"{name}{size}" for name, size in shape)))
 
 
 def _refuse(question: Question) -> Abstention | None:

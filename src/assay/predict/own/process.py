@@ -1,8 +1,8 @@
 """A Gaussian process over what is left of a time once the roofline is taken out: what cases share, they err alike in.
 
 The logarithm of time over roofline is a sum of effects: of the engine, the family, both, the model on an engine, the
-device, and a smooth one over how the call is made up. Each has a variance, chosen by marginal likelihood under
-log-normal priors (Rasmussen and Williams 2006, Gaussian Processes for Machine Learning, sections 2.2 and 5.4.1).
+device, the batch, and a smooth one over how the call is made up. Each has a variance, chosen by marginal likelihood
+under log-normal priors (Rasmussen and Williams 2006, Gaussian Processes for Machine Learning, sections 2.2 and 5.4.1).
 May import: numpy; scipy inside functions.
 """
 
@@ -21,8 +21,18 @@ if TYPE_CHECKING:
     Floats = NDArray[Any]
     Codes = NDArray[np.int64]
 
-EFFECTS = ("level", "engine", "family", "family on engine", "model on engine", "device", "device and engine", "make-up")
-_PRIOR_SD = (0.5, 0.4, 0.3, 0.25, 0.25, 0.3, 0.2, 0.3)
+EFFECTS = (
+    "level",
+    "engine",
+    "family",
+    "family on engine",
+    "model on engine",
+    "device",
+    "device and engine",
+    "make-up",
+    "batch",
+)
+_PRIOR_SD = (0.5, 0.4, 0.3, 0.25, 0.25, 0.3, 0.2, 0.3, 0.25)
 """Where the search starts: a factor of 1.3 to 1.6 for each effect, as timings of runtimes differ."""
 _PRIOR_NOISE = 0.08
 _PRIOR_WIDTH = 0.7
@@ -106,7 +116,9 @@ def _parts(left: Points, right: Points) -> list[Floats]:
     distance = ((left.make_up[:, None, :] - right.make_up[None, :, :]) ** 2).sum(axis=2)
     smooth = np.exp(-0.5 * distance) * engine
     level = np.ones_like(engine)
-    return [level, engine, family, family * engine, model * engine * batch, device, device * engine, smooth]
+    # What the roofline's times and their costs leave of a batch, they leave of every model; engines differ by half.
+    of_batch = batch * (0.5 + 0.5 * engine)
+    return [level, engine, family, family * engine, model * engine * batch, device, device * engine, smooth, of_batch]
 
 
 def _covariance(parts: Sequence[Floats], sds: Sequence[float]) -> Floats:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from assay.core.errors import AssayError, UnknownNameError
 from assay.predict.base import Gathered
+from assay.predict.own.fit import fit_own, leave_calls_out
 from assay.predict.own.terms import terms_of, why_no_terms
 from assay.predict.scores import Score, SplitOutcome, score_groups, score_predictions
 from assay.predict.splits import Fold, split_groups
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _FOLDS = 15
 _QUESTIONS = {
     "case": "other conditions of a model measured here",
+    "batch": "a model measured here at other batches or shapes",
     "model": "a model not measured here",
     "family": "a family not measured here",
     "size": "larger models from the smallest of each family",
@@ -35,7 +37,6 @@ def validate_own(gathered: Gathered, split: str, seed: int) -> SplitOutcome:
     """Hold out and predict. Raises AssayError where there is too little, UnknownNameError for another split."""
     import numpy as np
 
-    from assay.predict.own.fit import fit_own
     from assay.predict.own.kind import KIND
     from assay.predict.own.model import METRIC
 
@@ -90,6 +91,9 @@ def _folds(examples: Sequence[Example], split: str, seed: int) -> Iterator[Fold]
         large = tuple(place for place in range(len(examples)) if place not in set(small))
         if small and large:
             yield Fold(small, large, tuple(sorted({examples[place].groups["model"] for place in large})))
+        return
+    if split == "batch":
+        yield from leave_calls_out([one.question for one in examples])
         return
     if split == "case":
         yield from split_groups([str(place) for place in range(len(examples))], _FOLDS, seed)
