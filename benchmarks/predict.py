@@ -4,7 +4,9 @@ Budgets: loaded in < 0.3 s, one answer < 1 ms, 1 000 workloads x 200 devices < 2
 seconds without its weights. Loading is timed in fresh processes. The workloads are graphs of shipped families at
 made-up sizes; the devices are those of the catalogue. Nothing is measured of any device.
 
-Usage: python benchmarks/predict.py [--rounds N] [--store PATH] [--workloads N] [--devices N] [--no-large]
+Beside them, what one's own results cost where a store has many of them; their times are made up here.
+
+Usage: python benchmarks/predict.py [--rounds N] [--store PATH] [--workloads N] [--devices N] [--own N] [--no-large]
 """
 
 from __future__ import annotations
@@ -19,12 +21,14 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING
 
+from assay.predict.base import Gathered
 from assay.predict.layers import Estimator, open_estimator
 from assay.predict.matrix_rows import matrix_rows
-from assay.predict.numbers import NONE
-from assay.predict.values import Conditions, DeviceProfile, GraphProfile, Question
+from assay.predict.numbers import NONE, find_alike, numbers_of
+from assay.predict.values import Conditions, DeviceProfile, Example, GraphProfile, Question
 
 if TYPE_CHECKING:
     from assay.store import Store
@@ -47,6 +51,7 @@ found = open_estimator(store)
 heavy = sorted(name for name in ("torch", "lightgbm", "scipy", "sklearn", "duckdb") if name in sys.modules)
 print(imported - start, time.perf_counter() - imported, len(found.kinds), *heavy)
 """
+_ENGINES = ("torch", "onnxruntime", "openvino")
 _FAMILIES = ("bert/base", "resnet/50", "vit/base", "t5/small", "unet/base")
 
 
@@ -56,6 +61,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--workloads", type=int, default=1000)
     parser.add_argument("--devices", type=int, default=200)
+    parser.add_argument("--own", type=int, default=3000, help="results of one's own; 0: none")
     parser.add_argument("--store", default=None)
     parser.add_argument("--no-large", action="store_true")
     asked = parser.parse_args()
@@ -68,6 +74,8 @@ def main() -> None:
     _time_matrix(estimator, graphs, devices)
     for kind in estimator.kinds:
         _time_matrix(Estimator((kind,)), graphs, devices)
+    if asked.own:
+        _time_own(asked.own, graphs, devices)
     if not asked.no_large:
         _time_large()
 
@@ -115,6 +123,44 @@ def _time_matrix(estimator: Estimator, graphs: list[GraphProfile], devices: list
         start = time.perf_counter()
         answers = found.answers()
         _say(f"{name}, explained", time.perf_counter() - start, None, f"{len(answers)} answers with all their reasons")
+
+
+def _time_own(count: int, graphs: list[GraphProfile], devices: list[DeviceProfile]) -> None:
+    from assay.predict.own.fit import MOST, fit_own, load_own, thin_out
+    from assay.predict.own.terms import terms_of
+
+    random, here = Random(0), replace(devices[0], name="a machine of one's own")
+    examples = []
+    for number in range(count):
+        graph = graphs[number % len(graphs)]
+        conditions = Conditions(engine=_ENGINES[number // len(graphs) % len(_ENGINES)], batch=graph.batch)
+        question = Question(graph.workload, graph.family, here, conditions, graph=graph)
+        groups = {"model": graph.workload, "family": graph.family, "device": here.name, "tier": "", "case": ""}
+        groups |= {"engine": conditions.engine or "", "precision": conditions.precision}
+        value = float(terms_of([question]).sum()) * random.lognormvariate(0.3, 0.2)
+        examples.append(Example(question, value, groups, f"made up {number}"))
+    start = time.perf_counter()
+    kept = thin_out(examples, MOST)
+    _say("own: choosing", time.perf_counter() - start, None, f"{len(kept)} of {count} made-up results")
+    start = time.perf_counter()
+    payload = fit_own(Gathered(tuple(kept), ()), 0).payload()
+    _say("own: learning", time.perf_counter() - start, None, "intervals of four situations included")
+    start = time.perf_counter()
+    fitted = load_own(payload)
+    _say("own: load", time.perf_counter() - start, 0.3, "this kind alone, from memory")
+    question = replace(_ask(graphs[0], here), conditions=examples[0].question.conditions)
+    start = time.perf_counter()
+    fitted.answer([question])
+    _say("own: first answer", time.perf_counter() - start, None, "what was learned is put together")
+    _say("own: one answer", _best_of(lambda: fitted.answer([question]), 20), 1e-3, "median, graph known")
+    questions = [
+        replace(_ask(graph, device), metric="latency_ns") for graph in graphs for device in [here, *devices[1:]]
+    ]
+    start = time.perf_counter()
+    found = numbers_of(fitted, questions, find_alike(questions))
+    told = int((found.layers != NONE).sum())
+    note = f"{told} numbers, of one machine; {len(questions) - told} abstentions"
+    _say(f"own: {len(graphs)} x {len(devices)}", time.perf_counter() - start, 2.0, note)
 
 
 def _time_large() -> None:

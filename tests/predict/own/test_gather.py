@@ -131,6 +131,18 @@ def test_what_cannot_be_counted_is_left_out_once_with_the_reason(store: Store) -
     assert found.notes == ("lost/one left out: lost/one is not installed",)
 
 
+def test_of_too_many_results_some_are_learned_from_which_is_said(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assay.predict.own.gather.MOST", 4)
+    append(store, [make_result(make_case(batch=2**power), 1e6 * 2**power) for power in range(6)])
+    probe(store, 100e9)
+    found = gather_own(ExampleSource(store=store), graph_of=tell_graph)
+    assert len(found.examples) == 4
+    assert {1, 32} <= {example.question.conditions.batch for example in found.examples}
+    assert found.notes == ("of 6 results the 4 that say most about all are learned from",)
+    # What is new is counted against all that there was.
+    assert found.uses[0].rows == 6
+
+
 def test_without_a_store_there_is_nothing(tmp_path: Path) -> None:
     assert gather_own(ExampleSource()).notes == ("no store was given",)
     empty = gather_own(ExampleSource(store=Store.open(tmp_path / "empty")))

@@ -15,7 +15,7 @@ import pytest
 from assay.core.errors import AssayError
 from assay.predict.base import Gathered, Payload
 from assay.predict.own.costs import weigh_terms
-from assay.predict.own.fit import fit_own, leave_calls_out, load_own
+from assay.predict.own.fit import fit_own, leave_calls_out, load_own, thin_out
 from assay.predict.own.terms import TERMS, terms_of
 from assay.predict.own.validate import validate_own
 from assay.predict.values import (
@@ -215,6 +215,44 @@ def test_what_no_page_can_hold_is_refused_with_the_limit(gathered: Gathered) -> 
     assert "a page cannot hold a file above 2.00 GiB" in large.reason
 
 
+def test_of_more_results_than_it_can_learn_from_those_are_kept_that_say_most(gathered: Gathered) -> None:
+    without = replace(gathered.examples[0], question=replace(gathered.examples[0].question, graph=None))
+    examples = [*gathered.examples, without]
+    kept = thin_out(examples, 60)
+    assert len(kept) == 60
+    assert without not in kept
+    assert [one for one in examples if one in kept] == kept
+    assert thin_out(examples, 144) == examples
+    # Every family on every engine is there, which a draw of 60 of 144 leaves out somewhere.
+    assert len({(one.groups["family"], one.groups["engine"]) for one in kept}) == 36
+    model = fit_own(Gathered(tuple(kept), ()), 0)
+    others = [one for one in gathered.examples if one not in kept]
+    logs = [
+        math.log(answer.value / one.value)
+        for one, answer in zip(others, model.answer([one.question for one in others]), strict=True)
+        if isinstance(answer, Prediction)
+    ]
+    assert len(logs) == len(others)
+    assert np.mean(np.abs(logs)) < 0.08
+
+
+def test_a_matrix_of_other_machines_costs_no_look_at_the_results(gathered: Gathered) -> None:
+    model = load_own(fit_own(gathered, 0).payload())
+    elsewhere = [replace(one.question, device=replace(CPU, name="another CPU")) for one in gathered.examples]
+    assert all(isinstance(one, Abstention) for one in model.answer(elsewhere))
+    assert np.isnan(model.numbers(elsewhere).values).all()
+    assert "inverse" not in vars(model.process)
+    # As arrays, among others, it says what it says as objects.
+    here = [one.question for one in gathered.examples[:5]]
+    asked = [*elsewhere[:3], *here, replace(here[0], graph=None), *elsewhere[3:]]
+    found, answers = model.numbers(asked), model.answer(asked)
+    assert [isinstance(one, Prediction) for one in answers] == [False] * 3 + [True] * 5 + [False] * 142
+    assert found.answers() == answers
+    assert found.values[3:8] == pytest.approx([one.value for one in answers[3:8] if isinstance(one, Prediction)])
+    assert np.isnan(np.delete(found.values, range(3, 8))).all()
+    assert "inverse" in vars(model.process)
+
+
 @pytest.mark.parametrize("spoil", ["costs", "residuals"])
 def test_a_spoilt_payload_is_refused(gathered: Gathered, spoil: str) -> None:
     kept = fit_own(gathered, 0).payload()
@@ -223,6 +261,9 @@ def test_a_spoilt_payload_is_refused(gathered: Gathered, spoil: str) -> None:
         load_own(Payload(kept.meta, arrays))
     with pytest.raises(AssayError, match="cannot be read"):
         load_own(Payload(kept.meta, {**kept.arrays, "residuals": np.zeros(3)}))
+    for wrong in ({"noise": 0.0}, {"noise": math.nan}, {"sds": [math.inf] * 9}, {"sds": [0.1]}):
+        with pytest.raises(AssayError, match="cannot be read"):
+            load_own(Payload({**kept.meta, **wrong}, kept.arrays))
 
 
 def test_more_own_results_sharpen_the_answers() -> None:

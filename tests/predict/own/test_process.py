@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from assay.predict.own.process import Points, expect, fit_process
+from assay.predict.own import process as module
+from assay.predict.own.process import Points, Process, choose_rows, expect, fit_process, leave_out
 
 
 def _points(rows: int, seed: int) -> Points:
@@ -45,3 +47,49 @@ def test_a_row_that_shares_nothing_is_as_uncertain_as_can_be() -> None:
     _, sd = expect(process, strange)
     _, usual = expect(process, points)
     assert sd[0] > 2 * np.median(usual)
+
+
+def test_rows_left_out_are_told_as_if_it_had_been_fitted_without_them() -> None:
+    points, residuals = _points(50, 10), _residuals(_points(50, 10), 11)
+    fitted = fit_process(points, residuals)
+    # Other residuals than it was fitted to: costs are weighed anew for each fold.
+    other = residuals + 0.1 * points.batch
+    held = [3, 17, 18, 40]
+    rest = [place for place in range(50) if place not in held]
+    mean, sd = expect(Process(points.take(rest), other[rest], fitted.sds, fitted.noise), points.take(held))
+    errors, spread = leave_out(fitted, other, held)
+    assert errors == pytest.approx(other[held] - mean, rel=1e-6)
+    assert spread == pytest.approx(sd, rel=1e-6)
+
+
+def test_many_rows_are_answered_in_portions_to_the_same_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = _points(60, 12)
+    fitted = fit_process(points, _residuals(points, 13))
+    at_once = expect(fitted, _points(35, 14))
+    monkeypatch.setattr(module, "_PAIRS_AT_ONCE", 200)  # three rows
+    assert [len(portion) for _, portion in module.in_portions(_points(35, 14), 60)] == [3] * 11 + [2]
+    for whole, portions in zip(at_once, expect(fitted, _points(35, 14)), strict=True):
+        assert portions == pytest.approx(whole, rel=1e-9)
+
+
+def test_the_search_looks_at_some_of_many_rows_and_the_process_rests_on_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = _points(120, 15)
+    residuals = _residuals(points, 16)
+    of_all = fit_process(points, residuals)
+    monkeypatch.setattr(module, "_MOST_FOR_SEARCH", 60)
+    of_some = fit_process(points, residuals)
+    assert of_some.sds != of_all.sds
+    assert len(of_some.points) == 120
+    assert of_some.noise == pytest.approx(of_all.noise, rel=0.5)
+
+
+def test_rows_that_say_most_are_kept_before_those_like_them() -> None:
+    points = _points(40, 17)
+    again = points.take([*range(40), *[0] * 60])  # the first row 61 times
+    kept = choose_rows(again, 40)
+    assert kept == sorted(set(kept))
+    assert len(kept) == 40
+    # A quarter is drawn of all that are left, most of which are the first row.
+    assert sum(place < 40 for place in kept) >= 30
+    assert choose_rows(again, 40) == kept
+    assert choose_rows(points, 40) == list(range(40))

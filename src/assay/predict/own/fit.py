@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from assay.core.errors import AssayError
 from assay.predict.base import Gathered, Payload
 from assay.predict.own.costs import weigh_terms
 from assay.predict.own.model import CODES, OwnModel, call_of, make_points, words_of
-from assay.predict.own.process import EFFECTS, Points, Process, expect, fit_process, rebuild
+from assay.predict.own.process import EFFECTS, Points, Process, choose_rows, fit_process, leave_out
 from assay.predict.own.terms import TERMS, terms_of, why_no_terms
 from assay.predict.splits import Fold, hold_out, split_groups
 from assay.predict.values import Example, Question, Situation
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 FEWEST = 12
 """Results below which nothing is said: three rows fit any law."""
+MOST = 1_000
+"""Results that are learned from: what learning and loading cost grows with their square and cube."""
 _SITUATIONS = {
     Situation.KNOWN: "case",
     Situation.UNSEEN_BATCH: "call",
@@ -30,6 +33,8 @@ _SITUATIONS = {
     Situation.UNSEEN_FAMILY: "family",
     Situation.UNSEEN_DEVICE: "device",
 }
+_LEAST_NOISE = 1e-10
+"""Of the sum of variances: what keeps a covariance one that can be inverted, known before it is put together."""
 _FOLDS = 10
 _FEWEST_GROUPS = 10
 """Groups from which a level of 90 % has a bound at all: 0.9 x (1 + 1/10) is below 1."""
@@ -47,6 +52,16 @@ def fit_own(gathered: Gathered, seed: int) -> OwnModel:
             hint="Run: assay probe && assay run --suite standard --max-size tiny",
         )
     return _fit(usable)
+
+
+def thin_out(examples: Sequence[Example], most: int) -> list[Example]:
+    """Return at most so many of the examples that can be learned from: those that say most about all."""
+    usable = [one for one in examples if why_no_terms(one.question) is None]
+    if len(usable) <= most:
+        return list(examples)
+    questions = [one.question for one in usable]
+    words = [words_of(question) for question in questions]
+    return [usable[place] for place in choose_rows(make_points(words, questions, _number(words)), most)]
 
 
 def load_own(payload: Payload) -> OwnModel:
@@ -72,7 +87,10 @@ def _load(meta: Mapping[str, Any], arrays: Mapping[str, Any]) -> OwnModel:
     residuals = np.asarray(arrays["residuals"], dtype=np.float64)
     if codes.shape != (len(residuals), len(CODES)) or len(points.make_up) != len(residuals):
         raise ValueError(f"got {codes.shape} codes of {len(residuals)} rows")
-    process = rebuild(points, residuals, [float(one) for one in meta["sds"]], float(meta["noise"]))
+    sds, noise = tuple(float(one) for one in meta["sds"]), float(meta["noise"])
+    if len(sds) != len(EFFECTS) or not sum(sd**2 for sd in sds) * _LEAST_NOISE < noise**2 < math.inf:
+        raise ValueError(f"got deviations {sds} of {len(EFFECTS)} effects and noise {noise}")
+    process = Process(points, residuals, sds, noise)
     calibrations = {
         Situation(name): Calibration(tuple(one["scores"]), tuple(one["weights"]), int(one["groups"]))
         for name, one in meta["calibrations"].items()
@@ -90,7 +108,7 @@ def _fit(examples: Sequence[Example]) -> OwnModel:
     questions = [one.question for one in examples]
     values = np.array([one.value for one in examples])
     words = [words_of(question) for question in questions]
-    names = {name: tuple(sorted({own[place] for own in words})) for place, name in enumerate(CODES)}
+    names = _number(words)
     names["call"] = tuple(sorted({call_of(question) for question in questions}))
     times = terms_of(questions)
     points = make_points(words, questions, names)
@@ -115,6 +133,10 @@ def _fit(examples: Sequence[Example]) -> OwnModel:
     )  # fmt: skip
     sources = tuple(one.source for one in examples)
     return OwnModel(costs, process, names, calibrations, sources, values, labels)
+
+
+def _number(words: Sequence[Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    return {name: tuple(sorted({own[place] for own in words})) for place, name in enumerate(CODES)}
 
 
 def leave_calls_out(questions: Sequence[Question]) -> list[Fold]:
@@ -147,9 +169,8 @@ class _Rows:
     def take(self, places: Sequence[int]) -> _Rows:
         import numpy as np
 
-        own, points = np.asarray(places), self.points
-        part = Points(points.codes[own], points.batch[own], points.make_up[own])
-        return _Rows(self.times[own], self.values[own], part)
+        own = np.asarray(places)
+        return _Rows(self.times[own], self.values[own], self.points.take(own))
 
     @property
     def engines(self) -> Floats:
@@ -171,10 +192,7 @@ def _hold_out(rows: _Rows, process: Process, folds: Sequence[Fold], engines: int
 
     errors, sds = np.full(len(rows.values), np.nan), np.full(len(rows.values), np.nan)
     for fold in folds:
-        train, test = rows.take(fold.train), rows.take(fold.test)
+        train, test = rows.take(fold.train), list(fold.test)
         costs = weigh_terms(train.times, train.values, train.engines, engines)
-        without = rebuild(train.points, train.residuals(costs), process.sds, process.noise)
-        mean, sd = expect(without, test.points)
-        errors[list(fold.test)] = test.residuals(costs) - mean
-        sds[list(fold.test)] = sd
+        errors[test], sds[test] = leave_out(process, rows.residuals(costs), test)
     return errors, sds

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from assay.core.errors import AssayError
 from assay.core.words import Mode, Provenance, Verdict
 from assay.predict.base import DataUse, ExampleSource, Gathered
+from assay.predict.own.fit import MOST, thin_out
 from assay.predict.own.model import METRIC
 from assay.predict.values import Conditions, DeviceProfile, Example, GraphProfile, Question
 from assay.predict.web import is_web
@@ -51,7 +52,10 @@ def gather_own(source: ExampleSource, *, graph_of: GraphSource | None = None) ->
             examples.append(_example(result, graph, devices.of(result)))
     digest = hashlib.sha256("\n".join(sorted(one.source for one in examples)).encode()).hexdigest()
     uses = (DataUse("the store's own results", len(examples), digest),) if examples else ()
-    return Gathered(tuple(examples), uses, tuple(dict.fromkeys(notes)))
+    kept = thin_out(examples, MOST)
+    if len(kept) < len(examples):
+        notes.append(f"of {len(examples)} results the {len(kept)} that say most about all are learned from")
+    return Gathered(tuple(kept), uses, tuple(dict.fromkeys(notes)))
 
 
 def count_graph(case: Case) -> GraphProfile:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from assay.predict.base import Payload
-from assay.predict.own.process import EFFECTS, Points, Process, expect
+from assay.predict.numbers import Alike, Numbers, find_alike, from_answers
+from assay.predict.own.process import EFFECTS, Points, Process, expect, in_portions, squared_distance
 from assay.predict.own.terms import TERMS, terms_of, why_no_terms
 from assay.predict.values import LEVELS, Abstention, Answer, Evidence, Interval, Layer, Prediction, Question, Situation
 from assay.predict.web import refuse_in_a_page
@@ -53,13 +54,28 @@ class OwnModel:
 
     def answer(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer latencies in ns; what has no graph or rates, or is too uncertain, gets an abstention."""
-        answers: list[Answer | None] = [_refuse(question) for question in questions]
+        answers: list[Answer | None] = [_refuse(question) or self._refuse_elsewhere(question) for question in questions]
         places = [place for place, answer in enumerate(answers) if answer is None]
         asked = [questions[place] for place in places]
         if asked:
             for place, answer in zip(places, self._answer(asked), strict=True):
                 answers[place] = answer
         return [answer for answer in answers if answer is not None]
+
+    def numbers(self, questions: Sequence[Question], asked: Alike | None = None) -> Numbers:
+        """Answer as arrays: a matrix asks of many machines, and of most nothing is known but that."""
+        import numpy as np
+
+        alike = asked or find_alike(questions)
+        is_near = np.array([self._is_near(device.name) for device in alike.devices], dtype=bool)
+        places = np.flatnonzero(is_near[alike.of_device])
+        answers = self.answer([questions[place] for place in places.tolist()])
+        told = dict(zip(places.tolist(), answers, strict=True))
+
+        def explain(place: int) -> Answer:
+            return told[place] if place in told else self.answer([questions[place]])[0]
+
+        return from_answers(answers).spread(places, len(questions), explain)
 
     def expect(self, questions: Sequence[Question]) -> tuple[Floats, Floats]:
         """Return the logarithm of the latency in ns expected, and its standard deviation, (n,) each."""
@@ -113,9 +129,6 @@ class OwnModel:
         for question, log, sd, place in zip(questions, logs.tolist(), sds.tolist(), near, strict=True):
             situation = self.situation(question)
             held = self.calibrations.get(situation)
-            if held is None and situation in _ELSEWHERE:
-                answers.append(_one_machine(question))
-                continue
             stands_in = situation if held is not None else self._stands_in(situation)
             held = self.calibrations.get(stands_in)
             if sd > _WIDEST or held is None:
@@ -144,18 +157,34 @@ class OwnModel:
             )  # fmt: skip
         return answers
 
+    def _is_near(self, device: str) -> bool:
+        return device in self.names["device"] or any(one in self.calibrations for one in _ELSEWHERE)
+
+    def _refuse_elsewhere(self, question: Question) -> Abstention | None:
+        """What one machine's results say of another was never tested, so it is not said."""
+        if question.device.name in self.names["device"] or self.situation(question) in self.calibrations:
+            return None
+        reason = f"what own results say of other machines was never tested, and none is of {question.device.name}"
+        return Abstention(
+            question.metric, reason, ("results of three machines and more in one store", _measure(question))
+        )
+
     def _stands_in(self, situation: Situation) -> Situation:
         """The situation whose intervals are taken for one that could not be tested."""
         of = _STANDS_IN if situation is Situation.UNSEEN_BATCH else _STANDS_IN[1:]
         return next((one for one in of if one in self.calibrations), of[-1])
 
     def _nearest(self, questions: Sequence[Question]) -> list[int]:
-        """The result that each answer leans on most: the one of highest covariance, by the effects shared."""
-        points = self._points(questions)
+        """The result that shares the most with each question, and of those the one made up most alike."""
         own = self.process.points
-        shared = (points.codes[:, None, :] == own.codes[None, :, :]).sum(axis=2)
-        distance = ((points.make_up[:, None, :] - own.make_up[None, :, :]) ** 2).sum(axis=2)
-        return [int(place) for place in (shared - 0.1 * distance).argmax(axis=1)]
+        places: list[int] = []
+        for _, points in in_portions(self._points(questions), len(own)):
+            shared = sum(
+                (points.codes[:, column, None] == own.codes[None, :, column]).astype(float)
+                for column in range(len(CODES))
+            )
+            places += (shared - 0.1 * squared_distance(points, own)).argmax(axis=1).tolist()
+        return places
 
 
 def make_points(words: Sequence[Sequence[str]], questions: Sequence[Question], names: Mapping[str, Any]) -> Points:
@@ -202,12 +231,6 @@ def _refuse(question: Question) -> Abstention | None:
 def _too_far(question: Question, sd: float) -> Abstention:
     reason = f"nothing measured is near enough: it could be off by a factor of {math.exp(sd):.1f} (one sd)"
     return Abstention(question.metric, reason, (_measure(question),))
-
-
-def _one_machine(question: Question) -> Abstention:
-    """What one machine's results say of another was never tested, so it is not said."""
-    reason = f"what own results say of other machines was never tested, and none is of {question.device.name}"
-    return Abstention(question.metric, reason, ("results of three machines and more in one store", _measure(question)))
 
 
 def _measure(question: Question) -> str:
